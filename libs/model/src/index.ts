@@ -1,0 +1,5 @@
+export * from './cluster.js';
+export * from './names.js';
+export * from './peer.js';
+export * from './service.js';
+export * from './trust.js';
