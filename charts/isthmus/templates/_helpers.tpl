@@ -1,0 +1,45 @@
+{{- define "isthmus.labels" -}}
+app.kubernetes.io/part-of: isthmus
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "isthmus.image" -}}
+{{- $values := .root.Values.image -}}
+{{- with $values.registry }}{{ . }}/{{ end }}{{ .name }}:{{ $values.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{- define "isthmus.trustDomain" -}}
+{{ .Values.trustDomain | default .Values.clusterDomain }}
+{{- end }}
+
+{{- define "isthmus.tlsSecret" -}}
+{{ .Values.metadataApi.tls.secretName | default "isthmus-metadata-tls" }}
+{{- end }}
+
+{{- define "isthmus.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "isthmus.databaseEnv" -}}
+{{- with .Values.store.databaseURLSecret }}
+- name: DATABASE_URL
+  valueFrom: { secretKeyRef: { name: {{ . }}, key: DATABASE_URL } }
+{{- end }}
+{{- end }}
+
+{{- define "isthmus.restricted" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+capabilities: { drop: [ALL] }
+{{- end }}

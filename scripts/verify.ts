@@ -1,0 +1,120 @@
+// `npm run verify`: everything CI asks, in the order a person would want to hear of it. Ends with one line of totals.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+interface Totals {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+interface Stage {
+  readonly title: string;
+  readonly run: (reportFile: string) => Promise<Totals>;
+}
+
+const jestOptions = '--experimental-vm-modules --no-warnings';
+
+/** A command that passes or fails as one. */
+function command(title: string, program: string, ...args: readonly string[]): Stage {
+  return {
+    title,
+    run: async () => ((await exitCode(program, args)) === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }),
+  };
+}
+
+/** One Jest project; its cases are counted one by one, a suite that could not even start counts as a failure. */
+function jest(project: string, ...args: readonly string[]): Stage {
+  return {
+    title: `jest ${project}`,
+    run: async (reportFile) => {
+      const options = ['--selectProjects', project, '--json', `--outputFile=${reportFile}`, ...args];
+      const code = await exitCode('jest', options, { NODE_OPTIONS: jestOptions });
+      return jestTotals(reportFile, code);
+    },
+  };
+}
+
+function jestTotals(reportFile: string, code: number): Totals {
+  try {
+    const report = JSON.parse(readFileSync(reportFile, 'utf8')) as Record<string, number>;
+    const failed = (report['numFailedTests'] ?? 0) + (report['numRuntimeErrorTestSuites'] ?? 0);
+    return { passed: report['numPassedTests'] ?? 0, failed: code !== 0 && failed === 0 ? 1 : failed };
+  } catch {
+    return { passed: 0, failed: 1 };
+  }
+}
+
+/** The demo's own steps are cases too: its last line is JSON. */
+function demo(...args: readonly string[]): Stage {
+  return {
+    title: `demo ${args.join(' ')}`.trim(),
+    run: async () => {
+      const { code, lastLine } = await lastLineOf(process.execPath, ['dist/test/demo/main.js', '--json', ...args]);
+      try {
+        const steps = (JSON.parse(lastLine) as { steps: readonly { ok: boolean }[] }).steps;
+        const failed = steps.filter((step) => !step.ok).length;
+        return { passed: steps.length - failed, failed: code !== 0 && failed === 0 ? 1 : failed };
+      } catch {
+        return { passed: 0, failed: 1 };
+      }
+    },
+  };
+}
+
+function exitCode(program: string, args: readonly string[], extra: NodeJS.ProcessEnv = {}): Promise<number> {
+  return new Promise((done) => {
+    const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...extra } });
+    child.on('error', () => done(127));
+    child.on('close', (code) => done(code ?? 1));
+  });
+}
+
+function lastLineOf(program: string, args: readonly string[]): Promise<{ code: number; lastLine: string }> {
+  return new Promise((done) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let tail = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      process.stdout.write(chunk);
+      tail = (tail + chunk.toString()).slice(-1_000_000);
+    });
+    child.on('close', (code) => done({ code: code ?? 1, lastLine: tail.trimEnd().split('\n').at(-1) ?? '' }));
+  });
+}
+
+const stages: readonly Stage[] = [
+  command('format', 'prettier', '--check', '--log-level', 'warn', '.'),
+  command('lint', 'eslint', '.'),
+  command('types', process.execPath, 'node_modules/ts7/bin/tsc', '-p', 'tsconfig.json', '--noEmit'),
+  command('generated files are fresh', process.execPath, 'dist/scripts/gen-crd.js', '--check'),
+  jest('unit'),
+  jest('architecture'),
+  command('real parts (npm run setup)', process.execPath, 'dist/scripts/setup/main.js'),
+  jest('integration', '--runInBand'),
+  jest('e2e', '--runInBand'),
+  demo(),
+];
+
+async function main(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'isthmus-verify-'));
+  let passed = 0;
+  let failed = 0;
+  try {
+    for (const [index, stage] of stages.entries()) {
+      const started = Date.now();
+      console.log(`\n=== ${stage.title}`);
+      const totals = await stage.run(join(folder, `${index}.json`));
+      passed += totals.passed;
+      failed += totals.failed;
+      const seconds = ((Date.now() - started) / 1000).toFixed(1);
+      console.log(`=== ${stage.title}: ${totals.passed} ok, ${totals.failed} not ok, ${seconds} s`);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  console.log(`\n${passed} passed, ${failed} failed`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
