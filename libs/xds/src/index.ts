@@ -1,1 +1,3 @@
-export {};
+export type { Resource } from '#proto';
+export * from './mesh-model.js';
+export * from './proxy-node.js';
