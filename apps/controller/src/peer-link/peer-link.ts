@@ -1,0 +1,200 @@
+import { defaultLimits, fetchDocument, PeerConnection, streamDocuments } from '#peer-client';
+import type { EventParser, FetchFailure, PeerTls, StreamEnd } from '#peer-client';
+import type { Clock } from '#model';
+import { heardNothingNew, heardPrivate, heardPublic, nothingHeard } from './hearing.js';
+import type { HeardDocument, Hearing } from './hearing.js';
+import { delayAfter, wait } from './pacing.js';
+import type { Pacing } from './pacing.js';
+
+export interface PeerLinkSettings {
+  /** `spec.metadataEndpoint` without a trailing slash. */
+  readonly endpoint: string;
+  readonly tls: PeerTls;
+  readonly document: 'federation' | 'multicluster';
+}
+
+export interface PeerLinkPorts {
+  /** A fresh one-minute token for this audience (the peer's cluster UUID), or undefined while we have no key. */
+  readonly token: (audience: string) => string | undefined;
+  readonly eventParser: () => EventParser;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly pacing: Pacing;
+  readonly onHeard: () => void;
+}
+
+/**
+ * Listens to one peer: public document by polling, private documents by stream with polling as fallback. Owns its connections, so a
+ * slow or dead peer costs nobody else anything. It judges nothing: what it heard is a value for `gather`.
+ */
+export class PeerLink {
+  readonly settings: PeerLinkSettings;
+  readonly #ports: PeerLinkPorts;
+  readonly #connection: PeerConnection;
+  readonly #stopped = new AbortController();
+  #hearing: Hearing = nothingHeard;
+  #audience: string | undefined;
+  #channel: AbortController | undefined;
+  #wakePublic = new AbortController();
+  #publicEtag: string | undefined;
+  #privateEtag: string | undefined;
+  #lastEventId: string | undefined;
+
+  constructor(settings: PeerLinkSettings, ports: PeerLinkPorts) {
+    this.settings = settings;
+    this.#ports = ports;
+    this.#connection = new PeerConnection(settings.tls);
+  }
+
+  start(): void {
+    void this.#listenPublic();
+  }
+
+  hearing(): Hearing {
+    return this.#hearing;
+  }
+
+  /** Opens the private channel for this audience, or closes it (undefined): called by `apply` once the peer is, or is no longer, trusted. */
+  authorise(audience: string | undefined): void {
+    if (audience === this.#audience) return;
+    this.#audience = audience;
+    this.#channel?.abort();
+    this.#channel = undefined;
+    this.#lastEventId = undefined;
+    this.#privateEtag = undefined;
+    if (audience === undefined) {
+      const { privateDocument: _document, privateFailure: _failure, ...rest } = this.#hearing;
+      this.#hearing = { ...rest, mode: 'none' };
+      return;
+    }
+    this.#channel = new AbortController();
+    void this.#listenPrivate(audience, AbortSignal.any([this.#channel.signal, this.#stopped.signal]));
+  }
+
+  /** Asks for the public document now instead of at its next turn. */
+  refresh(): void {
+    this.#wakePublic.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.#channel?.abort();
+    await this.#connection.close();
+  }
+
+  async #listenPublic(): Promise<void> {
+    const { pacing, random } = this.#ports;
+    for (let failures = 0; !this.#stopped.signal.aborted;) {
+      this.#wakePublic = new AbortController();
+      const ok = await this.#fetchPublic();
+      failures = ok ? 0 : failures + 1;
+      const pause = ok ? pacing.publicMs * (0.9 + 0.2 * random()) : delayAfter(failures, pacing, random());
+      await wait(pause, AbortSignal.any([this.#stopped.signal, this.#wakePublic.signal]));
+    }
+  }
+
+  async #fetchPublic(): Promise<boolean> {
+    const outcome = await fetchDocument(this.#connection, {
+      url: `${this.settings.endpoint}/public/public.json`,
+      ...(this.#publicEtag === undefined ? {} : { etag: this.#publicEtag }),
+      limits: { ...defaultLimits, maximumBytes: 1024 * 1024 },
+      signal: this.#stopped.signal,
+    });
+    if (this.#stopped.signal.aborted) return false;
+    if (outcome.kind === 'failed') {
+      this.#fail('public', outcome);
+      return false;
+    }
+    if (outcome.kind === 'unchanged') {
+      this.#update(heardNothingNew(this.#hearing, 'public', this.#ports.clock.now()), false);
+      return true;
+    }
+    this.#publicEtag = outcome.etag;
+    this.#update(heardPublic(this.#hearing, this.#heard(outcome.body, outcome.peerTime)), true);
+    return true;
+  }
+
+  async #listenPrivate(audience: string, signal: AbortSignal): Promise<void> {
+    const { pacing, random } = this.#ports;
+    let streams = pacing.streams;
+    for (let failures = 0; !signal.aborted;) {
+      const end = streams ? await this.#stream(audience, signal) : await this.#poll(audience, signal);
+      if (signal.aborted) return;
+      if (end.kind === 'unsupported') {
+        streams = false;
+        this.#hearing = { ...this.#hearing, mode: 'poll' };
+        continue;
+      }
+      failures = end.kind === 'failed' ? failures + 1 : 0;
+      if (end.kind === 'failed') this.#fail('private', end);
+      if (end.kind === 'failed' && end.status === 401) this.refresh();
+      await wait(this.#pauseAfter(end, failures, streams), signal);
+      // A peer that was upgraded gains streams: ask again now and then.
+      streams = pacing.streams && (streams || random() < 0.1);
+    }
+  }
+
+  #pauseAfter(end: StreamEnd, failures: number, streams: boolean): number {
+    const { pacing, random } = this.#ports;
+    if (end.kind === 'failed') return delayAfter(failures, pacing, random());
+    return streams ? 50 * random() : pacing.pollMs * (0.9 + 0.2 * random());
+  }
+
+  async #stream(audience: string, signal: AbortSignal): Promise<StreamEnd> {
+    const token = this.#ports.token(audience);
+    if (token === undefined)
+      return { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
+    return streamDocuments(this.#connection, {
+      url: `${this.settings.endpoint}/private/${this.settings.document}/stream`,
+      token,
+      ...(this.#lastEventId === undefined ? {} : { lastEventId: this.#lastEventId }),
+      limits: defaultLimits,
+      parser: this.#ports.eventParser(),
+      silenceMs: 40_000,
+      signal,
+      onOpen: () =>
+        this.#update({ ...heardNothingNew(this.#hearing, 'private', this.#ports.clock.now()), mode: 'stream' }, true),
+      onDocument: (document) => {
+        this.#lastEventId = document.id;
+        this.#update(heardPrivate(this.#hearing, this.#heard(document.data)), true);
+      },
+    });
+  }
+
+  async #poll(audience: string, signal: AbortSignal): Promise<StreamEnd> {
+    const token = this.#ports.token(audience);
+    if (token === undefined)
+      return { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
+    const outcome = await fetchDocument(this.#connection, {
+      url: `${this.settings.endpoint}/private/${this.settings.document}.json`,
+      token,
+      ...(this.#privateEtag === undefined ? {} : { etag: this.#privateEtag }),
+      limits: defaultLimits,
+      signal,
+    });
+    if (outcome.kind === 'failed') return outcome;
+    if (signal.aborted) return { kind: 'ended' };
+    if (outcome.kind === 'unchanged') {
+      const recovered = this.#hearing.privateFailure !== undefined;
+      this.#update(heardNothingNew(this.#hearing, 'private', this.#ports.clock.now()), recovered);
+    } else {
+      this.#privateEtag = outcome.etag;
+      this.#update({ ...heardPrivate(this.#hearing, this.#heard(outcome.body, outcome.peerTime)), mode: 'poll' }, true);
+    }
+    return { kind: 'ended' };
+  }
+
+  #heard(body: string, peerTime?: number): HeardDocument {
+    const at = this.#ports.clock.now();
+    return peerTime === undefined ? { body, at } : { body, at, clockOffsetMs: peerTime - at };
+  }
+
+  #fail(which: 'public' | 'private', failure: FetchFailure): void {
+    this.#update({ ...this.#hearing, [which === 'public' ? 'publicFailure' : 'privateFailure']: failure }, true);
+  }
+
+  #update(hearing: Hearing, tell: boolean): void {
+    this.#hearing = hearing;
+    if (tell) this.#ports.onHeard();
+  }
+}
