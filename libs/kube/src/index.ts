@@ -1,1 +1,11 @@
-export {};
+export * from './apply.js';
+export * from './client.js';
+export * from './credentials.js';
+export * from './errors.js';
+export * from './events.js';
+export * from './http-client.js';
+export * from './informer.js';
+export * from './leader-elector.js';
+export * from './logger.js';
+export * from './object.js';
+export * from './resource.js';

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import type { KubeClient } from './client.js';
+import { objectIdentity, pathOfObject } from './resource.js';
+import type { ApiObject } from './object.js';
+
+/** Annotation with the digest of what was last applied: without it a field that is no longer desired would go unnoticed. */
+export const appliedAnnotation = 'isthmus.dev/applied';
+const writesAtOnce = 8;
+
+/** The object with its own digest in `isthmus.dev/applied`. Same content, same bytes. */
+export function withAppliedDigest<T extends ApiObject>(desired: T): T {
+  const { metadata = {}, ...rest } = desired;
+  const { [appliedAnnotation]: _, ...annotations } = metadata.annotations ?? {};
+  const bare = { ...rest, metadata: { ...metadata, annotations } };
+  const digest = createHash('sha256').update(canonical(bare)).digest('hex').slice(0, 32);
+  return { ...desired, metadata: { ...metadata, annotations: { ...annotations, [appliedAnnotation]: digest } } };
+}
+
+/** True when `live` already is what applying `desired` would make of it: same digest, and nobody changed a desired field since. */
+export function isApplied(desired: ApiObject, live: ApiObject): boolean {
+  const stamped = withAppliedDigest(desired);
+  const wanted = stamped.metadata?.annotations?.[appliedAnnotation];
+  if (live.metadata?.annotations?.[appliedAnnotation] !== wanted) return false;
+  const { apiVersion: _version, ...content } = stamped;
+  return contains(live, content);
+}
+
+/** Every field of `part` stands in `whole` with that value; maps may hold more, lists have the same length and order. */
+export function contains(whole: unknown, part: unknown): boolean {
+  if (part === undefined) return true;
+  if (Array.isArray(part)) {
+    return (
+      Array.isArray(whole) &&
+      whole.length === part.length &&
+      part.every((item, index) => contains((whole as unknown[])[index], item))
+    );
+  }
+  if (typeof part !== 'object' || part === null) return whole === part || (part === null && whole === undefined);
+  const fields = Object.entries(part);
+  // The API server drops empty maps of many kinds: an absent one is as good.
+  if (typeof whole !== 'object' || whole === null || Array.isArray(whole)) {
+    return whole === undefined && fields.every(([, value]) => contains(undefined, value));
+  }
+  return fields.every(([name, value]) => contains((whole as Record<string, unknown>)[name], value));
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+export interface ApplyRequest<T extends ApiObject> {
+  readonly client: KubeClient;
+  readonly desired: T;
+  /** What the informer (or a GET) shows of it now. */
+  readonly live: ApiObject | undefined;
+  readonly fieldManager: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Server-side apply of one object, skipped when it already is as desired. Returns whether something was written. */
+export async function applyIfChanged<T extends ApiObject>(request: ApplyRequest<T>): Promise<boolean> {
+  const { client, desired, live, fieldManager, signal } = request;
+  if (live !== undefined && isApplied(desired, live)) return false;
+  await client.apply(withAppliedDigest(desired), { fieldManager, signal });
+  return true;
+}
+
+export interface ApplyAndPruneRequest {
+  readonly client: KubeClient;
+  readonly desired: readonly ApiObject[];
+  /** Everything that carries our owner label now, of all kinds; what is here and not desired is deleted. */
+  readonly owned: readonly ApiObject[];
+  readonly fieldManager: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Says what would be done, does nothing. */
+  readonly plan?: boolean;
+}
+
+/** Paths of the objects that were written, deleted, or left alone. */
+export interface ApplyOutcome {
+  readonly applied: readonly string[];
+  readonly pruned: readonly string[];
+  readonly unchanged: readonly string[];
+}
+
+/** Some writes failed; the others were done. The message names each object and why. */
+export class ApplyFailedError extends Error {
+  override readonly name = 'ApplyFailedError';
+
+  constructor(
+    readonly failures: readonly Error[],
+    readonly outcome: ApplyOutcome,
+  ) {
+    super(`${failures.length} of the writes failed: ${failures.map((failure) => failure.message).join('; ')}`, {
+      cause: failures[0],
+    });
+  }
+}
+
+/** Makes the owned objects equal to the desired ones: applies differences, then prunes. One failing object does not stop the others. */
+export async function applyAndPrune(request: ApplyAndPruneRequest): Promise<ApplyOutcome> {
+  const { client, desired, owned, fieldManager, signal, plan = false } = request;
+  const live = new Map(owned.map((object) => [objectIdentity(object), object]));
+  const wanted = new Set(desired.map(objectIdentity));
+  const changed = desired.filter((object) => !isAppliedIn(live, object));
+  const superfluous = owned.filter((object) => !wanted.has(objectIdentity(object)) && !isGoing(object));
+  const outcome = { applied: [] as string[], pruned: [] as string[], unchanged: unchangedPaths(desired, changed) };
+  const failures: Error[] = [];
+  await forEachBounded(changed, failures, async (object) => {
+    if (!plan) await client.apply(withAppliedDigest(object), { fieldManager, signal });
+    outcome.applied.push(pathOfObject(object));
+  });
+  await forEachBounded(superfluous, failures, async (object) => {
+    if (!plan) await client.delete(pathOfObject(object), { uid: object.metadata?.uid, signal });
+    outcome.pruned.push(pathOfObject(object));
+  });
+  outcome.applied.sort();
+  outcome.pruned.sort();
+  if (failures.length > 0) throw new ApplyFailedError(failures, outcome);
+  return outcome;
+}
+
+function isAppliedIn(live: ReadonlyMap<string, ApiObject>, desired: ApiObject): boolean {
+  const current = live.get(objectIdentity(desired));
+  return current !== undefined && !isGoing(current) && isApplied(desired, current);
+}
+
+function isGoing(object: ApiObject): boolean {
+  return object.metadata?.deletionTimestamp !== undefined;
+}
+
+function unchangedPaths(desired: readonly ApiObject[], changed: readonly ApiObject[]): string[] {
+  const writes = new Set(changed);
+  return desired.filter((object) => !writes.has(object)).map((object) => pathOfObject(object));
+}
+
+async function forEachBounded<T>(
+  items: readonly T[],
+  failures: Error[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) {
+      try {
+        await work(item);
+      } catch (error) {
+        failures.push(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(writesAtOnce, items.length) }, lane));
+}

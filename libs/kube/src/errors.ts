@@ -1,0 +1,112 @@
+/** Request that failed, as far as it may be told: never headers, never bodies. */
+export interface FailedRequest {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** The API server's answer outside 2xx; `status` is the HTTP code, `reason` the Status object's word. */
+export class KubeApiError extends Error {
+  override readonly name: string = 'KubeApiError';
+
+  constructor(
+    readonly status: number,
+    readonly reason: string,
+    message: string,
+    readonly request: FailedRequest,
+    readonly retryAfterSeconds?: number,
+  ) {
+    super(`${request.method} ${request.path}: ${status} ${reason}: ${message}`);
+  }
+}
+
+/** 404: the object or the whole resource (a CRD that is not installed) is absent. */
+export class NotFoundError extends KubeApiError {
+  override readonly name = 'NotFoundError';
+}
+
+/** 409: somebody else changed or created the object, or owns the field. Read again, decide again. */
+export class ConflictError extends KubeApiError {
+  override readonly name = 'ConflictError';
+
+  /** True when a create met an object that exists. */
+  get alreadyExists(): boolean {
+    return this.reason === 'AlreadyExists';
+  }
+}
+
+/** 403: RBAC of our service account lacks a verb; the message says which and what to change. */
+export class ForbiddenError extends KubeApiError {
+  override readonly name = 'ForbiddenError';
+}
+
+/** 401: our credential is refused, also after it was read again. */
+export class UnauthorizedError extends KubeApiError {
+  override readonly name = 'UnauthorizedError';
+}
+
+/** 410, or a watch's ERROR event with that code: the resourceVersion is too old, list anew. */
+export class GoneError extends KubeApiError {
+  override readonly name = 'GoneError';
+}
+
+/** 400 or 422: the object breaks its schema or a CEL rule. */
+export class InvalidError extends KubeApiError {
+  override readonly name = 'InvalidError';
+}
+
+/** No answer at all: connection refused, cut or timed out. The API server may or may not have acted. */
+export class KubeUnreachableError extends Error {
+  override readonly name = 'KubeUnreachableError';
+
+  constructor(server: string, request: FailedRequest, cause: unknown) {
+    const why = cause instanceof Error ? causeText(cause) : String(cause);
+    super(`${request.method} ${request.path}: the API server ${server} does not answer: ${why}`, { cause });
+  }
+}
+
+function causeText(error: Error): string {
+  const code = 'code' in error && typeof error.code === 'string' ? `${error.code} ` : '';
+  return `${code}${error.message}`;
+}
+
+interface StatusBody {
+  readonly reason?: string;
+  readonly message?: string;
+  readonly code?: number;
+  readonly details?: { readonly retryAfterSeconds?: number };
+}
+
+const kinds: Readonly<Record<number, typeof KubeApiError>> = {
+  400: InvalidError,
+  401: UnauthorizedError,
+  403: ForbiddenError,
+  404: NotFoundError,
+  409: ConflictError,
+  410: GoneError,
+  422: InvalidError,
+};
+
+/** Maps an HTTP answer with a Status body (or any text) to one of our errors. */
+export function kubeErrorFrom(status: number, body: string, request: FailedRequest): KubeApiError {
+  const parsed = statusBody(body);
+  const reason = parsed?.reason ?? `HTTP${status}`;
+  const message = `${parsed?.message ?? body.slice(0, 200)}${remedyFor(status)}`;
+  const Kind = kinds[status] ?? KubeApiError;
+  return new Kind(status, reason, message, request, parsed?.details?.retryAfterSeconds);
+}
+
+function remedyFor(status: number): string {
+  if (status === 403) {
+    return ' (remedy: grant this verb on this resource to the service account, or install the chart with its RBAC objects)';
+  }
+  return status === 401 ? ' (remedy: check the service account token or the kubeconfig credential)' : '';
+}
+
+function statusBody(body: string): StatusBody | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null ? (value as StatusBody) : undefined;
+  } catch {
+    return undefined;
+  }
+}
