@@ -1,1 +1,2 @@
-export {};
+export * from './conditions.js';
+export * from './reasons.js';

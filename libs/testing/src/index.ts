@@ -1,1 +1,2 @@
-export {};
+export * from './expect-conditions.js';
+export * from './hand-scheduler.js';

@@ -1,0 +1,51 @@
+/** Why a reconcile stopped or a condition is not good: what an operator does about each stands in docs/spec. */
+export const REASONS = {
+  /** No TCP or TLS answer, or an HTTP error, from the metadata endpoint. */
+  Unreachable: 'Unreachable',
+  TLSVerifyFailed: 'TLSVerifyFailed',
+  PinMismatch: 'PinMismatch',
+  TokenRejected: 'TokenRejected',
+  ClockSkew: 'ClockSkew',
+  RootChangedPendingApproval: 'RootChangedPendingApproval',
+  KeyChangedPendingApproval: 'KeyChangedPendingApproval',
+  StaleKeepingLastKnownGood: 'StaleKeepingLastKnownGood',
+  Revoked: 'Revoked',
+  VersionSkew: 'VersionSkew',
+  PortConflict: 'PortConflict',
+  DomainConflict: 'DomainConflict',
+  TrustDomainConflict: 'TrustDomainConflict',
+  SharedRoot: 'SharedRoot',
+  TrustShared: 'TrustShared',
+  UUIDConflict: 'UUIDConflict',
+  RemovalHeld: 'RemovalHeld',
+  NoMeshEndpoints: 'NoMeshEndpoints',
+  /** The document breaks the wire format or a limit. */
+  DocumentInvalid: 'DocumentInvalid',
+  /** Unsigned after signed, wrong signature, rolled-back sequence or expired document. */
+  SignatureInvalid: 'SignatureInvalid',
+  /** A gateway or API address is loopback, link-local, our own API server's, or does not resolve. */
+  AddressRefused: 'AddressRefused',
+  NoGateways: 'NoGateways',
+  /** A labelled Service has a port without a name. */
+  PortUnnamed: 'PortUnnamed',
+  /** Two exported Services select the same workloads on one target port: their grants can't be told apart. */
+  SharedTargetPort: 'SharedTargetPort',
+  /** An offered hostname or one of its ports is not usable. */
+  ServiceInvalid: 'ServiceInvalid',
+  /** `stalePolicy` has taken endpoints away. */
+  Drained: 'Drained',
+  FailedClosed: 'FailedClosed',
+  SpecInvalid: 'SpecInvalid',
+  /** Roots expired or not yet valid. */
+  RootInvalid: 'RootInvalid',
+  /** First contact without pins and without `metadata.ca`: nothing vouches for the peer but itself. */
+  BlindFirstContact: 'BlindFirstContact',
+  /** Our own write to the Kubernetes API failed; retried. */
+  ReconcileFailed: 'ReconcileFailed',
+  Progressing: 'Progressing',
+  Succeeded: 'Succeeded',
+  /** The resource is being deleted. */
+  Terminating: 'Terminating',
+} as const;
+
+export type Reason = keyof typeof REASONS;
