@@ -10,7 +10,7 @@ const writesAtOnce = 8;
 /** The object with its own digest in `isthmus.dev/applied`. Same content, same bytes. */
 export function withAppliedDigest<T extends ApiObject>(desired: T): T {
   const { metadata = {}, ...rest } = desired;
-  const { [appliedAnnotation]: _, ...annotations } = metadata.annotations ?? {};
+  const annotations = without(metadata.annotations ?? {}, appliedAnnotation);
   const bare = { ...rest, metadata: { ...metadata, annotations } };
   const digest = createHash('sha256').update(canonical(bare)).digest('hex').slice(0, 32);
   return { ...desired, metadata: { ...metadata, annotations: { ...annotations, [appliedAnnotation]: digest } } };
@@ -21,8 +21,13 @@ export function isApplied(desired: ApiObject, live: ApiObject): boolean {
   const stamped = withAppliedDigest(desired);
   const wanted = stamped.metadata?.annotations?.[appliedAnnotation];
   if (live.metadata?.annotations?.[appliedAnnotation] !== wanted) return false;
-  const { apiVersion: _version, ...content } = stamped;
-  return contains(live, content);
+  return contains(live, without(stamped, 'apiVersion'));
+}
+
+function without<T extends object, K extends keyof T>(object: T, field: K): Omit<T, K> {
+  const copy = { ...object };
+  delete copy[field];
+  return copy;
 }
 
 /** Every field of `part` stands in `whole` with that value; maps may hold more, lists have the same length and order. */

@@ -220,9 +220,9 @@ export class Informer<T extends ApiObject> {
   }
 
   #reduced(object: T): T {
-    const { managedFields: _, ...metadata } = (object.metadata ?? {}) as Record<string, unknown>;
-    const lean = { ...object, metadata };
-    return this.#options.transform?.(lean) ?? lean;
+    // Freshly parsed and ours alone, so the biggest field of most objects may go in place.
+    if (object.metadata !== undefined) delete (object.metadata as { managedFields?: unknown }).managedFields;
+    return this.#options.transform?.(object) ?? object;
   }
 
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
