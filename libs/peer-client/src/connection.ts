@@ -55,3 +55,9 @@ export class PeerConnection {
     await this.#agent.destroy();
   }
 }
+
+/** Drops a body unread; its abort is our own doing and no error. */
+export function discard(body: Dispatcher.ResponseData['body']): void {
+  body.on('error', () => undefined);
+  body.destroy();
+}

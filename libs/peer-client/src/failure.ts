@@ -52,10 +52,17 @@ export function failureOfStatus(status: number, url: string): FetchFailure {
   return failed('Unreachable', `${url}: the peer answered ${status}.`, status);
 }
 
+/** Reads an error by its shape: errors from another realm (a worker, a test sandbox) are no `instanceof Error`. */
 function describe(error: unknown): { readonly code?: string; readonly message: string } {
-  if (!(error instanceof Error)) return { message: String(error) };
-  const inner = error.cause instanceof Error ? error.cause : error;
-  const code = 'code' in inner && typeof inner.code === 'string' ? inner.code : undefined;
-  const message = inner.message === '' ? (code ?? inner.name) : inner.message;
+  if (!isErrorLike(error)) return { message: String(error) };
+  const inner = isErrorLike(error.cause) ? error.cause : error;
+  const code = typeof inner.code === 'string' ? inner.code : undefined;
+  const message = inner.message === '' ? (code ?? 'the connection failed') : inner.message;
   return code === undefined ? { message } : { code, message };
+}
+
+function isErrorLike(
+  value: unknown,
+): value is { readonly message: string; readonly code?: unknown; readonly cause?: unknown } {
+  return typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string';
 }

@@ -1,3 +1,5 @@
+import type { Dispatcher } from 'undici';
+import { discard } from './connection.js';
 import type { PeerConnection, RequestLimits } from './connection.js';
 import { failureFrom, failureOfStatus } from './failure.js';
 import { failed } from './outcome.js';
@@ -25,15 +27,15 @@ export async function fetchDocument(connection: PeerConnection, request: Documen
       return { kind: 'unchanged' };
     }
     if (response.statusCode !== 200) {
-      response.body.destroy();
+      discard(response.body);
       return failureOfStatus(response.statusCode, request.url);
     }
     const wrongType = wrongContentType(response.headers['content-type'], request.url);
     if (wrongType !== undefined) {
-      response.body.destroy();
+      discard(response.body);
       return wrongType;
     }
-    const body = await readBounded(response.body, request.limits.maximumBytes);
+    const body = await readBounded(response, request.limits.maximumBytes);
     if (body === undefined) return tooLarge(request);
     return { kind: 'document', body, ...validators(response.headers) };
   } catch (error) {
@@ -61,16 +63,13 @@ function wrongContentType(value: string | string[] | undefined, url: string): Fe
   );
 }
 
-async function readBounded(
-  body: AsyncIterable<Buffer> & { destroy(): void },
-  maximumBytes: number,
-): Promise<string | undefined> {
+async function readBounded(response: Dispatcher.ResponseData, maximumBytes: number): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of body) {
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > maximumBytes) {
-      body.destroy();
+      discard(response.body);
       return undefined;
     }
     chunks.push(chunk);

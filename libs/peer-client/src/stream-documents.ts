@@ -1,3 +1,4 @@
+import { discard } from './connection.js';
 import type { PeerConnection, RequestLimits } from './connection.js';
 import { failureFrom, failureOfStatus } from './failure.js';
 import { failed } from './outcome.js';
@@ -39,7 +40,7 @@ export async function streamDocuments(connection: PeerConnection, request: Strea
     const response = await connection.get(request.url, headersOf(request), signal);
     const refused = refusal(response.statusCode, response.headers['content-type'], request.url);
     if (refused !== undefined) {
-      response.body.destroy();
+      discard(response.body);
       return refused;
     }
     request.onOpen();
@@ -53,7 +54,7 @@ export async function streamDocuments(connection: PeerConnection, request: Strea
   } catch (error) {
     if (request.signal.aborted) return { kind: 'ended' };
     if (silence.signal.aborted) return failed('Unreachable', `${request.url}: silent for too long.`);
-    return error instanceof RangeError
+    return isTooLarge(error)
       ? failed('InvalidDocument', `${request.url}: ${error.message}`)
       : failureFrom(error, request.url);
   } finally {
@@ -79,4 +80,9 @@ function deliver(request: StreamRequest, chunk: string): void {
   for (const event of request.parser.push(chunk)) {
     if (event.event === 'document') request.onDocument({ id: event.id, data: event.data });
   }
+}
+
+/** The parser's own complaint, by name: the class may come from another realm. */
+function isTooLarge(error: unknown): error is RangeError {
+  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'RangeError';
 }
