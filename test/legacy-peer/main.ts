@@ -1,0 +1,133 @@
+// Runs inside a cluster's network: serves the legacy documents on --listen and polls a cluster's metadata. Every fact it learns or
+// refuses is one JSON line on standard output; commands come as JSON lines on standard input.
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
+import { createServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { execFileSync } from 'node:child_process';
+import { createIdentity, refusal, tokenFor } from './tables.js';
+import type { LegacyPeerKeys } from './tables.js';
+
+const { values } = parseArgs({
+  options: {
+    listen: { type: 'string', default: '10.10.200.5:443' },
+    'trust-domain': { type: 'string', default: 'legacy.example' },
+    uuid: { type: 'string', default: '11111111-2222-4333-8444-555555555555' },
+    poll: { type: 'string' },
+    'poll-seconds': { type: 'string', default: '60' },
+    document: { type: 'string', default: '{"ingressGateways":[],"publicServices":[]}' },
+  },
+});
+const folder = mkdtempSync(join(tmpdir(), 'legacy-peer-'));
+const identity = createIdentity(folder, values['trust-domain'], values.uuid);
+const [host = '', port = '443'] = values.listen.split(':');
+let peers: readonly LegacyPeerKeys[] = [];
+let document = values.document;
+
+function tell(event: string, facts: object = {}): void {
+  process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
+}
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  const path = request.url ?? '';
+  if (path === '/metadata/public/public.json') {
+    const body = { clusterUUID: identity.clusterUUID, authnKeyPub: identity.signingKeyPem, rootCA: identity.rootPem };
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(body));
+    return;
+  }
+  if (path !== '/metadata/private/federation.json') {
+    response.writeHead(404).end();
+    return;
+  }
+  const why = refusal(
+    (request.headers.authorization ?? '').replace(/^Bearer /, ''),
+    peers,
+    identity.clusterUUID,
+    'private-federation',
+  );
+  tell('asked', { path, refused: why ?? null });
+  response.writeHead(why === undefined ? 200 : 401, { 'content-type': 'application/json' });
+  response.end(why === undefined ? document : '{}');
+}
+
+function get(url: string, token?: string): Promise<{ status: number; body: string }> {
+  return new Promise((done, fail) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const call = httpsRequest(url, { rejectUnauthorized: false, headers }, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (body += chunk));
+      response.on('end', () => done({ status: response.statusCode ?? 0, body }));
+    });
+    call.on('error', fail);
+    call.end();
+  });
+}
+
+async function poll(base: string): Promise<void> {
+  try {
+    const open = await get(`${base}/public/public.json`);
+    const keys = JSON.parse(open.body) as LegacyPeerKeys;
+    peers = [keys];
+    const closed = await get(
+      `${base}/private/federation.json`,
+      tokenFor(identity, keys.clusterUUID, 'private-federation'),
+    );
+    tell('polled', {
+      status: closed.status,
+      clusterUUID: keys.clusterUUID,
+      document: closed.status === 200 ? JSON.parse(closed.body) : null,
+    });
+  } catch (error) {
+    tell('poll-failed', { message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+execFileSync(
+  'openssl',
+  [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '30',
+    '-subj',
+    '/CN=legacy',
+    '-addext',
+    `subjectAltName=IP:${host}`,
+    '-keyout',
+    join(folder, 'door-key.pem'),
+    '-out',
+    join(folder, 'door.pem'),
+  ],
+  { stdio: 'ignore' },
+);
+const door = readFileSync(join(folder, 'door.pem'), 'utf8');
+createServer({ cert: door, key: readFileSync(join(folder, 'door-key.pem')) }, answer).listen(Number(port), host, () => {
+  tell('ready', {
+    ca: door,
+    endpoint: `https://${values.listen}/metadata`,
+    folder,
+    clusterUUID: identity.clusterUUID,
+    root: identity.rootPem,
+  });
+});
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const command = JSON.parse(line) as { document?: unknown; poll?: boolean };
+    if (command.document !== undefined) document = JSON.stringify(command.document);
+    if (command.poll === true && values.poll !== undefined) void poll(values.poll);
+  })
+  .on('close', () => process.exit(0));
+if (values.poll !== undefined) {
+  const base = values.poll;
+  void poll(base);
+  setInterval(() => void poll(base), Number(values['poll-seconds']) * 1000);
+}
