@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A real part under test: a child process that dies with us, its output in a file. */
+export interface Child {
+  readonly pid: number;
+  readonly logFile: string;
+  kill(signal: NodeJS.Signals): void;
+  /** Ends it (SIGTERM, after `graceMs` SIGKILL) and waits until it is gone. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+export interface ChildOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly logFile: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Starts a part; `setpriv --pdeathsig` ends it even when the test run itself is killed. */
+export function startChild(options: ChildOptions): Child {
+  const log = openSync(options.logFile, 'a');
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', options.command, ...options.args], {
+    stdio: ['ignore', log, log],
+    env: options.env ?? process.env,
+  });
+  closeSync(log);
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.on('error', () => undefined);
+  return {
+    pid: child.pid ?? 0,
+    logFile: options.logFile,
+    kill: (signal) => void child.kill(signal),
+    stop: (graceMs = 5000) => stopChild(child, gone, graceMs),
+  };
+}
+
+async function stopChild(child: ChildProcess, gone: Promise<void>, graceMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+  await gone;
+  clearTimeout(timer);
+}
+
+/** Polls until `check` gives something; fails with the last error and the end of the log. */
+export async function waitFor<T>(
+  what: string,
+  check: () => Promise<T | undefined> | T | undefined,
+  options: { readonly timeoutMs?: number; readonly logFile?: string; readonly everyMs?: number } = {},
+): Promise<T> {
+  const { timeoutMs = 30_000, everyMs = 25, logFile } = options;
+  const deadline = Date.now() + timeoutMs;
+  let last: unknown;
+  while (Date.now() < deadline) {
+    try {
+      const value = await check();
+      if (value !== undefined) return value;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(everyMs);
+  }
+  const tail = logFile === undefined ? '' : `\n${readFileSync(logFile, 'utf8').slice(-2000)}`;
+  throw new Error(`${what}: not within ${timeoutMs} ms; last error: ${String(last)}${tail}`);
+}
+
+/** A TCP port that was free a moment ago. */
+export function freePort(host = '127.0.0.1'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, host, () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
