@@ -6,7 +6,7 @@ import type { Part } from './catalogue.js';
 import { digestOf } from './recipe-digest.js';
 
 /** How a cached part was obtained. */
-export type How = 'found on PATH' | 'downloaded' | 'built';
+export type How = 'found on this machine' | 'downloaded' | 'taken from a wheel' | 'taken from a Go module' | 'built';
 
 export interface Stamp {
   readonly part: string;
@@ -64,7 +64,7 @@ export function parseStamp(text: string): Stamp {
     typeof value?.file === 'string' &&
     typeof value.size === 'number' &&
     typeof value.version === 'string' &&
-    ['found on PATH', 'downloaded', 'built'].includes(String(value.how));
+    typeof value.how === 'string';
   if (!complete) throw new Error(`not a stamp: ${text.slice(0, 80)}`);
   return value as Stamp;
 }
@@ -80,7 +80,7 @@ export function adopt(root: string, part: Part, file: string, how: How): CachedP
 /** Remembers a file that stays where it is, so that its version need not be asked for each time. */
 export function remember(root: string, part: Part, file: string, version: string): CachedPart {
   const { size, mtimeMs } = statSync(file);
-  const how: How = 'found on PATH';
+  const how: How = 'found on this machine';
   const stamp: Stamp = { part: part.name, version, how, file, size, modified: Math.trunc(mtimeMs) };
   place(root, part, stamp, () => undefined);
   return { path: file, version, how };

@@ -75,7 +75,7 @@ async function makeAll(parts: readonly Part[], work: Work): Promise<void> {
     await make().catch((error: unknown) => faults.push(`${names}: ${error instanceof Error ? error.message : error}`));
   };
   const extractions = parts.flatMap((part) =>
-    isOf('go', part) ? [] : [attempt(part.name, () => extractOne(part, work))],
+    isOf('wheel', part) || isOf('module-file', part) ? [attempt(part.name, () => extractOne(part, work))] : [],
   );
   const modules = Map.groupBy(
     parts.filter((part) => isOf('go', part)),
@@ -102,14 +102,13 @@ async function buildOne(
   for (const [part, file] of files) tell(work.onProgress, part, adopt(work.root, part, file, 'built'));
 }
 
-async function extractOne(part: Part, work: Work): Promise<void> {
+async function extractOne(part: PartOf<'wheel'> | PartOf<'module-file'>, work: Work): Promise<void> {
   const folder = scratch(work.root, part.name);
-  const file = await reporting(work.onProgress, part.name, `fetching ${part.version}`, async () => {
-    if (isOf('wheel', part)) return takeFromWheel(part, folder, work.signal);
-    if (isOf('module-file', part)) return takeModuleFile(part, folder, work.signal);
-    throw new Error(`no way to extract ${part.name}`);
-  });
-  tell(work.onProgress, part, adopt(work.root, part, file, 'downloaded'));
+  const file = await reporting(work.onProgress, part.name, `fetching ${part.version}`, () =>
+    isOf('wheel', part) ? takeFromWheel(part, folder, work.signal) : takeModuleFile(part, folder, work.signal),
+  );
+  const how = isOf('wheel', part) ? 'taken from a wheel' : 'taken from a Go module';
+  tell(work.onProgress, part, adopt(work.root, part, file, how));
 }
 
 function scratch(root: string, name: string): string {

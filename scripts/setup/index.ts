@@ -20,7 +20,7 @@ export type Parts<N extends PartName = PartName> = Readonly<Record<N, string>>;
 export interface PartReport {
   readonly name: PartName;
   readonly version: string;
-  /** `named by <variable>`, `found on PATH`, `downloaded`, `built` or `missing`. */
+  /** `named by <variable>`, how a cached part was obtained, or `missing`. */
   readonly how: string;
   readonly path?: string;
 }
