@@ -1,0 +1,71 @@
+import { parseArgs } from 'node:util';
+
+export interface LabOptions {
+  readonly clusters?: number;
+  /** Create an IstioFederation in each cluster for each other one. Default true. */
+  readonly peers?: boolean;
+  /** Replicas of each of our own Deployments. Default 1. */
+  readonly replicas?: number;
+  /** More Helm values files, for every cluster; later ones win. */
+  readonly values?: readonly string[];
+  /** How far to go: `clusters` = bare Kubernetes, `product` = our chart too, `workloads` (default) = all. */
+  readonly upTo?: 'clusters' | 'product' | 'workloads';
+  readonly progress?: (line: string) => void;
+}
+
+export interface CommandLine {
+  readonly options: LabOptions;
+  /** Where the description is kept up to date. */
+  readonly json?: string;
+  readonly help: boolean;
+}
+
+export const usage = `npm run lab -- [--clusters N] [--no-peers] [--replicas N] [--values FILE] [--json FILE]
+
+Starts federated clusters on real parts, with our chart and the workloads of namespace demo, until SIGINT or SIGTERM.
+  --clusters N   how many (default 2, at most 20)
+  --no-peers     don't federate them
+  --replicas N   replicas of controller, metadata-api, mesh and gateway (default 1)
+  --values FILE  more Helm values; may be repeated
+  --json FILE    write the lab's description there when all is ready, and again when a process id changes
+  --up-to STEP   clusters, product or workloads (default)`;
+
+const mostClusters = 20;
+const steps = ['clusters', 'product', 'workloads'] as const;
+
+/** @throws Error naming the flag, its value and what is allowed */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      clusters: { type: 'string', default: '2' },
+      'no-peers': { type: 'boolean', default: false },
+      replicas: { type: 'string', default: '1' },
+      values: { type: 'string', multiple: true, default: [] },
+      json: { type: 'string' },
+      'up-to': { type: 'string', default: 'workloads' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const upTo = steps.find((step) => step === values['up-to']);
+  if (upTo === undefined) throw new Error(`--up-to ${values['up-to']}: give one of ${steps.join(', ')}`);
+  return {
+    options: {
+      clusters: count('--clusters', values.clusters, mostClusters),
+      peers: !values['no-peers'],
+      replicas: count('--replicas', values.replicas, 10),
+      values: values.values,
+      upTo,
+    },
+    ...(values.json === undefined ? {} : { json: values.json }),
+    help: values.help,
+  };
+}
+
+function count(flag: string, text: string, most: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > most) {
+    throw new Error(`${flag} ${text}: give a whole number from 1 to ${most}`);
+  }
+  return value;
+}
