@@ -1,0 +1,113 @@
+import { z } from 'zod';
+
+const time = z.string().meta({ format: 'date-time' });
+const count = z.int().min(0);
+
+const condition = z.object({
+  type: z.string().max(316),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string().min(1).max(1024),
+  message: z.string().max(32_768),
+  lastTransitionTime: time,
+  observedGeneration: z.int().min(0).optional(),
+});
+
+const root = z.object({
+  fingerprint: z.string().meta({ description: 'sha256:<hex> of the DER; what goes into spec.pins.roots.' }),
+  subject: z.string().optional(),
+  notBefore: time,
+  notAfter: time,
+  state: z.enum(['Trusted', 'PendingApproval', 'Refused']),
+});
+
+const key = z.object({
+  fingerprint: z
+    .string()
+    .meta({ description: 'sha256:<hex> of the SubjectPublicKeyInfo; what goes into spec.pins.keys.' }),
+  kid: z.string(),
+  state: z.enum(['Trusted', 'Next', 'Retired', 'PendingApproval', 'Refused']),
+});
+
+const peer = z.object({
+  clusterUUID: z.string().optional(),
+  clusterID: z.string().optional(),
+  trustDomain: z.string().optional(),
+  clusterDomain: z.string().optional(),
+  networkName: z.string().optional(),
+  apiHost: z.string().optional(),
+  signed: z
+    .boolean()
+    .optional()
+    .meta({ description: 'True once the peer has shown signed documents; never false again.' }),
+  firstContact: z
+    .enum(['Pinned', 'VerifiedCA', 'Blind'])
+    .optional()
+    .meta({ description: 'What vouched for the peer when it was first met.' }),
+  roots: z.array(root).max(50).optional().meta({ 'x-kubernetes-list-type': 'atomic' }),
+  keys: z.array(key).max(50).optional().meta({ 'x-kubernetes-list-type': 'atomic' }),
+});
+
+const fetched = z.object({
+  fetchedAt: time.optional().meta({ description: 'Last successful fetch.', format: 'date-time' }),
+  changedAt: time.optional().meta({ description: 'When the content last changed.', format: 'date-time' }),
+  digest: z.string().optional().meta({ description: 'sha256:<hex> of the document.' }),
+  seq: z.int().min(0).optional(),
+});
+
+const documents = z.object({
+  transport: z.enum(['Stream', 'Poll']).optional(),
+  lastAttemptAt: time.optional().meta({ format: 'date-time' }),
+  silentSince: time
+    .optional()
+    .meta({ description: 'First failure since the last success; absent while it answers.', format: 'date-time' }),
+  public: fetched.optional(),
+  private: fetched.optional(),
+});
+
+const gateways = z.object({
+  total: count,
+  reachable: count,
+  summary: z.string().meta({ description: 'reachable/total.' }),
+  addresses: z
+    .array(
+      z.object({
+        address: z.string(),
+        port: z.int().min(1).max(65_535),
+        reachable: z.boolean().optional(),
+        message: z.string().optional(),
+      }),
+    )
+    .max(100)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'atomic' }),
+});
+
+const finding = z.object({ reason: z.string(), subject: z.string().optional(), message: z.string() });
+
+/** Status of both kinds; counts and digests, never whole documents. Every field is optional: it grows with knowledge. */
+export const status = z.object({
+  observedGeneration: z.int().min(0).optional(),
+  conditions: z
+    .array(condition)
+    .max(50)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
+  peer: peer.optional(),
+  documents: documents.optional(),
+  services: z.object({ offered: count.optional(), imported: count.optional(), exported: count.optional() }).optional(),
+  gateways: gateways.optional(),
+  findings: z
+    .array(finding)
+    .max(100)
+    .optional()
+    .meta({
+      description: 'What is not as it should be, service by service; the first hundred.',
+      'x-kubernetes-list-type': 'atomic',
+    }),
+  removalHeld: z
+    .object({ since: time, until: time, services: count })
+    .optional()
+    .meta({
+      description: 'A removal of many services that waits; release it with annotation isthmus.dev/accept-removal.',
+    }),
+});
