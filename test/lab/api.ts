@@ -14,6 +14,7 @@ export interface ApiObject {
     readonly resourceVersion?: string;
     readonly uid?: string;
     readonly creationTimestamp?: string;
+    readonly deletionTimestamp?: string;
   };
   readonly [field: string]: unknown;
 }

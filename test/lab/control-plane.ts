@@ -93,15 +93,18 @@ function kubeconfig(name: string, server: string, ca: string, token: string): st
 
 // Names outside of the cluster domain end here: nothing inside the lab asks the outer world.
 function corefile(cluster: ClusterPlan): string {
-  return `.:53 {
+  const zones = `${cluster.clusterDomain} in-addr.arpa ip6.arpa`;
+  return `${zones} {
   bind ${cluster.dnsAddress}
   errors
-  kubernetes ${cluster.clusterDomain} in-addr.arpa ip6.arpa {
+  kubernetes ${zones} {
     kubeconfig ${kubeconfigOf(cluster, 'coredns')}
     pods insecure
     ttl 5
-    fallthrough in-addr.arpa ip6.arpa
   }
+}
+. {
+  bind ${cluster.dnsAddress}
   template ANY ANY {
     rcode NXDOMAIN
   }

@@ -10,6 +10,7 @@ import type { Progress } from '../../scripts/setup/index.js';
 import { LabApi } from './api.js';
 import { filesOf } from './control-plane.js';
 import type { ClusterFiles } from './control-plane.js';
+import { writeImages } from './images.js';
 import { isRoot, Machine, reserveLocalPort } from './machine.js';
 import type { LabOptions } from './options.js';
 import { clusterPlan, labParts } from './plan.js';
@@ -85,8 +86,8 @@ export interface Lab {
   /** Runs a command in the network of a cluster. */
   runIn(cluster: string, command: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   onChange(listener: () => void): void;
-  /** Ends all processes and removes the lab's folder. */
-  stop(): Promise<void>;
+  /** Ends all processes and removes the lab's folder, unless its files are to be kept (ISTHMUS_LAB_KEEP=1 keeps them too). */
+  stop(how?: { readonly keepFiles?: boolean }): Promise<void>;
 }
 
 /** Folder of the repository, whether this file runs compiled or from its source. */
@@ -119,7 +120,9 @@ export async function startClusters(options: LabOptions): Promise<Lab> {
     servers.set(plan.name, server);
   }
   const node = join(repository, 'node_modules/node/bin/node');
-  const lab = new RunningLab({ directory, clusters, parts, repository, node }, say);
+  const plan = { directory, clusters, parts, repository, node };
+  writeImages(plan);
+  const lab = new RunningLab(plan, say);
   await lab.start(servers);
   return lab;
 }
@@ -208,10 +211,11 @@ class RunningLab implements Lab {
     this.listeners.push(listener);
   }
 
-  async stop(): Promise<void> {
+  async stop(how: { keepFiles?: boolean } = {}): Promise<void> {
     for (const { api } of this.clusters) api.close();
     await this.machine.stop();
-    if (process.env['ISTHMUS_LAB_KEEP'] !== '1') rmSync(this.directory, { recursive: true, force: true });
+    if (how.keepFiles !== true && process.env['ISTHMUS_LAB_KEEP'] !== '1')
+      rmSync(this.directory, { recursive: true, force: true });
   }
 
   private clusterOf(plan: ClusterPlan): LabCluster {

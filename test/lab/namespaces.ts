@@ -39,6 +39,8 @@ export function createClusterNetwork(cluster: ClusterPlan, all: readonly Cluster
     `link set ${network.podBridge} up`,
     `route add local ${cluster.range}.0/24 dev lo`,
     `route add local ${network.guestCidr} dev lo`,
+    // Without a route the kernel never asks kube-proxy's rules where the namespace's own calls to a ClusterIP go.
+    `route add ${network.serviceCidr} dev wan src ${cluster.nodeAddress}`,
     ...peers.map((peer) => `route add ${peer.range}.0/24 via ${peer.wanAddress} dev wan`),
   ]);
   run(inNetwork(cluster.netns, ['nft', '-f', '-']), firewall(cluster));

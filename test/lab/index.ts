@@ -1,0 +1,33 @@
+export { LabApi, ApiError } from './api.js';
+export type { ApiObject } from './api.js';
+export { clusterFacts, describeLab, keepDescription, writeAtomically } from './description.js';
+export type { ClusterDescription, LabDescription } from './description.js';
+export {
+  applyNamespace,
+  deploymentsAvailable,
+  helmUpgrade,
+  installProduct,
+  releaseNamespace,
+  rootNamespace,
+} from './install.js';
+export { repositoryDirectory, runCommand, startClusters } from './lab.js';
+export type { CommandOptions, CommandResult, Lab, LabCluster, ProcessIds, ProcessName } from './lab.js';
+export { addressAnnotation } from './load-balancer.js';
+export type { LabOptions } from './options.js';
+export { federateAll, federationFor, federationIsReady } from './peers.js';
+export { clusterName, network } from './plan.js';
+export type { ClusterPlan } from './plan.js';
+export { injectSidecar } from './sidecar.js';
+export { startLab } from './start-lab.js';
+export { waitFor } from './waiting.js';
+export type { CallResult, LoadReport } from './workloads/calls.js';
+export {
+  applyDeployment,
+  clientTemplate,
+  demoNamespace,
+  deployWorkloads,
+  echoService,
+  echoTemplate,
+  readyPod,
+} from './workloads.js';
+export type { Injector, PodTemplate } from './workloads.js';

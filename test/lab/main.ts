@@ -1,0 +1,63 @@
+// npm run lab: a lab that stays until SIGINT or SIGTERM.
+import { clusterFacts, describeLab, keepDescription } from './description.js';
+import type { ClusterFacts } from './description.js';
+import type { Lab } from './lab.js';
+import { parseCommandLine, usage } from './options.js';
+import type { CommandLine } from './options.js';
+import { startLab } from './start-lab.js';
+
+const started = performance.now();
+
+function say(line: string): void {
+  const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6);
+  process.stderr.write(`lab ${seconds} s  ${line}\n`);
+}
+
+function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve);
+  });
+}
+
+async function run(command: CommandLine): Promise<void> {
+  const ended = untilSignal();
+  const starting = startLab({ ...command.options, progress: say });
+  // A signal during the start ends this process, and with it the kernel ends all that was started.
+  const first = await Promise.race([starting, ended]);
+  if (typeof first === 'string') process.exit(130);
+  const over = new AbortController();
+  try {
+    await report(first, command, over.signal);
+    const signal = await ended;
+    say(`${signal}: ending all`);
+  } finally {
+    over.abort();
+    await first.stop();
+  }
+  say('ended');
+}
+
+async function report(lab: Lab, command: CommandLine, signal: AbortSignal): Promise<void> {
+  const bare = command.options.upTo === 'clusters';
+  const facts: readonly ClusterFacts[] = bare
+    ? []
+    : await Promise.all(lab.clusters.map((cluster) => clusterFacts(cluster)));
+  if (command.json !== undefined) keepDescription(lab, facts, command.json, signal);
+  for (const cluster of lab.clusters) {
+    say(`${cluster.name}: kubectl --kubeconfig ${cluster.files.kubeconfig} get pods -A`);
+    say(`${cluster.name}: ${cluster.enter.join(' ')} sh    # a shell in its network`);
+  }
+  const example = ['east', 'demo', '<pod>', '--', 'call-http', 'http://echo.demo.svc.west.example/'];
+  say(`in a pod: ${[...describeLab(lab, []).exec, ...example].join(' ')}`);
+  say('ready; ^C ends it');
+}
+
+try {
+  const command = parseCommandLine(process.argv.slice(2));
+  if (command.help) process.stdout.write(`${usage}\n`);
+  else await run(command);
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`lab: ${(error as Error).message}\n`);
+  process.exit(1);
+}
