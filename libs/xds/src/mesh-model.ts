@@ -245,7 +245,7 @@ export interface PeerGrant {
   readonly allowed: readonly GrantedPorts[];
 }
 
-/** Ports of the pods of one namespace that carry these labels. */
+/** Ports of the pods of one namespace that carry these labels (a Service's selector; an empty one selects nothing). */
 export interface GrantedPorts {
   readonly namespace: string;
   readonly podLabels: Readonly<Record<string, string>>;

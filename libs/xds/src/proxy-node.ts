@@ -1,3 +1,5 @@
+import ipaddr from 'ipaddr.js';
+
 /** Kinds of proxies that this control plane serves. */
 export type ProxyType = 'sidecar' | 'router';
 
@@ -72,12 +74,9 @@ function listOf(text: string): readonly string[] {
     .filter((item) => item !== '');
 }
 
-const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.|$)){4}$/;
-const ipv6 = /^[0-9a-f:]*:[0-9a-f:.]*$/i;
-
-/** True for a textual IPv4 or IPv6 address. */
+/** True for a textual IPv4 (four decimals) or IPv6 address. */
 export function isAddress(text: string): boolean {
-  return ipv4.test(text) || (ipv6.test(text) && text.length >= 2);
+  return ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text);
 }
 
 function addressesOf(instanceIps: string, idIp: string): readonly string[] {

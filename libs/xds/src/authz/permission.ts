@@ -1,0 +1,62 @@
+import type { PermissionSchema } from '#proto-gen/envoy/config/rbac/v3/rbac_pb';
+import { cidrRange } from '../envoy/config.js';
+import type { Init } from '../envoy/init.js';
+import { regex, type StringMatch, wildcard } from '../envoy/string-match.js';
+import type { AuthorizationOperation } from '../mesh-model.js';
+import { type Algebra, type Attribute, attribute } from './attribute.js';
+
+/** What is asked for. */
+export type Permission = Init<typeof PermissionSchema>;
+
+const anything: Permission = { rule: { case: 'any', value: true } };
+
+export const permissions: Algebra<Permission> = {
+  any: anything,
+  all: (rules) => ({ rule: { case: 'andRules', value: { rules: [...rules] } } }),
+  some: (rules) => ({ rule: { case: 'orRules', value: { rules: [...rules] } } }),
+  not: (rule) => ({ rule: { case: 'notRule', value: rule } }),
+};
+
+/** Attributes of a rule's operation. */
+export function operationAttributes(operation: AuthorizationOperation): readonly Attribute<Permission>[] {
+  return [
+    attribute(operation.hosts, operation.notHosts, (value) => header(':authority', ignoringCase(value)), true),
+    attribute(operation.ports, operation.notPorts, toPort),
+    attribute(operation.methods, operation.notMethods, (value) => header(':method', wildcard(value)), true),
+    attribute(operation.paths, operation.notPaths, toPath, true),
+  ];
+}
+
+export function toPort(value: string): Permission {
+  return { rule: { case: 'destinationPort', value: Number(value) } };
+}
+
+export function toAddress(range: string): Permission {
+  return { rule: { case: 'destinationIp', value: cidrRange(range) } };
+}
+
+export function withServerName(value: string): Permission {
+  return { rule: { case: 'requestedServerName', value: wildcard(value) } };
+}
+
+function toPath(value: string): Permission {
+  const path = value.includes('{') ? regex(templateRegex(value)) : wildcard(value);
+  return { rule: { case: 'urlPath', value: { rule: { case: 'path', value: path } } } };
+}
+
+/** Path templates: `{*}` is one segment, `{**}` any number of them. */
+function templateRegex(template: string): string {
+  return template
+    .split(/(\{\*\*?\})/)
+    .map((part) => (part === '{*}' ? '[^/]+' : part === '{**}' ? '.*' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
+    .join('');
+}
+
+function ignoringCase(value: string): StringMatch {
+  const match = wildcard(value);
+  return match.matchPattern?.case === 'safeRegex' ? match : { ...match, ignoreCase: true };
+}
+
+function header(name: string, value: StringMatch): Permission {
+  return { rule: { case: 'header', value: { name, headerMatchSpecifier: { case: 'stringMatch', value } } } };
+}

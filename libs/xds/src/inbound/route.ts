@@ -1,0 +1,43 @@
+import { create } from '@bufbuild/protobuf';
+import { type Resource, toResource } from '#proto';
+import { RouteConfigurationSchema } from '#proto-gen/envoy/config/route/v3/route_pb';
+import { routedAccessRules } from '../authz/rbac.js';
+import { duration } from '../envoy/config.js';
+import { inboundCluster } from '../resource-names.js';
+import type { InboundFacts, InboundPort } from './facts.js';
+
+/**
+ * Routes of one workload port, with the access rules of its HTTP filters: delivered by RDS they take effect on the next request of
+ * every open connection and drain nobody (trust rule 10).
+ */
+export function inboundRouteFor(facts: InboundFacts, port: InboundPort): Resource {
+  const name = inboundCluster(port.port);
+  const access = { ...facts, grantedTrustDomains: port.grantedTrustDomains };
+  const configuration = create(RouteConfigurationSchema, {
+    name,
+    validateClusters: false,
+    virtualHosts: [
+      {
+        name: `inbound|http|${port.port}`,
+        domains: ['*'],
+        typedPerFilterConfig: routedAccessRules(access),
+        routes: [
+          {
+            name: 'default',
+            match: { pathSpecifier: { case: 'prefix', value: '/' } },
+            action: {
+              case: 'route',
+              value: {
+                clusterSpecifier: { case: 'cluster', value: name },
+                timeout: duration(0),
+                maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
+                retryPolicy: { retryOn: 'reset-before-request', numRetries: 2 },
+              },
+            },
+          },
+        ],
+      },
+    ],
+  });
+  return toResource(RouteConfigurationSchema, configuration, name);
+}

@@ -1,0 +1,124 @@
+import type { Resource } from '#proto';
+import { blackHoleCluster, passthroughCluster } from '../envoy/fixed-clusters.js';
+import type { MeshModel, MeshService, NetworkGateway } from '../mesh-model.js';
+import { nameTableFor } from '../name-table.js';
+import { sortedBy } from '../ordering.js';
+import type { ProxyNode } from '../proxy-node.js';
+import type { ResourceCache } from '../resource-cache.js';
+import { outboundCluster } from '../resource-names.js';
+import { discoveryOf, outboundClusterFor } from './cluster.js';
+import { trafficPolicyFor } from './destination-rule.js';
+import { endpointsFor, type NetworkView, reachableEndpoints } from './endpoints.js';
+import { outboundListenerFor, virtualOutboundListener } from './listener.js';
+import { outboundPlan, usablePorts } from './plan.js';
+import { outboundRouteFor } from './route.js';
+import { visibleServices } from './visible-services.js';
+
+/** What a client's outbound configuration depends on besides the model; clients with equal views share everything. */
+export interface OutboundView {
+  readonly namespace: string;
+  readonly dnsDomain: string;
+  readonly network: string;
+  readonly requestedNetworks: readonly string[];
+}
+
+export function outboundViewOf(model: Pick<MeshModel, 'cluster'>, proxy: ProxyNode): OutboundView {
+  return {
+    namespace: proxy.namespace,
+    dnsDomain: proxy.dnsDomain,
+    network: proxy.network || model.cluster.network,
+    requestedNetworks: proxy.requestedNetworks,
+  };
+}
+
+/** Everything a sidecar needs to call others: clusters, endpoints, listeners, routes, names. */
+export function outboundResources(cache: ResourceCache, model: MeshModel, view: OutboundView): readonly Resource[] {
+  const services = visibleServices(model.services, view.namespace);
+  return [
+    cache.resource('black hole', blackHoleCluster),
+    cache.resource('passthrough', passthroughCluster),
+    ...clustersAndEndpoints(cache, model, view, services),
+    ...listenersAndRoutes(cache, model, view, services),
+    cache.resource(`names ${services.map(nameKey).join('\n')}`, () => nameTableFor(services)),
+  ];
+}
+
+function clustersAndEndpoints(
+  cache: ResourceCache,
+  model: MeshModel,
+  view: OutboundView,
+  services: readonly MeshService[],
+): readonly Resource[] {
+  const { trustDomain } = model.cluster;
+  const network = networkView(model.networkGateways, view);
+  const networkKey = JSON.stringify(network);
+  return services.flatMap((service) =>
+    usablePorts(service).flatMap((port) => {
+      const policy = trafficPolicyFor(model, view.namespace, service, port.number);
+      const key = `${port.number} ${serviceKey(service)}`;
+      const cluster = cache.resource(`cluster ${key} ${trustDomain} ${JSON.stringify(policy)}`, () =>
+        outboundClusterFor({ service, port, policy, trustDomain }),
+      );
+      if (discoveryOf(service) !== 'eds') return [cluster];
+      const endpoints = cache.resource(`endpoints ${key} ${networkKey}`, () =>
+        endpointsFor(
+          outboundCluster(port.number, service.hostname),
+          reachableEndpoints(
+            service.endpoints.filter(({ servicePort }) => servicePort === port.number),
+            network,
+          ),
+        ),
+      );
+      return [cluster, endpoints];
+    }),
+  );
+}
+
+function listenersAndRoutes(
+  cache: ResourceCache,
+  model: MeshModel,
+  { dnsDomain }: OutboundView,
+  services: readonly MeshService[],
+): readonly Resource[] {
+  const { outboundTrafficPolicy } = model.settings;
+  const { listeners, routes } = outboundPlan(services, outboundTrafficPolicy);
+  return [
+    cache.resource(`virtual outbound ${outboundTrafficPolicy}`, () => virtualOutboundListener(outboundTrafficPolicy)),
+    ...listeners.map((input) => cache.resource(`listener ${JSON.stringify(input)}`, () => outboundListenerFor(input))),
+    ...routes.map((input) => {
+      const routed = input.routed.map(({ service, port }) => `${port} ${nameKey(service)}`).join('\n');
+      const key = `route ${dnsDomain} ${outboundTrafficPolicy} ${input.name} ${routed}`;
+      return cache.resource(key, () => outboundRouteFor({ ...input, dnsDomain }));
+    }),
+  ];
+}
+
+function networkView(gateways: readonly NetworkGateway[], { network, requestedNetworks }: OutboundView): NetworkView {
+  const sorted = sortedBy(gateways, ({ address, port }) => `${address} ${port}`);
+  return { network, requestedNetworks, gateways: sorted };
+}
+
+const keys = new WeakMap<MeshService, { full: string; name: string }>();
+
+function keysOf(service: MeshService): { full: string; name: string } {
+  const known = keys.get(service);
+  if (known !== undefined) return known;
+  const { hostname, name, namespace, addresses, headless, registry, endpoints } = service;
+  const pods = headless ? endpoints.map(({ address }) => address) : [];
+  const made = {
+    full: JSON.stringify(service),
+    name: JSON.stringify([hostname, name, namespace, addresses, headless, registry, pods]),
+  };
+  keys.set(service, made);
+  return made;
+}
+
+/** Text of all that a service says; a service is immutable, so it is made once. */
+function serviceKey(service: MeshService): string {
+  return keysOf(service).full;
+}
+
+/** Text of what routes and names depend on: not of endpoints. */
+function nameKey(service: MeshService): string {
+  return keysOf(service).name;
+}

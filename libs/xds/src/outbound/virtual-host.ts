@@ -1,0 +1,69 @@
+import type { RouteSchema, VirtualHostSchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
+import { duration } from '../envoy/config.js';
+import type { Init } from '../envoy/init.js';
+import type { MeshService, MeshSettings } from '../mesh-model.js';
+import { names, outboundCluster } from '../resource-names.js';
+import { retryClasses } from './retry.js';
+
+type VirtualHost = Init<typeof VirtualHostSchema>;
+
+/** Names by which a client of a namespace calls a service; `dnsDomain` is `<client namespace>.svc.<cluster domain>`. */
+export function domainsFor(service: MeshService, dnsDomain: string): readonly string[] {
+  const { hostname, addresses } = service;
+  const hosts = [hostname, ...shortNames(service, dnsDomain)];
+  const subdomains = service.headless ? hosts.map((host) => `*.${host}`) : [];
+  return [...hosts, `${hostname}.`, ...subdomains, ...addresses.map(bracketed)];
+}
+
+/** Only services of the proxy's own cluster domain have short names: a peer's are called in full. */
+function shortNames({ hostname, name, namespace }: MeshService, dnsDomain: string): readonly string[] {
+  const at = dnsDomain.indexOf('.svc.');
+  if (at < 0) return [];
+  if (hostname !== `${name}.${namespace}${dnsDomain.slice(at)}`) return [];
+  const qualified = [`${name}.${namespace}`, `${name}.${namespace}.svc`];
+  return namespace === dnsDomain.slice(0, at) ? [name, ...qualified] : qualified;
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+/** Virtual host of one service port, with the domains that are still free. */
+export function virtualHostFor(service: MeshService, port: number, domains: readonly string[]): VirtualHost {
+  return {
+    name: `${service.hostname}:${port}`,
+    domains: [...domains],
+    routes: retryClasses().map(({ match, retryPolicy }): Init<typeof RouteSchema> => ({
+      name: 'default',
+      match,
+      action: {
+        case: 'route',
+        value: {
+          clusterSpecifier: { case: 'cluster', value: outboundCluster(port, service.hostname) },
+          timeout: duration(0),
+          maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
+          retryPolicy,
+        },
+      },
+    })),
+    includeRequestAttemptCount: true,
+  };
+}
+
+/** Last resort for unknown hosts: pass through, or refuse with 502. */
+export function fallbackVirtualHost(policy: MeshSettings['outboundTrafficPolicy']): VirtualHost {
+  const match = { pathSpecifier: { case: 'prefix', value: '/' } } as const;
+  if (policy === 'REGISTRY_ONLY') {
+    const action = { case: 'directResponse', value: { status: 502 } } as const;
+    return { name: 'block_all', domains: ['*'], routes: [{ name: 'block_all', match, action }] };
+  }
+  const action = {
+    case: 'route',
+    value: {
+      clusterSpecifier: { case: 'cluster', value: names.passthroughCluster },
+      timeout: duration(0),
+      maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
+    },
+  } as const;
+  return { name: 'allow_any', domains: ['*'], routes: [{ name: 'allow_any', match, action }] };
+}

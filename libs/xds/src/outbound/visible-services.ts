@@ -1,0 +1,42 @@
+import type { MeshModel, MeshService } from '../mesh-model.js';
+import { oldestFirst } from '../ordering.js';
+import { visibleFrom } from '../selection.js';
+import { portMode, workloadModes } from '../inbound/mutual-tls-mode.js';
+
+/**
+ * Services that clients of a namespace see, oldest first, one per host name: a Kubernetes Service before any ServiceEntry, then
+ * the client's own namespace, then the older one.
+ */
+export function visibleServices(services: readonly MeshService[], namespace: string): readonly MeshService[] {
+  const winners = new Map<string, MeshService>();
+  const rank = (service: MeshService): number =>
+    (service.registry === 'Kubernetes' ? 0 : 2) + (service.namespace === namespace ? 0 : 1);
+  for (const service of oldestFirst(services)) {
+    if (!visibleFrom(service, namespace)) continue;
+    const holder = winners.get(service.hostname);
+    if (holder === undefined || rank(service) < rank(holder)) winners.set(service.hostname, service);
+  }
+  return oldestFirst([...winners.values()]);
+}
+
+/** The model's services, where endpoints whose workload has mutual TLS turned off on that port no longer offer it. */
+export function servicesWithEffectiveTls(model: MeshModel): readonly MeshService[] {
+  const off = model.peerAuthentications.some(
+    ({ mode, portModes }) => mode === 'DISABLE' || Object.values(portModes).includes('DISABLE'),
+  );
+  if (!off) return model.services;
+  const modes = new Map(
+    model.workloads.flatMap((workload) => {
+      const found = workloadModes(model, workload);
+      return workload.addresses.map((address) => [address, found] as const);
+    }),
+  );
+  return model.services.map((service) => ({
+    ...service,
+    endpoints: service.endpoints.map((endpoint) => {
+      const found = modes.get(endpoint.address);
+      const disabled = found !== undefined && portMode(found, endpoint.port) === 'DISABLE';
+      return disabled ? { ...endpoint, tlsMode: 'disabled' as const } : endpoint;
+    }),
+  }));
+}

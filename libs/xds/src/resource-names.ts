@@ -1,0 +1,35 @@
+/** Names that Istio gives to resources, ports it reserves, and the one secret name that is ours. */
+export const names = {
+  passthroughCluster: 'PassthroughCluster',
+  blackHoleCluster: 'BlackHoleCluster',
+  inboundPassthroughCluster: 'InboundPassthroughCluster',
+  virtualOutbound: 'virtualOutbound',
+  virtualInbound: 'virtualInbound',
+  workloadCertificate: 'default',
+  /** Static cluster of the agent's bootstrap that serves the workload certificate. */
+  certificateCluster: 'sds-grpc',
+  /** Validation secret served on the aggregated stream: the agent serves only `default` and `ROOTCA` itself. */
+  trustSecret: 'isthmus:trust',
+} as const;
+
+export const ports = { outbound: 15001, inbound: 15006, gateway: 15443 } as const;
+
+/** Ports of the proxy itself on which no outbound listener may stand. */
+export const reservedPorts: ReadonlySet<number> = new Set([
+  15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090,
+]);
+
+/** `outbound|<port>||<host>`. */
+export function outboundCluster(port: number, hostname: string): string {
+  return `outbound|${port}||${hostname}`;
+}
+
+/** `inbound|<target port>||`, also the name of that port's route configuration. */
+export function inboundCluster(port: number): string {
+  return `inbound|${port}||`;
+}
+
+/** `outbound_.<port>_._.<host>`: SNI towards a service and name of its cluster in the gateway. */
+export function sniName(port: number, hostname: string): string {
+  return `outbound_.${port}_._.${hostname}`;
+}
