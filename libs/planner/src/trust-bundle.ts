@@ -1,0 +1,50 @@
+import type { TrustRegistry } from '#model';
+import { compareText, sortedUnique } from './order.js';
+
+/** Roots that vouch for one trust domain, and for no other. */
+export interface TrustBundle {
+  readonly trustDomain: string;
+  /** PEM certificates, sorted. */
+  readonly roots: readonly string[];
+  /** PEM CRLs, sorted; empty = revocation is not checked for this domain. */
+  readonly crls: readonly string[];
+}
+
+/** What `trustBundlesFor` knows of this cluster itself. */
+export interface OwnTrust {
+  readonly trustDomain: string;
+  readonly roots: readonly string[];
+}
+
+/**
+ * One bundle per trust domain, our own included, sorted. Roots of several peers are united only where they share a trust domain
+ * (multicluster with `sharedTrustDomain`); whether they may is judged before they enter the registry (trust rule 8).
+ * CRLs make Envoy check the whole chain, so a domain's are used only when each of its peers gave a set.
+ */
+export function trustBundlesFor(own: OwnTrust, registry: TrustRegistry): readonly TrustBundle[] {
+  const sources = [{ ...own, crls: [] as readonly string[] }, ...registry.peers];
+  return [...Map.groupBy(sources, ({ trustDomain }) => trustDomain).entries()]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([trustDomain, members]) => ({
+      trustDomain,
+      roots: sortedUnique(members.flatMap(({ roots }) => roots.map(normalisePem))),
+      crls: members.every(({ crls }) => crls.length > 0)
+        ? sortedUnique(members.flatMap(({ crls }) => crls.map(normalisePem)))
+        : [],
+    }))
+    .filter(({ roots }) => roots.length > 0);
+}
+
+/** The bundles as entries of a stock istiod's `meshConfig.caCertificates`; it pools them all (condition `TrustUnscoped`). */
+export function caCertificatesFor(
+  own: OwnTrust,
+  registry: TrustRegistry,
+): readonly { readonly pem: string; readonly trustDomains: readonly string[] }[] {
+  return trustBundlesFor(own, registry)
+    .filter(({ trustDomain }) => trustDomain !== own.trustDomain)
+    .map(({ trustDomain, roots }) => ({ pem: roots.join(''), trustDomains: [trustDomain] }));
+}
+
+function normalisePem(pem: string): string {
+  return `${pem.replaceAll('\r\n', '\n').trim()}\n`;
+}

@@ -1,0 +1,39 @@
+import { labelsMatch, podServiceAccount, podSpeaksMutualTLS, targetPortOf } from '#istio-api';
+import type { IntOrString, Pod } from '#istio-api';
+import type { LocalService } from './local-service.js';
+import { sortedUnique } from './order.js';
+
+/** What the pods of this cluster say about its Services. */
+export interface WorkloadIndex {
+  /** SPIFFE ids under which a Service's pods answer, sorted; empty while it has none. */
+  subjectAltNames(service: LocalService): readonly string[];
+  /** False when no pod behind the Service carries a sidecar: announced, but dead (`NoMeshEndpoints`). */
+  hasMeshEndpoints(service: LocalService): boolean;
+  /** Numbers behind a target port on the Service's pods (a name may differ from pod to pod), sorted. */
+  targetPorts(service: LocalService, targetPort: IntOrString): readonly number[];
+}
+
+/** Built once per pass; looks only at the pods of the Service's namespace. */
+export function workloadIndex(pods: readonly Pod[], trustDomain: string): WorkloadIndex {
+  const byNamespace = Map.groupBy(pods.filter(lives), (pod) => pod.metadata?.namespace ?? 'default');
+  const behind = ({ namespace, selector }: LocalService): readonly Pod[] =>
+    selector === undefined
+      ? []
+      : (byNamespace.get(namespace) ?? []).filter((pod) => labelsMatch(selector, pod.metadata?.labels));
+  return {
+    subjectAltNames: (service) =>
+      sortedUnique(
+        behind(service).map((pod) => `spiffe://${trustDomain}/ns/${service.namespace}/sa/${podServiceAccount(pod)}`),
+      ),
+    hasMeshEndpoints: (service) => behind(service).some(podSpeaksMutualTLS),
+    targetPorts: (service, targetPort) => {
+      if (typeof targetPort === 'number') return [targetPort];
+      const numbers = behind(service).flatMap((pod) => targetPortOf(pod, targetPort) ?? []);
+      return [...new Set(numbers)].sort((a, b) => a - b);
+    },
+  };
+}
+
+function lives(pod: Pod): boolean {
+  return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed';
+}
