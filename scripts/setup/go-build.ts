@@ -82,7 +82,7 @@ export async function go(args: readonly string[], cwd: string, signal?: AbortSig
   const program = findExecutable('go', `${process.env['PATH'] ?? ''}:/usr/local/go/bin`);
   if (program === undefined) {
     throw new Error(
-      `Go ${neededGo()} or newer is needed to build parts that can't be downloaded: install it (go.dev/dl)`,
+      `Go ${neededGo()} or newer is needed to build parts that can't be downloaded: install it, or name ready files by ISTHMUS_PART_<NAME>`,
     );
   }
   const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' };
