@@ -1,0 +1,52 @@
+import type { TrustedKey } from '#model';
+
+/** What vouched for a peer when it was first met (trust rule 4). */
+export type FirstContact = 'Pinned' | 'VerifiedCA' | 'Blind';
+
+/** Verified facts of a peer, from its public document. PEM each; times in Unix milliseconds. */
+export interface PeerFacts {
+  readonly clusterUUID: string;
+  readonly trustDomain: string;
+  readonly clusterDomain: string;
+  readonly clusterID?: string;
+  readonly networkName?: string;
+  readonly roots: readonly string[];
+  readonly keys: readonly TrustedKey[];
+  readonly crls: readonly string[];
+  readonly tlsCA?: string;
+  /** True once a signed document was accepted; never false again (trust rule 5). */
+  readonly signed: boolean;
+  /** Sequence of the public document; 0 for legacy peers. */
+  readonly seq: number;
+  /** When the signed document ends. */
+  readonly expiresAt?: number;
+}
+
+/** Everything remembered of one peer: content of Secrets `isthmus-peer-*`. */
+export interface PeerMemory {
+  readonly version: 1;
+  readonly facts: PeerFacts;
+  readonly firstContact: FirstContact;
+  readonly firstContactAt: number;
+  readonly publicDocument: RememberedDocument;
+  /** Last good private document, as text, with the sequence it carried (0 for legacy peers). */
+  readonly privateDocument?: RememberedDocument & { readonly body: string };
+}
+
+/** When a document came and last changed (Unix ms), with its digest (`sha256:<hex>`). */
+export interface RememberedDocument {
+  readonly seq: number;
+  readonly fetchedAt: number;
+  readonly changedAt: number;
+  readonly digest: string;
+}
+
+/** Reads what `JSON.stringify` of a memory gave; throws when it is something else. */
+export function parsePeerMemory(text: string): PeerMemory {
+  const value: unknown = JSON.parse(text);
+  if (typeof value === 'object' && value !== null && 'version' in value && value.version === 1 && 'facts' in value)
+    return value as PeerMemory;
+  throw new Error(
+    'not a peer memory of version 1; delete the Secret to meet the peer anew (pins and continuity then start over)',
+  );
+}

@@ -1,0 +1,67 @@
+import { isIssuedBy, isValidAt, parseCertificate } from './certificate.js';
+import type { Certificate } from './certificate.js';
+import { splitCertificates } from './pem.js';
+import { refused } from './read-signed.js';
+import type { Refusal } from './read-signed.js';
+
+/** A peer may show this many roots: enough for any rotation, few enough for every proxy. */
+export const mostRoots = 16;
+
+/** Reads a peer's roots: CA certificates that are valid now. One that is not makes the document refused, saying which and why. */
+export function readRoots(bundles: readonly string[], now: number): readonly Certificate[] | Refusal {
+  const pems = [...new Set(bundles.flatMap(splitCertificates))];
+  if (pems.length === 0) return refused('RootInvalid', 'rootCA: holds no certificate in PEM');
+  if (pems.length > mostRoots)
+    return refused(
+      'RootInvalid',
+      `rootCA: ${pems.length} certificates, at most ${mostRoots} are taken; remove the ones no longer used`,
+    );
+  const roots: Certificate[] = [];
+  for (const [index, pem] of pems.entries()) {
+    const root = tryParse(pem);
+    if (root === undefined) return refused('RootInvalid', `rootCA: certificate ${index + 1} is not readable`);
+    const fault = faultOf(root, now);
+    if (fault !== undefined)
+      return refused('RootInvalid', `rootCA: certificate ${index + 1} (sha256:${root.fingerprint}) ${fault}`);
+    roots.push(root);
+  }
+  return roots.sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
+}
+
+function tryParse(pem: string): Certificate | undefined {
+  try {
+    return parseCertificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+function faultOf(root: Certificate, now: number): string | undefined {
+  if (!root.isCA) return 'is not a CA certificate';
+  if (root.keyUsage !== undefined && !root.keyUsage.includes('keyCertSign'))
+    return 'may not sign certificates (keyUsage)';
+  if (isValidAt(root, now)) return undefined;
+  return root.notBefore > now
+    ? `is not valid before ${new Date(root.notBefore).toISOString()}; check both clocks`
+    : `expired at ${new Date(root.notAfter).toISOString()}; the peer must renew it`;
+}
+
+/** New roots that the old CA itself vouches for: by a cross-certificate over the same key, or by having issued the new root. */
+export function vouchedByOldCa(
+  root: Certificate,
+  known: readonly Certificate[],
+  crossCertificates: readonly Certificate[],
+): boolean {
+  const same = (candidate: Certificate): boolean => candidate.publicKey.equals(root.publicKey);
+  return known.some(
+    (old) => isIssuedBy(root, old) || crossCertificates.some((cross) => same(cross) && isIssuedBy(cross, old)),
+  );
+}
+
+/** Reads what can be read; a cross-certificate that cannot vouches for nothing. */
+export function readCrossCertificates(pems: readonly string[], now: number): readonly Certificate[] {
+  return pems.flatMap(splitCertificates).flatMap((pem) => {
+    const certificate = tryParse(pem);
+    return certificate !== undefined && isValidAt(certificate, now) ? [certificate] : [];
+  });
+}

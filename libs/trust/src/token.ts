@@ -1,0 +1,181 @@
+import { createPrivateKey } from 'node:crypto';
+import type { Scope, TrustedPeer, TrustRegistry } from '#model';
+import { decodeJws, jwsSignatureHolds, signJws } from './jws.js';
+import type { DecodedJws } from './jws.js';
+
+export const tokenIssuer = 'd8-istio';
+const longestBytes = 8192;
+const skewSeconds = 30;
+const furthestExpirySeconds = 300;
+const furthestLegacyApiExpirySeconds = 400 * 24 * 3600;
+const ownLifetimeSeconds = 60;
+
+export interface TokenOrder {
+  readonly privatePem: string;
+  readonly kid: string;
+  /** Caller's cluster UUID. */
+  readonly subject: string;
+  /** Callee's cluster UUID. */
+  readonly audience: string;
+  readonly scope: Scope;
+  /** Unix milliseconds. */
+  readonly now: number;
+  /** Unique id: accepted once. */
+  readonly jti: string;
+}
+
+/** A token of one minute for one peer and one scope (protocol: "Tokens"). */
+export function issueToken(order: TokenOrder): string {
+  const iat = Math.floor(order.now / 1000);
+  const claims = {
+    iss: tokenIssuer,
+    sub: order.subject,
+    aud: order.audience,
+    scope: order.scope,
+    iat,
+    nbf: iat,
+    exp: iat + ownLifetimeSeconds,
+    jti: order.jti,
+  };
+  return signJws(claims, createPrivateKey(order.privatePem), { kid: order.kid, typ: 'JWT' });
+}
+
+export interface TokenExpectation {
+  /** Our cluster UUID. */
+  readonly audience: string;
+  readonly scope: Scope;
+  /** Unix milliseconds. */
+  readonly now: number;
+}
+
+/** What a token proved. `expiresAt` in Unix milliseconds: so long a `jti` must be remembered. */
+export interface TokenAccepted {
+  readonly ok: true;
+  readonly peer: TrustedPeer;
+  readonly jti?: string;
+  readonly expiresAt: number;
+}
+
+/** Why a token is not taken: HTTP status and a reason for logs (never the token itself). */
+export interface TokenRefused {
+  readonly ok: false;
+  readonly status: 400 | 401 | 403;
+  readonly reason: string;
+}
+
+/**
+ * Judges a token (trust rules 1 to 4). Pure and synchronous: whether its `jti` was seen before is the caller's question. The identity is
+ * the peer whose key made the signature; nothing is taken from the claims before that.
+ */
+export function verifyToken(
+  raw: string,
+  registry: TrustRegistry,
+  expected: TokenExpectation,
+): TokenAccepted | TokenRefused {
+  const jws = decodeJws(raw, longestBytes);
+  if (typeof jws === 'string') return refuse(400, `malformed token: ${jws}`);
+  const peer = signer(jws, registry);
+  if (peer === undefined) return refuse(401, 'no known key of the named cluster made this signature');
+  const fault = claimFault(jws.payload, expected, peer);
+  if (fault !== undefined) return refuse(401, fault);
+  if (jws.payload['scope'] !== expected.scope) return refuse(403, `scope is not ${expected.scope}`);
+  if (!peer.scopes.includes(expected.scope))
+    return refuse(403, `the resource of this peer does not grant ${expected.scope}`);
+  const jti = jws.payload['jti'];
+  return {
+    ok: true,
+    peer,
+    expiresAt: (Number(jws.payload['exp']) + skewSeconds) * 1000,
+    ...(typeof jti === 'string' ? { jti } : {}),
+  };
+}
+
+function refuse(status: 400 | 401 | 403, reason: string): TokenRefused {
+  return { ok: false, status, reason };
+}
+
+/** Peers under the claimed UUID whose key holds; a UUID has one owner, so at most one answers. */
+function signer(jws: DecodedJws, registry: TrustRegistry): TrustedPeer | undefined {
+  const claimed = registry.peers.filter((peer) => peer.clusterUUID === jws.payload['sub']);
+  return claimed.find((peer) =>
+    peer.keys.some(
+      (key) =>
+        (jws.header.kid === undefined || jws.header.kid === key.kid || !peer.signed) && jwsSignatureHolds(jws, key.pem),
+    ),
+  );
+}
+
+type Check = (
+  claims: Readonly<Record<string, unknown>>,
+  expected: TokenExpectation,
+  peer: TrustedPeer,
+) => string | undefined;
+
+const checks: readonly Check[] = [issuer, audience, notBefore, expiry, issuedAt, identifier];
+
+function claimFault(
+  claims: Readonly<Record<string, unknown>>,
+  expected: TokenExpectation,
+  peer: TrustedPeer,
+): string | undefined {
+  for (const check of checks) {
+    const fault = check(claims, expected, peer);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function issuer(claims: Readonly<Record<string, unknown>>): string | undefined {
+  return claims['iss'] === tokenIssuer ? undefined : `iss is not ${tokenIssuer}`;
+}
+
+/** RFC 7519 section 4.1.3: a text or a list of texts. */
+function audience(claims: Readonly<Record<string, unknown>>, expected: TokenExpectation): string | undefined {
+  const named = Array.isArray(claims['aud']) ? (claims['aud'] as unknown[]) : [claims['aud']];
+  return named.includes(expected.audience) ? undefined : 'aud does not name this cluster';
+}
+
+function notBefore(claims: Readonly<Record<string, unknown>>, { now }: TokenExpectation): string | undefined {
+  if (claims['nbf'] === undefined) return 'nbf is missing';
+  return isSeconds(claims['nbf']) && claims['nbf'] <= now / 1000 + skewSeconds
+    ? undefined
+    : 'nbf lies ahead (check both clocks)';
+}
+
+function expiry(
+  claims: Readonly<Record<string, unknown>>,
+  { now, scope }: TokenExpectation,
+  peer: TrustedPeer,
+): string | undefined {
+  const exp = claims['exp'];
+  if (!isSeconds(exp)) return 'exp is missing';
+  if (exp < now / 1000 - skewSeconds) return 'expired (check both clocks)';
+  const longLived = scope === 'api' && peer.legacyAPITokens;
+  const furthest = longLived ? furthestLegacyApiExpirySeconds : furthestExpirySeconds;
+  return exp <= now / 1000 + furthest + skewSeconds ? undefined : `exp lies more than ${furthest} s ahead`;
+}
+
+function issuedAt(claims: Readonly<Record<string, unknown>>, { now }: TokenExpectation): string | undefined {
+  const iat = claims['iat'];
+  if (iat === undefined) return undefined;
+  return isSeconds(iat) && iat <= now / 1000 + skewSeconds ? undefined : 'iat lies ahead (check both clocks)';
+}
+
+function identifier(
+  claims: Readonly<Record<string, unknown>>,
+  { scope }: TokenExpectation,
+  peer: TrustedPeer,
+): string | undefined {
+  const jti = claims['jti'];
+  if (jti === undefined) {
+    const excused = !peer.signed || (scope === 'api' && peer.legacyAPITokens);
+    return excused ? undefined : 'jti is missing, although this peer signs its documents';
+  }
+  return typeof jti === 'string' && jti.length > 0 && jti.length <= 128
+    ? undefined
+    : 'jti must be a text of 1 to 128 characters';
+}
+
+function isSeconds(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
