@@ -53,8 +53,11 @@ export class StatusPublisher {
 
   private async patch(status: string | undefined): Promise<void> {
     const { namespace, name, uid } = this.pod.metadata;
+    const wanted = JSON.parse(status ?? '{}') as PodStatus;
+    // Conditions are merged by type: what a condition no longer says must be taken away in so many words.
+    const conditions = (wanted.conditions ?? []).map((condition) => ({ reason: null, message: null, ...condition }));
     // With the uid a pod of the same name that came after is refused (409), not overwritten.
-    const body = { metadata: { uid }, status: JSON.parse(status ?? '{}') as unknown };
+    const body = { metadata: { uid }, status: { ...wanted, conditions } };
     const path = `/api/v1/namespaces/${namespace}/pods/${name}/status`;
     await this.client.patch(path, body, 'application/strategic-merge-patch+json', { timeoutMs: 5000 });
   }

@@ -16,7 +16,6 @@ import { dirname, join } from 'node:path';
 import type { Payload } from './volume-payload.js';
 
 const link = '..data';
-const digestFile = '..digest';
 
 /**
  * Brings a volume's folder to this content as the kubelet does: files go into a fresh folder, the symlink `..data` is
@@ -25,7 +24,9 @@ const digestFile = '..digest';
  */
 export function writePayload(directory: string, payload: Payload, group?: number): boolean {
   const digest = digestOf(payload, group);
-  if (readIfThere(join(directory, digestFile)) === digest && existsSync(join(directory, link))) return false;
+  // Beside the volume: inside, a program could take it for a file of the volume.
+  const digestFile = `${directory}.digest`;
+  if (readIfThere(digestFile) === digest && existsSync(join(directory, link))) return false;
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   const version = `..${process.hrtime.bigint().toString(36)}`;
   const fresh = join(directory, version);
@@ -37,11 +38,11 @@ export function writePayload(directory: string, payload: Payload, group?: number
   renameSync(temporary, join(directory, link));
   showNames(directory, new Set([...payload.keys()].map((path) => path.split('/')[0] ?? path)));
   for (const name of readdirSync(directory)) {
-    if (name.startsWith('..') && ![version, link, digestFile].includes(name)) {
+    if (name.startsWith('..') && ![version, link].includes(name)) {
       rmSync(join(directory, name), { recursive: true, force: true });
     }
   }
-  writeFileSync(join(directory, digestFile), digest);
+  writeFileSync(digestFile, digest);
   return true;
 }
 

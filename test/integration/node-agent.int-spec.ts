@@ -1,0 +1,398 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startClusters, waitFor } from '../lab/index.js';
+import type { ApiObject, Lab, LabCluster } from '../lab/index.js';
+import { readLogs } from '../lab/node-agent/read-logs.js';
+import type { Pod } from '../lab/pod/pod-types.js';
+
+// The node agent against a real API server, scheduler, controller manager, kube-proxy and CoreDNS.
+
+const namespace = 'default';
+const server = "require('http').createServer((q,r)=>r.end(process.env.POD_NAME)).listen(8080)";
+
+let lab: Lab;
+let east: LabCluster;
+
+beforeAll(async () => {
+  lab = await startClusters({ clusters: 1 });
+  east = lab.cluster('east');
+  const file = join(lab.directory, 'images.json');
+  const images = JSON.parse(readFileSync(file, 'utf8')) as Record<string, object>;
+  images['test/shell'] = { command: ['/bin/sh'] };
+  images['test/node'] = {
+    command: ['/usr/local/bin/node'],
+    mounts: [{ from: lab.plan.node, to: '/usr/local/bin/node' }],
+  };
+  writeFileSync(file, JSON.stringify(images));
+}, 120_000);
+
+afterAll(async () => {
+  await lab.stop();
+}, 30_000);
+
+const core = (plural: string, name = ''): string => `/api/v1/namespaces/${namespace}/${plural}${name && `/${name}`}`;
+const deploymentPath = (name: string): string => `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`;
+
+async function pods(label: string): Promise<readonly Pod[]> {
+  const { items } = await east.api.list<Pod>(`${core('pods')}?labelSelector=${encodeURIComponent(label)}`);
+  return items;
+}
+
+async function inPod(pod: string, script: string, container?: string): Promise<string> {
+  const options = container === undefined ? {} : { container };
+  const { code, stdout, stderr } = await lab.exec('east', namespace, pod, ['sh', '-c', script], options);
+  if (code !== 0) throw new Error(`in ${pod}: ${script}: exit code ${code}: ${stderr}${stdout}`);
+  return stdout.trim();
+}
+
+function isReady(pod: Pod): boolean {
+  return (pod.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True');
+}
+
+async function readyPods(label: string, count: number): Promise<readonly Pod[]> {
+  return waitFor(
+    async () => {
+      const all = await pods(label);
+      return all.length === count && all.every(isReady) ? all : undefined;
+    },
+    { what: `${count} ready pods with ${label}`, timeoutMs: 20_000, hopeless: () => undefined },
+  ).catch((error: Error) => {
+    throw new Error(`${error.message}\n${readLogs(join(lab.directory, 'east/node'), { namespace })}`);
+  });
+}
+
+async function podIs(name: string, wanted: (pod: Pod) => boolean, timeoutMs = 15_000): Promise<Pod> {
+  return waitFor(
+    async () => {
+      const pod = await east.api.get<Pod>(core('pods', name));
+      return pod !== undefined && wanted(pod) ? pod : undefined;
+    },
+    { what: `pod ${name}`, timeoutMs, everyMs: 20 },
+  );
+}
+
+async function podIsGone(name: string): Promise<void> {
+  const gone = async (): Promise<true | undefined> =>
+    (await east.api.get(core('pods', name))) === undefined ? true : undefined;
+  await waitFor(gone, { what: `end of pod ${name}`, timeoutMs: 15_000, everyMs: 20 });
+}
+
+function createPod(name: string, spec: object): Promise<ApiObject> {
+  return east.api.create(core('pods'), {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: name } },
+    spec,
+  });
+}
+
+const podName = { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
+
+const webTemplate = {
+  metadata: { labels: { app: 'web' }, annotations: { note: 'a "quoted" one' } },
+  spec: {
+    terminationGracePeriodSeconds: 5,
+    securityContext: { fsGroup: 1337 },
+    initContainers: [
+      {
+        name: 'prepare',
+        image: 'test/shell:1',
+        args: ['-c', 'id -u >/data/by && iptables -t nat -A OUTPUT -p tcp --dport 9999 -j REDIRECT --to-ports 8080'],
+        volumeMounts: [{ name: 'data', mountPath: '/data' }],
+        securityContext: { runAsUser: 0, capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] } },
+      },
+    ],
+    containers: [
+      {
+        name: 'app',
+        image: 'test/node:1',
+        args: ['-e', server],
+        ports: [{ name: 'http', containerPort: 8080 }],
+        readinessProbe: { httpGet: { path: '/', port: 'http' }, periodSeconds: 5 },
+        securityContext: {
+          runAsUser: 1337,
+          runAsGroup: 1337,
+          runAsNonRoot: true,
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ['ALL'] },
+        },
+        resources: { limits: { memory: '64Mi' } },
+        env: [
+          podName,
+          { name: 'COLOR', valueFrom: { configMapKeyRef: { name: 'settings', key: 'color' } } },
+          { name: 'WORD', valueFrom: { secretKeyRef: { name: 'pass', key: 'word' } } },
+          { name: 'BOTH', value: '$(COLOR)-$(WORD)-$$(X)-$(NONE)' },
+          { name: 'MEGABYTES', valueFrom: { resourceFieldRef: { resource: 'limits.memory', divisor: '1Mi' } } },
+        ],
+        envFrom: [{ prefix: 'all_', configMapRef: { name: 'settings' } }],
+        volumeMounts: [
+          { name: 'data', mountPath: '/data' },
+          { name: 'settings', mountPath: '/etc/settings' },
+          { name: 'settings', mountPath: '/etc/one/color.txt', subPath: 'color' },
+          { name: 'pass', mountPath: '/etc/pass', readOnly: true },
+          { name: 'info', mountPath: '/etc/podinfo' },
+          { name: 'tokens', mountPath: '/var/run/secrets/tokens' },
+        ],
+      },
+    ],
+    volumes: [
+      { name: 'data', emptyDir: { medium: 'Memory' } },
+      { name: 'settings', configMap: { name: 'settings' } },
+      { name: 'pass', secret: { secretName: 'pass', defaultMode: 0o400 } },
+      { name: 'info', downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+      {
+        name: 'tokens',
+        projected: {
+          sources: [{ serviceAccountToken: { audience: 'istio-ca', expirationSeconds: 43_200, path: 'istio-token' } }],
+        },
+      },
+    ],
+  },
+};
+
+describe('node agent', () => {
+  it('runs a Deployment with an init container, a user of its own, every kind of volume and a readiness probe', async () => {
+    await east.api.create(core('configmaps'), { metadata: { name: 'settings' }, data: { color: 'blue' } });
+    await east.api.create(core('secrets'), { metadata: { name: 'pass' }, stringData: { word: 'sesame' } });
+    await east.api.create(core('services'), {
+      metadata: { name: 'web' },
+      spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 'http' }] },
+    });
+    await east.api.create(`/apis/apps/v1/namespaces/${namespace}/deployments`, {
+      metadata: { name: 'web' },
+      spec: { replicas: 2, selector: { matchLabels: { app: 'web' } }, template: webTemplate },
+    });
+    const [first] = await readyPods('app=web', 2);
+    const name = first?.metadata.name ?? '';
+    expect(await inPod(name, 'echo $(id -u):$(id -g):$(cat /data/by)')).toBe('1337:1337:0');
+    expect(await inPod(name, 'echo $BOTH $MEGABYTES $all_color $KUBERNETES_SERVICE_HOST')).toBe(
+      'blue-sesame-$(X)-$(NONE) 64 blue 10.96.0.1',
+    );
+    expect(await inPod(name, 'cat /etc/settings/color /etc/one/color.txt /etc/pass/word')).toBe('bluebluesesame');
+    expect(await inPod(name, 'stat -L -c %a:%g /etc/pass/word')).toBe('440:1337');
+    expect(await inPod(name, 'grep web /etc/podinfo/labels')).toBe('app="web"');
+    const mountedAt = '/var/run/secrets/kubernetes.io/serviceaccount';
+    expect(await inPod(name, `ls ${mountedAt} | tr '\\n' ' '; cat ${mountedAt}/namespace`)).toBe(
+      'ca.crt namespace token default',
+    );
+    expect(
+      await inPod(name, 'cut -d. -f2 /var/run/secrets/tokens/istio-token | base64 -d 2>/dev/null || true'),
+    ).toContain('"aud":["istio-ca"]');
+    expect(await inPod(name, 'touch /x 2>/dev/null || echo refused')).toBe('refused');
+    expect(await inPod(name, 'grep CapBnd /proc/self/status')).toContain('0000000000000000');
+    expect(await inPod(name, 'curl -s -m 3 http://127.0.0.1:9999/')).toBe(name);
+    // Until kube-proxy has written the rules of a new Service, its address leads nowhere.
+    const byName = async (): Promise<true | undefined> =>
+      (await inPod(name, 'curl -s -m 1 http://web/')) === '' ? undefined : true;
+    await waitFor(byName, { what: 'answer from http://web/', timeoutMs: 10_000 });
+    expect(first?.status).toMatchObject({ phase: 'Running', hostIP: east.plan.nodeAddress });
+  }, 60_000);
+
+  it('answers with the service account token as a real client would send it', async () => {
+    const call =
+      'd=/var/run/secrets/kubernetes.io/serviceaccount; curl -s -m 5 --cacert $d/ca.crt -H "Authorization: Bearer $(cat $d/token)" ' +
+      'https://kubernetes.default.svc.east.example/apis';
+    expect(await inPod('web', call)).toContain('APIGroupList');
+  }, 20_000);
+
+  it('carries changes of ConfigMaps and Secrets into running pods', async () => {
+    await east.api.patch(core('configmaps', 'settings'), { data: { color: 'green' } });
+    await east.api.patch(core('secrets', 'pass'), { stringData: { word: 'open' } });
+    const both = async (): Promise<true | undefined> =>
+      (await inPod('web', 'cat /etc/settings/color /etc/pass/word')) === 'greenopen' ? true : undefined;
+    await waitFor(both, { what: 'new content', timeoutMs: 2000 });
+    expect(await inPod('web', 'cat /etc/one/color.txt')).toBe('blue');
+  }, 20_000);
+
+  it('is killed and started again without a pod noticing', async () => {
+    const before = await pods('app=web');
+    const started = await inPod('web', 'cut -d" " -f22 /proc/$(pgrep -x node)/stat');
+    const [agent] = lab.pids('east')['node-agent'] ?? [];
+    lab.kill('east', 'node-agent');
+    await waitFor(
+      async () => (lab.pids('east')['node-agent']?.some((pid) => pid !== agent) === true ? true : undefined),
+      {
+        what: 'a new node agent',
+        timeoutMs: 10_000,
+      },
+    );
+    await createPod('after', {
+      containers: [{ name: 'app', image: 'test/node', args: ['-e', server], env: [podName] }],
+    });
+    await podIs('after', isReady);
+    const after = await pods('app=web');
+    const facts = (pod: Pod): unknown => [
+      pod.metadata.uid,
+      pod.status?.podIP,
+      pod.status?.containerStatuses?.[0]?.containerID,
+      pod.status?.containerStatuses?.[0]?.restartCount,
+      pod.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime,
+    ];
+    expect(after.map(facts)).toEqual(before.map(facts));
+    expect(await inPod('web', 'cut -d" " -f22 /proc/$(pgrep -x node)/stat')).toBe(started);
+  }, 40_000);
+
+  it('notices what ended, and ends what was deleted, while it was away', async () => {
+    await createPod('ends', { restartPolicy: 'Never', containers: [shell('app', 'sleep 1.5; exit 3')] });
+    await podIs('ends', ({ status }) => status?.phase === 'Running');
+    const [agent = 0] = lab.pids('east')['node-agent'] ?? [];
+    process.kill(agent, 'SIGSTOP');
+    await east.api.delete(`${core('pods', 'after')}?gracePeriodSeconds=0`);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    process.kill(agent, 'SIGKILL');
+    const ended = await podIs('ends', ({ status }) => status?.phase === 'Failed');
+    expect(ended.status?.containerStatuses?.[0]?.state.terminated).toMatchObject({ exitCode: 3, reason: 'Error' });
+    await waitFor(async () => ((await processesOf('after')) === 0 ? true : undefined), {
+      what: 'orphan',
+      timeoutMs: 5000,
+    });
+    await east.api.delete(core('pods', 'ends'));
+    await podIsGone('ends');
+  }, 40_000);
+
+  it('replaces pods in a rolling restart and deletes them within their grace', async () => {
+    const old = (await pods('app=web')).map(({ metadata }) => metadata.uid);
+    const change = { spec: { template: { metadata: { annotations: { restarted: 'now' } } } } };
+    await east.api.patch(deploymentPath('web'), change);
+    await waitFor(
+      async () => {
+        const now = await pods('app=web');
+        return now.length === 2 && now.every((pod) => isReady(pod) && !old.includes(pod.metadata.uid))
+          ? true
+          : undefined;
+      },
+      { what: 'two new pods', timeoutMs: 30_000 },
+    );
+    await east.api.delete(deploymentPath('web'));
+    await waitFor(async () => ((await pods('app=web')).length === 0 ? true : undefined), {
+      what: 'end',
+      timeoutMs: 15_000,
+    });
+    expect(await processesOf('web')).toBe(0);
+  }, 60_000);
+
+  it('restarts what crashes, at once and then ever later, and tells so', async () => {
+    await createPod('crashes', { containers: [shell('app', 'exit 4')] });
+    const pod = await podIs('crashes', ({ status }) => (status?.containerStatuses?.[0]?.restartCount ?? 0) >= 2);
+    const status = pod.status?.containerStatuses?.[0];
+    expect(status?.lastState.terminated?.exitCode).toBe(4);
+    await podIs(
+      'crashes',
+      ({ status: now }) => now?.containerStatuses?.[0]?.state.waiting?.reason === 'CrashLoopBackOff',
+    );
+    await east.api.delete(core('pods', 'crashes'));
+    await podIsGone('crashes');
+  }, 30_000);
+
+  it('kills what is left of a container with it, and starts it anew', async () => {
+    await createPod('parent', { containers: [shell('app', 'sleep 4444 & exec sleep 5555')] });
+    await podIs('parent', isReady);
+    await inPod('parent', 'kill -9 $(pgrep -f "sleep 5555")').catch(() => undefined);
+    await podIs('parent', (pod) => isReady(pod) && pod.status?.containerStatuses?.[0]?.restartCount === 1);
+    expect(await inPod('parent', 'pgrep -c sleep')).toBe('2');
+    await east.api.delete(`${core('pods', 'parent')}?gracePeriodSeconds=1`);
+    await podIsGone('parent');
+  }, 30_000);
+
+  it('restarts a container whose liveness probe fails, and takes an unready one out of service', async () => {
+    const exec = (file: string): object => ({
+      exec: { command: ['test', '-e', file] },
+      periodSeconds: 1,
+      failureThreshold: 1,
+    });
+    await createPod('probed', {
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        {
+          ...shell('app', 'touch /tmp/alive /tmp/ready; sleep 3600'),
+          livenessProbe: exec('/tmp/alive'),
+          readinessProbe: exec('/tmp/ready'),
+        },
+      ],
+    });
+    await podIs('probed', isReady);
+    await inPod('probed', 'rm /tmp/ready');
+    await podIs('probed', (pod) => !isReady(pod));
+    await inPod('probed', 'rm /tmp/alive');
+    await podIs('probed', (pod) => isReady(pod) && pod.status?.containerStatuses?.[0]?.restartCount === 1);
+    await east.api.delete(core('pods', 'probed'));
+    await podIsGone('probed');
+  }, 40_000);
+
+  it('starts sidecars before and ends them after the app, and completes a Job beside one', async () => {
+    await east.api.create(`/apis/batch/v1/namespaces/${namespace}/jobs`, {
+      metadata: { name: 'work' },
+      spec: {
+        template: {
+          spec: {
+            restartPolicy: 'Never',
+            initContainers: [
+              { ...shell('sidecar', 'touch /shared/up; exec sleep 3600'), restartPolicy: 'Always', ...shared },
+            ],
+            containers: [{ ...shell('app', 'test -e /shared/up'), ...shared }],
+            volumes: [{ name: 'shared', emptyDir: {} }],
+          },
+        },
+      },
+    });
+    await waitFor(
+      async () => {
+        const job = await east.api.get<{ status?: { succeeded?: number } }>(
+          `/apis/batch/v1/namespaces/${namespace}/jobs/work`,
+        );
+        return job?.status?.succeeded === 1 ? true : undefined;
+      },
+      { what: 'job', timeoutMs: 15_000 },
+    );
+    expect((await pods('job-name=work'))[0]?.status?.phase).toBe('Succeeded');
+  }, 30_000);
+
+  it('waits for a missing ConfigMap and an unknown image, saying so, and goes on when they come', async () => {
+    const volumes = [{ name: 'late', configMap: { name: 'late' } }];
+    const volumeMounts = [{ name: 'late', mountPath: '/late' }];
+    await createPod('waits', { containers: [{ ...shell('app', 'sleep 3600'), volumeMounts }], volumes });
+    await createPod('unknown', { containers: [{ name: 'app', image: 'nowhere/none' }] });
+    const waiting = await podIs(
+      'waits',
+      ({ status }) => status?.containerStatuses?.[0]?.state.waiting?.message !== undefined,
+    );
+    expect(waiting.status?.containerStatuses?.[0]?.state.waiting?.message).toContain('ConfigMap late is not there');
+    await podIs('unknown', ({ status }) => status?.containerStatuses?.[0]?.state.waiting?.reason === 'ErrImagePull');
+    await east.api.create(core('configmaps'), { metadata: { name: 'late' }, data: { a: '1' } });
+    await podIs('waits', isReady);
+    for (const name of ['waits', 'unknown']) await east.api.delete(`${core('pods', name)}?gracePeriodSeconds=1`);
+    await Promise.all(['waits', 'unknown'].map(podIsGone));
+  }, 30_000);
+
+  it('has a pod running soon after it is bound, and in service soon after it answers', async () => {
+    const times: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      const name = `quick-${round}`;
+      const begun = performance.now();
+      await createPod(name, {
+        nodeName: east.plan.nodeName,
+        containers: [shell('app', 'sleep 3600')],
+        terminationGracePeriodSeconds: 0,
+      });
+      await podIs(name, ({ status }) => status?.phase === 'Running');
+      times.push(performance.now() - begun);
+      await east.api.delete(core('pods', name));
+    }
+    // Includes two calls of ours and the reading every 20 ms; the machine may be busy with other things.
+    expect(times.sort((a, b) => a - b)[2]).toBeLessThan(600);
+  }, 30_000);
+});
+
+const shared = { volumeMounts: [{ name: 'shared', mountPath: '/shared' }] };
+
+function shell(name: string, script: string): object {
+  return { name, image: 'test/shell', args: ['-c', script] };
+}
+
+/** Processes of the lab that run a container of pods whose name begins so. */
+async function processesOf(pod: string): Promise<number> {
+  const { stdout } = await lab.runIn('east', ['pgrep', '-f', '-c', `/node/pods/${namespace}_${pod}`]);
+  return Number(stdout.trim());
+}
