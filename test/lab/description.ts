@@ -52,10 +52,7 @@ export type ClusterFacts = Omit<ClusterDescription, 'pids'>;
 /** Reads from the cluster what the product has decided by itself; waits until it has. */
 export async function clusterFacts(cluster: LabCluster): Promise<ClusterFacts> {
   const { api, plan, files } = cluster;
-  const identity = await required(cluster, 'ConfigMap isthmus-cluster', async () => {
-    const map = await api.get<ConfigMap>(`/api/v1/namespaces/${releaseNamespace}/configmaps/isthmus-cluster`);
-    return map?.data?.['clusterUUID'] === undefined ? undefined : map.data;
-  });
+  const identity = await clusterIdentity(cluster);
   const root = await required(cluster, 'the mesh root certificate', async () => {
     const map = await api.get<ConfigMap>(`/api/v1/namespaces/${rootNamespace}/configmaps/istio-ca-root-cert`);
     return map?.data?.['root-cert.pem'];
@@ -88,6 +85,15 @@ export async function clusterFacts(cluster: LabCluster): Promise<ClusterFacts> {
     databaseURL: cluster.databaseURL,
     enter: cluster.enter,
   };
+}
+
+/** What the product has decided to be: content of ConfigMap `isthmus-cluster`; waits until it is there. */
+export function clusterIdentity(cluster: LabCluster): Promise<Readonly<Record<string, string>>> {
+  return required(cluster, 'ConfigMap isthmus-cluster', async () => {
+    const path = `/api/v1/namespaces/${releaseNamespace}/configmaps/isthmus-cluster`;
+    const map = await cluster.api.get<ConfigMap>(path);
+    return map?.data?.['clusterUUID'] === undefined ? undefined : map.data;
+  });
 }
 
 function gatewayAddresses(service: Service | undefined): readonly string[] {

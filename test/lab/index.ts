@@ -19,6 +19,8 @@ export { clusterName, network } from './plan.js';
 export type { ClusterPlan } from './plan.js';
 export { injectSidecar } from './sidecar.js';
 export { startLab } from './start-lab.js';
+export { startLoad } from './load.js';
+export type { LoadWish, RunningLoad } from './load.js';
 export { waitFor } from './waiting.js';
 export type { CallResult, LoadReport } from './workloads/calls.js';
 export {

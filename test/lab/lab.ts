@@ -1,6 +1,7 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -83,6 +84,8 @@ export interface Lab {
     command: readonly string[],
     options?: CommandOptions,
   ): Promise<CommandResult>;
+  /** Starts a command in a pod; its standard streams are pipes. */
+  spawnIn(cluster: string, namespace: string, pod: string, command: readonly string[]): ChildProcessWithoutNullStreams;
   /** Runs a command in the network of a cluster. */
   runIn(cluster: string, command: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   onChange(listener: () => void): void;
@@ -107,7 +110,8 @@ export async function startClusters(options: LabOptions): Promise<Lab> {
   const onProgress = ({ step, text, seconds }: Progress): void => say(`${step}: ${text} (${seconds} s)`);
   await ensureSystemTools({ onProgress });
   const parts = await ensureParts(labParts, { onProgress });
-  const directory = mkdtempSync(join(tmpdir(), 'isthmus-lab-'));
+  removeDeadLabs();
+  const directory = mkdtempSync(join(tmpdir(), `isthmus-lab-${process.pid}-`));
   // Containers run as users of their own: they must get through to what is theirs below.
   chmodSync(directory, 0o711);
   const repository = repositoryDirectory();
@@ -125,6 +129,19 @@ export async function startClusters(options: LabOptions): Promise<Lab> {
   const lab = new RunningLab(plan, say);
   await lab.start(servers);
   return lab;
+}
+
+/** Folders of labs whose holder was killed before it could remove them; a lab that failed keeps its folder until then. */
+function removeDeadLabs(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const holder = /^isthmus-lab-(\d+)-/.exec(name)?.[1];
+    if (holder === undefined || existsSync(`/proc/${holder}`)) continue;
+    try {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    } catch {
+      // Another user's: theirs to remove.
+    }
+  }
 }
 
 class RunningLab implements Lab {
@@ -201,6 +218,11 @@ class RunningLab implements Lab {
   ): Promise<CommandResult> {
     const container = options.container === undefined ? [] : ['-c', options.container];
     return runCommand([...this.execCommand, cluster, namespace, pod, ...container, '--', ...command], options);
+  }
+
+  spawnIn(cluster: string, namespace: string, pod: string, command: readonly string[]): ChildProcessWithoutNullStreams {
+    const [program = '', ...args] = [...this.execCommand, cluster, namespace, pod, '--', ...command];
+    return spawn(program, args, { stdio: 'pipe' });
   }
 
   runIn(cluster: string, command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {

@@ -1,35 +1,20 @@
+import type { EnvVar, PodTemplateSpec } from '#istio-api';
 import { applyNamespace, deploymentsAvailable } from './install.js';
 import type { LabCluster } from './lab.js';
 import type { ApiObject } from './api.js';
 
 export const demoNamespace = 'demo';
 
-interface Container {
-  readonly name: string;
-  readonly image: string;
-  readonly env?: readonly object[];
-  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
-  readonly readinessProbe?: object;
-  readonly securityContext?: object;
-}
-
 /** A pod template as a user would write it: no sidecar in it. */
-export interface PodTemplate {
-  readonly metadata: {
-    readonly labels: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-  readonly spec: {
-    readonly serviceAccountName: string;
-    readonly terminationGracePeriodSeconds: number;
-    readonly containers: readonly Container[];
-  };
+export interface PodTemplate extends PodTemplateSpec {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+  readonly spec: PodTemplateSpec['spec'] & { readonly serviceAccountName: string };
 }
 
 /** What makes a template one with a sidecar. */
-export type Injector = (template: PodTemplate, cluster: LabCluster) => object;
+export type Injector = (template: PodTemplate, cluster: LabCluster) => Promise<object>;
 
-const field = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+const field = (name: string, fieldPath: string): EnvVar => ({ name, valueFrom: { fieldRef: { fieldPath } } });
 const ordinaryUser = { runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, allowPrivilegeEscalation: false };
 
 /** Pod template of the echo server. */
@@ -108,7 +93,7 @@ export async function applyDeployment(
     spec: {
       replicas: how.replicas ?? 1,
       selector: { matchLabels: template.metadata.labels },
-      template: how.inject === undefined ? template : how.inject(template, cluster),
+      template: how.inject === undefined ? template : await how.inject(template, cluster),
     },
   });
 }

@@ -40,9 +40,10 @@ export interface LoadReport {
   readonly done: boolean;
 }
 
-const usage = `[--method M] [--header 'name: value']… [--body TEXT] [--timeout MS] [--load SECONDS] [--rate CALLS_A_SECOND] [--connections N] TARGET
+const usage = `[--method M] [--header 'name: value']… [--body TEXT] [--timeout MS] [--load SECONDS] [--until-eof] [--rate CALLS_A_SECOND] [--connections N] TARGET
 One call prints its result as a line of JSON; exit code 0 if it was answered well. --load (0 = until SIGTERM) calls on and on
-and prints a line of JSON with the counts every second and at the end; exit code 0 if no call failed.`;
+and prints a line of JSON with the counts every second and at the end; exit code 0 if no call failed. --until-eof ends a load
+when standard input ends.`;
 
 /** Runs a caller's command line and ends the process. `open` makes a caller with connections of its own. */
 export async function runCaller(name: string, open: () => Caller, args = process.argv.slice(2)): Promise<void> {
@@ -55,6 +56,7 @@ export async function runCaller(name: string, open: () => Caller, args = process
       body: { type: 'string' },
       timeout: { type: 'string', default: '10000' },
       load: { type: 'string' },
+      'until-eof': { type: 'boolean', default: false },
       rate: { type: 'string', default: '20' },
       connections: { type: 'string', default: '1' },
     },
@@ -72,8 +74,12 @@ export async function runCaller(name: string, open: () => Caller, args = process
     print(result);
     process.exit(result.ok ? 0 : 1);
   }
+  const end = new AbortController();
+  const stop = (): void => end.abort();
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  if (values['until-eof']) process.stdin.on('end', stop).on('error', stop).resume();
   const load = { seconds: Number(values.load), rate: Number(values.rate), connections: Number(values.connections) };
-  const report = await runLoad(open, options, load);
+  const report = await runLoad(open, options, load, end.signal);
   print(report);
   process.exit(report.failures === 0 ? 0 : 1);
 }
@@ -88,7 +94,7 @@ function print(value: object): void {
 }
 
 export interface Load {
-  /** 0 = until SIGTERM or SIGINT. */
+  /** 0 = until the signal. */
   readonly seconds: number;
   /** Calls a second over all connections. */
   readonly rate: number;
@@ -96,27 +102,27 @@ export interface Load {
 }
 
 /** Calls at a steady rate over a number of callers; a caller that waits for its answer skips its turns. */
-export async function runLoad(open: () => Caller, options: CallOptions, load: Load): Promise<LoadReport> {
+export async function runLoad(
+  open: () => Caller,
+  options: CallOptions,
+  load: Load,
+  stop: AbortSignal = new AbortController().signal,
+): Promise<LoadReport> {
   const tally = new Tally();
-  const end = new AbortController();
-  const stop = (): void => end.abort();
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  const timer = load.seconds > 0 ? setTimeout(stop, load.seconds * 1000) : undefined;
+  const ends = load.seconds > 0 ? AbortSignal.any([stop, AbortSignal.timeout(load.seconds * 1000)]) : stop;
   const printer = setInterval(() => print(tally.report(false)), 1000);
   const gapMs = (1000 * load.connections) / load.rate;
   const one = async (index: number): Promise<void> => {
     const caller = open();
-    await sleep((gapMs / load.connections) * index, end.signal);
-    while (!end.signal.aborted) {
+    await sleep((gapMs / load.connections) * index, ends);
+    while (!ends.aborted) {
       const started = performance.now();
       tally.add(await caller.call(options));
-      await sleep(gapMs - (performance.now() - started), end.signal);
+      await sleep(gapMs - (performance.now() - started), ends);
     }
     caller.close();
   };
   await Promise.all(Array.from({ length: load.connections }, (_, index) => one(index)));
-  clearTimeout(timer);
   clearInterval(printer);
   return tally.report(true);
 }
