@@ -16,6 +16,7 @@ import { file_envoy_extensions_filters_network_rbac_v3_rbac } from '#proto-gen/e
 import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy } from '#proto-gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb';
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts } from '#proto-gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb';
 import { file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer } from '#proto-gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb';
+import { file_envoy_extensions_transport_sockets_tls_v3_secret } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/secret_pb';
 import { file_envoy_extensions_transport_sockets_tls_v3_tls } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/tls_pb';
 import { file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_config } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb';
 import { file_envoy_extensions_upstreams_http_v3_http_protocol_options } from '#proto-gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb';
@@ -37,6 +38,7 @@ const registry = createRegistry(
   file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
   file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer,
+  file_envoy_extensions_transport_sockets_tls_v3_secret,
   file_envoy_extensions_transport_sockets_tls_v3_tls,
   file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_config,
   file_envoy_extensions_upstreams_http_v3_http_protocol_options,
