@@ -1,0 +1,135 @@
+import { describe, expect, it } from '@jest/globals';
+import { localService, pod, publicLabel } from '#testing';
+import { exportsFor } from './exports.js';
+import type { ExportsInput } from './exports.js';
+import { localServiceFrom } from './local-service.js';
+import type { LocalService } from './local-service.js';
+import { workloadIndex } from './workload-index.js';
+
+const hosts = (over: Partial<ExportsInput>): readonly string[] => run(over).services.map(({ hostname }) => hostname);
+const run = (over: Partial<ExportsInput>) =>
+  exportsFor({ label: publicLabel, clusterDomain: 'a.example', services: [], subjectAltNames: () => [], ...over });
+
+const echo = localService();
+const shop = localService({ namespace: 'shop', name: 'cart', labels: { [publicLabel]: 'false', tier: 'front' } });
+const secret = localService({ name: 'secret', labels: {} });
+const all = [shop, secret, echo];
+
+describe('exportsFor: which Services', () => {
+  it.each<[string, ExportsInput['exports'], readonly string[]]>([
+    ['every labelled one, whatever the label says', undefined, ['echo.demo.svc.a.example', 'cart.shop.svc.a.example']],
+    ['by namespace', { namespaces: ['shop'] }, ['cart.shop.svc.a.example']],
+    ['none', { namespaces: [] }, []],
+    ['by host', { hosts: ['echo.demo.svc.a.example'] }, ['echo.demo.svc.a.example']],
+    ['by suffix', { hosts: ['*.shop.svc.a.example'] }, ['cart.shop.svc.a.example']],
+    ['by no host', { hosts: [] }, []],
+    ['by selector', { serviceSelector: { matchLabels: { tier: 'front' } } }, ['cart.shop.svc.a.example']],
+    ['all conditions together', { namespaces: ['demo'], serviceSelector: { matchLabels: { tier: 'front' } } }, []],
+    ['an unlabelled one never', { hosts: ['secret.demo.svc.a.example'] }, []],
+  ])('%s', (_name, exports, expected) => {
+    expect(hosts({ services: all, exports })).toEqual(expected);
+  });
+});
+
+describe('exportsFor: ports', () => {
+  const port = (name: string | undefined, number: number, more: object = {}) => ({
+    ...(name === undefined ? {} : { name }),
+    port: number,
+    targetPort: number,
+    protocol: 'TCP',
+    ...more,
+  });
+
+  it('declares what is known and leaves the rest to the reader, in order of number', () => {
+    const ports = [
+      port('grpc-api', 9000),
+      port('http', 80),
+      port('odd', 81),
+      port('redis', 6379),
+      port('dns', 53, { protocol: 'UDP' }),
+    ];
+    expect(run({ services: [localService({ ports })] }).services[0]?.ports).toEqual([
+      { name: 'http', port: 80, protocol: 'HTTP' },
+      { name: 'odd', port: 81 },
+      { name: 'redis', port: 6379, protocol: 'TCP' },
+      { name: 'grpc-api', port: 9000, protocol: 'GRPC' },
+    ]);
+  });
+
+  it.each<[string, LocalService['ports']]>([
+    ['one port without a name', [port('http', 80), port(undefined, 81)]],
+    ['an empty name', [port('', 80)]],
+    ['UDP only', [port('dns', 53, { protocol: 'UDP' })]],
+    ['no ports', []],
+  ])('shares nothing of a Service with %s, and says so', (_name, ports) => {
+    const { services, findings } = run({ services: [localService({ ports })] });
+    expect([services, findings]).toMatchObject([[], [{ reason: 'PortUnnamed', subject: 'echo.demo.svc.a.example' }]]);
+  });
+
+  it.each<[string, Partial<LocalService>, number]>([
+    ['the same port of the same workloads', {}, 1],
+    ['a wider selector', { selector: { app: 'echo', track: 'blue' } }, 1],
+    ['other workloads', { selector: { app: 'other' } }, 0],
+    ['another target port', { ports: [port('http', 80, { targetPort: 9999 })] }, 0],
+    ['another namespace', { namespace: 'other' }, 0],
+    ['no selector', { selector: {} }, 1],
+  ])('tells of an unlabelled Service on %s', (_name, over, count) => {
+    const other = localService({ name: 'other', labels: {}, selector: { app: 'echo' }, ...over });
+    const { findings } = run({ services: [echo, other] });
+    expect(findings.filter(({ reason }) => reason === 'SharedTargetPort')).toHaveLength(count);
+  });
+});
+
+describe('exportsFor: workloads', () => {
+  const pods = [pod(), pod({ metadata: { name: 'bare', namespace: 'shop', labels: { app: 'cart' } } })];
+  const index = workloadIndex(pods, 'a.example');
+
+  it('names identities, and announces what has no sidecar with a finding', () => {
+    const { services, findings } = run({
+      services: all,
+      subjectAltNames: index.subjectAltNames,
+      hasMeshEndpoints: index.hasMeshEndpoints,
+    });
+    expect(services.map(({ subjectAltNames }) => subjectAltNames)).toEqual([
+      ['spiffe://a.example/ns/demo/sa/echo'],
+      ['spiffe://a.example/ns/shop/sa/echo'],
+    ]);
+    expect(findings).toMatchObject([{ reason: 'NoMeshEndpoints', subject: 'cart.shop.svc.a.example' }]);
+  });
+
+  it('leaves identities out while there are no pods', () => {
+    expect(run({ services: [echo] }).services[0]).not.toHaveProperty('subjectAltNames');
+  });
+
+  it('finds named target ports on each pod, and no pod that has ended', () => {
+    const named = (name: string, containerPort: number, phase = 'Running') =>
+      pod({
+        spec: { containers: [{ name: 'app', ports: [{ name: 'web', containerPort }] }] },
+        status: { phase },
+        metadata: { name, namespace: 'demo', labels: { app: 'echo' } },
+      });
+    const of = workloadIndex([named('x', 81), named('y', 80), named('z', 79, 'Succeeded')], 'a.example');
+    expect([of.targetPorts(echo, 'web'), of.targetPorts(echo, 8080), of.targetPorts(echo, 'none')]).toEqual([
+      [80, 81],
+      [8080],
+      [],
+    ]);
+    expect(of.subjectAltNames(localServiceFrom({ metadata: { name: 'x', namespace: 'demo' } }))).toEqual([]);
+  });
+});
+
+describe('localServiceFrom', () => {
+  it('fills in what Kubernetes means by absence', () => {
+    expect(
+      localServiceFrom({ metadata: { name: 'x', namespace: 'n' }, spec: { ports: [{ port: 80 }], selector: {} } }),
+    ).toEqual({
+      namespace: 'n',
+      name: 'x',
+      labels: {},
+      annotations: {},
+      ports: [{ port: 80, targetPort: 80, protocol: 'TCP' }],
+      clusterIP: '',
+      createdAt: '',
+    });
+  });
+});
