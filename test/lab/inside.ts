@@ -1,5 +1,5 @@
 // Runs inside the lab's namespaces, started by lab.ts: makes the networks, starts every process and keeps it alive.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
@@ -124,6 +124,16 @@ function forwardApi(cluster: ClusterPlan, server: Server): void {
   });
 }
 
+function end(plan: LabPlan, supervisor: Supervisor, remove: boolean): never {
+  supervisor.stop();
+  try {
+    if (remove) rmSync(plan.directory, { recursive: true, force: true });
+  } catch {
+    // A pod may still write; who started the lab removes what is left.
+  }
+  process.exit(0);
+}
+
 async function main(): Promise<void> {
   const planFile = process.argv[2];
   const secret = process.env['LAB_SECRET'];
@@ -133,7 +143,7 @@ async function main(): Promise<void> {
   const plan = JSON.parse(readFileSync(planFile, 'utf8')) as LabPlan;
   const supervisor = new Supervisor((running) => tell({ type: 'processes', running }));
   process.on('message', (message: ToInside, handle: unknown) => {
-    if (message.type === 'stop') process.exit(0);
+    if (message.type === 'stop') end(plan, supervisor, message.remove);
     const cluster = plan.clusters.find(({ name }) => name === message.cluster);
     if (cluster !== undefined) forwardApi(cluster, handle as Server);
   });

@@ -235,9 +235,9 @@ class RunningLab implements Lab {
 
   async stop(how: { keepFiles?: boolean } = {}): Promise<void> {
     for (const { api } of this.clusters) api.close();
-    await this.machine.stop();
-    if (how.keepFiles !== true && process.env['ISTHMUS_LAB_KEEP'] !== '1')
-      rmSync(this.directory, { recursive: true, force: true });
+    const remove = how.keepFiles !== true && process.env['ISTHMUS_LAB_KEEP'] !== '1';
+    await this.machine.stop(remove);
+    if (remove) rmSync(this.directory, { recursive: true, force: true });
   }
 
   private clusterOf(plan: ClusterPlan): LabCluster {

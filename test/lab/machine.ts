@@ -77,11 +77,11 @@ export class Machine {
     });
   }
 
-  async stop(): Promise<void> {
+  async stop(remove: boolean): Promise<void> {
     this.stopping = true;
     if (!this.alive) return;
-    this.child?.send({ type: 'stop' } satisfies ToInside, () => undefined);
-    const timer = setTimeout(() => this.child?.kill('SIGKILL'), 2000);
+    this.child?.send({ type: 'stop', remove: remove && !isRoot() } satisfies ToInside, () => undefined);
+    const timer = setTimeout(() => this.child?.kill('SIGKILL'), 5000);
     await this.ended;
     clearTimeout(timer);
   }

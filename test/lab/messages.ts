@@ -7,5 +7,8 @@ export type FromInside =
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly message: string };
 
-/** The other way; `listen` comes with a listening socket of the outer network, behind which the cluster's API server shall answer. */
-export type ToInside = { readonly type: 'listen'; readonly cluster: string } | { readonly type: 'stop' };
+/** The other way: `listen` comes with a listening socket of the outer network, behind which the cluster's API server shall answer. */
+export type ToInside =
+  | { readonly type: 'listen'; readonly cluster: string }
+  /** `remove`: files of users that only exist inside can't be removed from outside. */
+  | { readonly type: 'stop'; readonly remove: boolean };
