@@ -50,12 +50,10 @@ export const federationSpec = withRules(
     trustDomain: trustDomain.meta({
       description: "SPIFFE trust domain of the peer's workloads. Its roots vouch for this domain only.",
     }),
-    clusterDomain: clusterDomain
-      .optional()
-      .meta({
-        description:
-          'DNS suffix of its Services; default: trustDomain. It may offer names below *.svc.<clusterDomain> only.',
-      }),
+    clusterDomain: clusterDomain.optional().meta({
+      description:
+        'DNS suffix of its Services; default: trustDomain. It may offer names below *.svc.<clusterDomain> only.',
+    }),
     metadataEndpoint,
     metadata: metadata.optional(),
     pins: pins.optional(),

@@ -7,17 +7,12 @@ import { stalePolicy } from './stale-policy.js';
 export const multiclusterSpec = withRules(
   z.object({
     metadataEndpoint,
-    trustDomain: trustDomain
-      .optional()
-      .meta({
-        description: "SPIFFE trust domain of the peer; default: from its signed document, else this cluster's domain.",
-      }),
-    sharedTrustDomain: z
-      .boolean()
-      .default(false)
-      .meta({
-        description: 'The peer lives in a trust domain that others (or this cluster) use too: roots are united.',
-      }),
+    trustDomain: trustDomain.optional().meta({
+      description: "SPIFFE trust domain of the peer; default: from its signed document, else this cluster's domain.",
+    }),
+    sharedTrustDomain: z.boolean().default(false).meta({
+      description: 'The peer lives in a trust domain that others (or this cluster) use too: roots are united.',
+    }),
     enableIngressGateway: z
       .boolean()
       .default(true)

@@ -96,18 +96,11 @@ export const status = z.object({
   documents: documents.optional(),
   services: z.object({ offered: count.optional(), imported: count.optional(), exported: count.optional() }).optional(),
   gateways: gateways.optional(),
-  findings: z
-    .array(finding)
-    .max(100)
-    .optional()
-    .meta({
-      description: 'What is not as it should be, service by service; the first hundred.',
-      'x-kubernetes-list-type': 'atomic',
-    }),
-  removalHeld: z
-    .object({ since: time, until: time, services: count })
-    .optional()
-    .meta({
-      description: 'A removal of many services that waits; release it with annotation isthmus.dev/accept-removal.',
-    }),
+  findings: z.array(finding).max(100).optional().meta({
+    description: 'What is not as it should be, service by service; the first hundred.',
+    'x-kubernetes-list-type': 'atomic',
+  }),
+  removalHeld: z.object({ since: time, until: time, services: count }).optional().meta({
+    description: 'A removal of many services that waits; release it with annotation isthmus.dev/accept-removal.',
+  }),
 });
