@@ -93,7 +93,7 @@ describe('produced objects are what Istio accepts', () => {
     const entry = serviceEntryFor(mesh, service!) as ApiObject;
     await client.apply(entry, { fieldManager: 'isthmus' });
     const status = { addresses: [{ value: '240.240.1.2', host: 'echo.demo.svc.b.example' }] };
-    const { spec: _spec, ...identity } = entry as ApiObject & { spec: unknown };
+    const identity = { apiVersion: entry.apiVersion, kind: entry.kind, metadata: entry.metadata };
     const written = await client.applyStatus<ApiObject & { status?: unknown }>({ ...identity, status } as ApiObject, {
       fieldManager: 'isthmus',
     });
