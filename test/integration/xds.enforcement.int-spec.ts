@@ -1,0 +1,283 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { anyUnpack, AnySchema } from '@bufbuild/protobuf/wkt';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Resource, toResource, TYPE_URLS } from '#proto';
+import { ClusterSchema } from '#proto-gen/envoy/config/cluster/v3/cluster_pb';
+import { ListenerSchema } from '#proto-gen/envoy/config/listener/v3/listener_pb';
+import { SecretSchema } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/secret_pb';
+import { type MeshModel, SnapshotBuilder } from '#xds';
+import { model, ownDomain, peerDomain, proxy, service, workload } from '../../libs/xds/src/model.fixture.js';
+import { freePort, waitFor } from '../harness/child.js';
+import { AdsServer } from './xds/ads-server.js';
+import { type RunningEnvoy, serving, startEnvoy } from './xds/envoy.js';
+import { caFor, type Identity, identityFor } from './xds/identities.js';
+
+const drainSeconds = 2;
+const ownCa = caFor(ownDomain);
+const peerCa = caFor(peerDomain);
+const peerId = `spiffe://${peerDomain}/ns/store/sa/buyer`;
+const ownId = `spiffe://${ownDomain}/ns/demo/sa/client`;
+
+const at = (portValue: number) =>
+  ({
+    address: {
+      case: 'socketAddress',
+      value: { address: '127.0.0.1', portSpecifier: { case: 'portValue', value: portValue } },
+    },
+  }) as const;
+
+/** One answer on an HTTP/2 session: status and the identity header that the application saw. */
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+describe('what a real Envoy makes of grants that change', () => {
+  let folder = '';
+  let envoy: RunningEnvoy;
+  const ads = new AdsServer();
+  const builder = new SnapshotBuilder();
+  const node = proxy('sidecar~127.0.0.1~echo-1.demo~demo.svc.cluster.a');
+  let httpApp: HttpServer;
+  let tcpApp: TcpServer;
+  let httpPort = 0;
+  let tcpPort = 0;
+  const open: { close(): void }[] = [];
+
+  const meshModel = (allowed: readonly number[], peers = [peerCa]): MeshModel => ({
+    ...model,
+    workloads: [workload({ name: 'echo', addresses: ['127.0.0.1'] })],
+    services: [
+      service({
+        name: 'echo',
+        selector: { app: 'echo' },
+        ports: [
+          { name: 'http', number: 80, targetPort: httpPort, protocol: 'HTTP' },
+          { name: 'tcp', number: 90, targetPort: tcpPort, protocol: 'TCP' },
+        ],
+      }),
+    ],
+    authorizationPolicies: [],
+    trust: { roots: ownCa.roots, peers: peers.map(({ roots }) => ({ trustDomain: peerDomain, roots, crls: [] })) },
+    grants: [
+      { trustDomain: peerDomain, allowed: [{ namespace: 'demo', podLabels: { app: 'echo' }, targetPorts: allowed }] },
+    ],
+  });
+
+  /** Nothing redirects connections here, so the listener binds the workload's ports and the application stands elsewhere. */
+  const placed = (resource: Resource): Resource[] => {
+    const any = fromBinary(AnySchema, resource.bytes);
+    if (resource.name === 'virtualInbound') {
+      const listener = anyUnpack(any, ListenerSchema);
+      if (listener === undefined) throw new Error('not a listener');
+      const { $typeName: _name, ...fields } = listener;
+      const changed = create(ListenerSchema, {
+        ...fields,
+        address: at(httpPort),
+        additionalAddresses: [{ address: at(tcpPort) }],
+      });
+      return [toResource(ListenerSchema, changed, resource.name)];
+    }
+    if (resource.typeUrl === TYPE_URLS.cluster && resource.name.startsWith('inbound|')) {
+      const app = resource.name === `inbound|${httpPort}||` ? httpApp : tcpApp;
+      return [
+        toResource(ClusterSchema, staticCluster(resource.name, (app.address() as AddressInfo).port), resource.name),
+      ];
+    }
+    return resource.name.startsWith('outbound') ||
+      /^[\d.]+_\d+$/.test(resource.name) ||
+      resource.name === 'virtualOutbound'
+      ? []
+      : [resource];
+  };
+
+  const serve = (next: MeshModel): void => {
+    const resources = [...builder.snapshotFor(next, node).values()].flatMap((byName) => [...byName.values()]);
+    const identity = identityFor(ownCa, `spiffe://${ownDomain}/ns/demo/sa/echo`);
+    ads.serve(resources.flatMap(placed), [certificate(identity)]);
+  };
+
+  const session = async (identity: Identity): Promise<ClientHttp2Session> => {
+    const socket = await tls(identity, httpPort, ['istio-h2', 'istio', 'h2']);
+    const made = connectHttp2('https://echo', { createConnection: () => socket });
+    made.on('error', () => undefined);
+    open.push(made);
+    return made;
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'isthmus-enforcement-'));
+    httpApp = createHttpServer((request, response) =>
+      response.end(String(request.headers['x-forwarded-client-cert'])),
+    ).listen(0, '127.0.0.1');
+    tcpApp = createTcpServer((socket) => socket.pipe(socket).on('error', () => undefined)).listen(0, '127.0.0.1');
+    httpPort = await freePort();
+    tcpPort = await freePort();
+    const adsPort = await ads.start();
+    serve(meshModel([httpPort, tcpPort]));
+    envoy = await startEnvoy(folder, node.id, adsPort, drainSeconds);
+    await serving(envoy);
+  }, 30_000);
+
+  afterAll(async () => {
+    for (const each of open) each.close();
+    await envoy?.child.stop();
+    ads.stop();
+    httpApp.close();
+    tcpApp.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('shows the application who calls, a forged header notwithstanding', async () => {
+    const peer = await session(identityFor(peerCa, peerId));
+    const answer = await get(peer, { 'x-forwarded-client-cert': `URI=spiffe://${ownDomain}/ns/demo/sa/admin` });
+    expect(answer.status).toBe(200);
+    expect(answer.body).toContain(`URI=${peerId}`);
+    expect(answer.body).not.toContain('admin');
+    const forger = await fetch(`http://127.0.0.1:${httpPort}/`, {
+      headers: { 'x-forwarded-client-cert': 'URI=spiffe://x/y' },
+    });
+    expect(await forger.text()).toBe('undefined');
+  });
+
+  it('refuses a certificate for our trust domain that a peer minted', async () => {
+    await expect(reached(identityFor(peerCa, ownId), tcpPort)).resolves.toBe(false);
+    await expect(reached(identityFor(ownCa, ownId), tcpPort)).resolves.toBe(true);
+    await expect(reached(identityFor(peerCa, peerId), tcpPort)).resolves.toBe(true);
+  });
+
+  it('un-exporting HTTP refuses the next request on an open connection and drains nobody', async () => {
+    const peer = await session(identityFor(peerCa, peerId));
+    const own = await session(identityFor(ownCa, ownId));
+    expect((await get(peer)).status).toBe(200);
+    expect((await get(own)).status).toBe(200);
+    const before = await envoy.stat('listener_manager.listener_in_place_updated');
+    serve(meshModel([tcpPort]));
+    const start = Date.now();
+    await waitFor('refusal', async () => ((await get(peer)).status === 403 ? true : undefined), { timeoutMs: 3000 });
+    console.info(`refused on the open connection after ${Date.now() - start} ms`);
+    await sleep((drainSeconds + 1) * 1000);
+    expect((await get(own)).status).toBe(200);
+    expect((await get(peer)).status).toBe(403);
+    expect(own.closed || own.destroyed || peer.closed || peer.destroyed).toBe(false);
+    expect(await envoy.stat('listener_manager.listener_in_place_updated')).toBe(before);
+    serve(meshModel([httpPort, tcpPort]));
+    await waitFor('grant', async () => ((await get(peer)).status === 200 ? true : undefined), { timeoutMs: 3000 });
+  });
+
+  it('un-exporting TCP cuts the open connection within the drain time; the HTTP port of the same proxy does not notice', async () => {
+    const peer = await echoing(identityFor(peerCa, peerId), tcpPort);
+    const own = await echoing(identityFor(ownCa, ownId), tcpPort);
+    const http = await session(identityFor(ownCa, ownId));
+    expect((await get(http)).status).toBe(200);
+    const start = Date.now();
+    serve(meshModel([httpPort]));
+    await peer.ended;
+    console.info(`TCP cut after ${Date.now() - start} ms`);
+    expect(Date.now() - start).toBeLessThan((drainSeconds + 2) * 1000);
+    await expect(reached(identityFor(peerCa, peerId), tcpPort)).resolves.toBe(false);
+    // The stated collateral: other callers of this one TCP port have to connect anew.
+    await own.ended;
+    await expect(reached(identityFor(ownCa, ownId), tcpPort)).resolves.toBe(true);
+    expect((await get(http)).status).toBe(200);
+    expect(http.closed || http.destroyed).toBe(false);
+  });
+
+  it('un-trusting refuses the next request on an open connection, and new connections', async () => {
+    serve(meshModel([httpPort]));
+    const peer = await session(identityFor(peerCa, peerId));
+    await waitFor('grant', async () => ((await get(peer)).status === 200 ? true : undefined), { timeoutMs: 3000 });
+    serve({ ...meshModel([], []), grants: [] });
+    await waitFor('refusal', async () => ((await get(peer)).status === 403 ? true : undefined), { timeoutMs: 3000 });
+    await waitFor('handshake refused', async () =>
+      (await reached(identityFor(peerCa, peerId), tcpPort)) ? undefined : true,
+    );
+    expect(ads.refusals).toEqual([]);
+  });
+});
+
+function tls(identity: Identity, port: number, alpn: string[]): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({
+      host: '127.0.0.1',
+      port,
+      cert: identity.chain,
+      key: identity.key,
+      rejectUnauthorized: false,
+      ALPNProtocols: alpn,
+      servername: 'echo',
+    });
+    socket.once('secureConnect', () => resolve(socket));
+    socket.once('error', reject);
+  });
+}
+
+/** Whether bytes come back from the TCP application. */
+async function reached(identity: Identity, port: number): Promise<boolean> {
+  try {
+    const { socket } = await echoing(identity, port);
+    socket.destroy();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function echoing(identity: Identity, port: number): Promise<{ socket: TLSSocket; ended: Promise<void> }> {
+  const socket = await tls(identity, port, ['istio']);
+  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    socket.once('data', () => resolve());
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('closed')));
+    socket.write('hello');
+  });
+  socket.on('error', () => undefined);
+  return { socket, ended };
+}
+
+function get(session: ClientHttp2Session, headers: Record<string, string> = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({ ':path': '/', ...headers });
+    let status = 0;
+    let body = '';
+    stream.on('response', (fields) => (status = Number(fields[':status'])));
+    stream.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+    stream.on('end', () => resolve({ status, body }));
+    stream.on('error', reject);
+    stream.end();
+  });
+}
+
+function certificate({ chain, key }: Identity): Resource {
+  const secret = create(SecretSchema, {
+    name: 'default',
+    type: {
+      case: 'tlsCertificate',
+      value: {
+        certificateChain: { specifier: { case: 'inlineString', value: chain } },
+        privateKey: { specifier: { case: 'inlineString', value: key } },
+      },
+    },
+  });
+  return toResource(SecretSchema, secret, 'default');
+}
+
+function staticCluster(name: string, port: number): ReturnType<typeof create<typeof ClusterSchema>> {
+  const address = at(port);
+  return create(ClusterSchema, {
+    name,
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } } }] }],
+    },
+  });
+}
