@@ -1,0 +1,106 @@
+import { LessThan, MoreThanOrEqual } from 'typeorm';
+import type { Database } from './database.js';
+import { auditEntity } from './schema.js';
+import type { AuditRow, StoredAuditRow } from './schema.js';
+import { StoreUnavailableError } from './store.js';
+import type { AuditFilter, AuditLog } from './store.js';
+
+const flushAfterMs = 200;
+const retryAfterMs = 1_000;
+const batchSize = 500;
+/** About 10 MB at most; what is beyond is counted as dropped, oldest first. */
+const mostWaiting = 20_000;
+const textLimit = 1_000;
+
+/** Writes audit rows behind the answers, in batches. */
+export class BatchedAuditLog implements AuditLog {
+  readonly #database: Database;
+  #waiting: AuditRow[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #written = 0;
+  #dropped = 0;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  get stats(): { readonly auditWaiting: number; readonly auditWritten: number; readonly auditDropped: number } {
+    return { auditWaiting: this.#waiting.length, auditWritten: this.#written, auditDropped: this.#dropped };
+  }
+
+  append(rows: readonly AuditRow[]): void {
+    for (const row of rows) this.#waiting.push(row);
+    const surplus = this.#waiting.length - mostWaiting;
+    if (surplus > 0) {
+      this.#waiting.splice(0, surplus);
+      this.#dropped += surplus;
+    }
+    this.#schedule(flushAfterMs);
+  }
+
+  list(filter: AuditFilter = {}): Promise<readonly StoredAuditRow[]> {
+    const { peer, since, limit = 100 } = filter;
+    return this.#database.use((source) =>
+      source.getRepository(auditEntity).find({
+        where: {
+          ...(peer === undefined ? {} : { peer }),
+          ...(since === undefined ? {} : { at: MoreThanOrEqual(since) }),
+        },
+        order: { id: 'DESC' },
+        take: limit,
+      }),
+    );
+  }
+
+  async flush(): Promise<void> {
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#drain());
+    await this.#writing;
+  }
+
+  /** Deletes rows older than a moment. */
+  async forgetBefore(moment: Date): Promise<void> {
+    await this.#database.use((source) => source.getRepository(auditEntity).delete({ at: LessThan(moment) }));
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(delay: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.flush().catch((error: unknown) => {
+        if (error instanceof StoreUnavailableError) this.#schedule(retryAfterMs);
+      });
+    }, delay);
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, batchSize);
+      try {
+        await this.#database.use((source) => source.getRepository(auditEntity).insert(batch.map(bounded)));
+        this.#written += batch.length;
+      } catch (error) {
+        // Away: kept for later. Anything else is the rows' own fault and would stop all that follow.
+        if (error instanceof StoreUnavailableError) this.#waiting = [...batch, ...this.#waiting];
+        else this.#dropped += batch.length;
+        throw error;
+      }
+    }
+  }
+}
+
+/** PostgreSQL refuses NUL in text, and nobody needs a megabyte of a peer's nonsense. */
+function bounded(row: AuditRow): AuditRow {
+  const clean = (text: string | undefined): string | undefined => text?.replaceAll('\0', '').slice(0, textLimit);
+  return {
+    ...row,
+    peer: clean(row.peer),
+    peerUUID: clean(row.peerUUID),
+    action: clean(row.action) ?? '',
+    detail: clean(row.detail),
+    sourceAddress: clean(row.sourceAddress),
+  };
+}

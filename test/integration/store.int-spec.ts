@@ -1,0 +1,176 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { silentLogger } from '#kube';
+import { openStore, StoreUnavailableError } from '#store';
+import type { AuditRow, DocumentRow, Store } from '#store';
+import { binariesFor, postgresBinaries } from '../../libs/store/src/embedded/binaries.js';
+import { accountForPostgres } from '../../libs/store/src/embedded/run-as.js';
+import { waitFor } from '../harness/child.js';
+import { startPostgres, temporaryDirectory } from '../harness/postgres.js';
+import type { PostgresServer } from '../harness/postgres.js';
+
+const row = (action: string, peer = 'federation/b'): AuditRow => ({
+  at: new Date(),
+  peer,
+  peerUUID: 'u-b',
+  action,
+  status: 200,
+  sourceAddress: '10.0.0.1',
+});
+const soon = (): number => Math.floor(Date.now() / 1000) + 60;
+const document = (digest: string, peer = 'federation/b'): DocumentRow => ({
+  at: new Date(),
+  peer,
+  kind: 'federation',
+  seq: '1763600000000',
+  digest,
+  body: `{"digest":"${digest}"}`,
+});
+
+/** The same promises hold for both ways to get a database. */
+describe.each(['embedded PostgreSQL', 'DATABASE_URL'])('store on %s', (way) => {
+  let server: PostgresServer | undefined;
+  let store: Store;
+  const directory = temporaryDirectory();
+
+  beforeAll(async () => {
+    if (way === 'DATABASE_URL') server = startPostgres();
+    store = openStore({ databaseUrl: server?.url, dataDirectory: directory, logger: silentLogger });
+    expect(store.available()).toBe(false);
+    await store.ready;
+  }, 20_000);
+  afterAll(async () => {
+    await store?.close();
+    await server?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('writes audit rows in batches, NUL and long text included', async () => {
+    store.audit.append([row('GET /a'), row(`GET /${'x'.repeat(5_000)}\0`), row('GET /c', 'federation/c')]);
+    expect(store.stats().auditWaiting).toBe(3);
+    await store.audit.flush();
+    const rows = await store.audit.list({ peer: 'federation/b' });
+    expect(rows.map((found) => found.action.slice(0, 6))).toEqual(['GET /x', 'GET /a']);
+    expect(rows[1]).toMatchObject({ peer: 'federation/b', peerUUID: 'u-b', status: 200, sourceAddress: '10.0.0.1' });
+    expect(await store.audit.list({ since: new Date(Date.now() + 60_000) })).toEqual([]);
+    expect(store.stats()).toMatchObject({ auditWaiting: 0, auditWritten: 3, auditDropped: 0 });
+  });
+
+  it('accepts a token id once, whoever asks at the same time', async () => {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => store.replay.accept('u-b', 'jti-1', soon())));
+    expect(answers.filter(Boolean)).toHaveLength(1);
+    expect(await store.replay.accept('u-c', 'jti-1', soon())).toBe(true);
+    expect(await store.replay.accept("u'; DROP TABLE used_token; --", 'jti-1', soon())).toBe(true);
+  });
+
+  it('keeps a document when its content changed', async () => {
+    expect(await store.documents.record(document('one'))).toBe(true);
+    expect(await store.documents.record(document('one'))).toBe(false);
+    expect(await store.documents.record(document('two'))).toBe(true);
+    expect(await store.documents.record(document('one'))).toBe(true);
+    expect(await store.documents.record(document('one', 'federation/c'))).toBe(true);
+    const kept = await store.documents.list('federation/b', 'federation');
+    expect(kept.map(({ digest, seq }) => [digest, seq])).toEqual(
+      ['one', 'two', 'one'].map((d) => [d, '1763600000000']),
+    );
+  });
+
+  it('serves several replicas: one migrates, all share the used tokens', async () => {
+    const others = [1, 2, 3].map(() =>
+      openStore({ databaseUrl: store.url, dataDirectory: directory, logger: silentLogger }),
+    );
+    await Promise.all(others.map((other) => other.ready));
+    const answers = await Promise.all(others.map((other) => other.replay.accept('u-b', 'jti-shared', soon())));
+    expect(answers.filter(Boolean)).toHaveLength(1);
+    await Promise.all(others.map((other) => other.close()));
+  }, 30_000);
+
+  it('survives kill -9 of the postmaster: nothing acknowledged is lost, and it finds back', async () => {
+    const pid = (server ?? store).pid();
+    for (let i = 0; i < 50; i += 1) expect(await store.replay.accept('killed', `j${i}`, soon())).toBe(true);
+    process.kill(pid ?? 0, 'SIGKILL');
+    await waitFor('loss', async () => {
+      const lost = await store.replay.accept('probe', String(Math.random()), soon()).catch((error: unknown) => error);
+      return lost instanceof StoreUnavailableError ? true : undefined;
+    });
+    store.audit.append([row('GET /while-away')]);
+    await waitFor('return', () => (store.available() ? true : undefined));
+    for (let i = 0; i < 50; i += 1) expect(await store.replay.accept('killed', `j${i}`, soon())).toBe(false);
+    await waitFor('audit', async () => (await store.audit.list()).find((found) => found.action === 'GET /while-away'));
+  }, 60_000);
+});
+
+describe('a store whose database is not there', () => {
+  it('says so at once, keeps a bounded number of audit rows, and writes them when it comes', async () => {
+    const directory = temporaryDirectory();
+    const place = startPostgres(directory);
+    const url = place.url;
+    await place.stop();
+    const store = openStore({ databaseUrl: url, dataDirectory: directory, logger: silentLogger });
+    store.audit.append(Array.from({ length: 21_000 }, (_, i) => row(`GET /${i}`)));
+    expect(store.stats()).toMatchObject({ auditWaiting: 20_000, auditDropped: 1_000 });
+    const started = performance.now();
+    await expect(store.replay.accept('a', 'b', soon())).rejects.toThrow(StoreUnavailableError);
+    expect(performance.now() - started).toBeLessThan(50);
+    await waitFor('reason', () => (store.stats().failures > 0 ? true : undefined));
+    expect(store.available()).toBe(false);
+    expect(store.reason()).toMatch(/ENOENT|ECONNREFUSED/);
+    const again = startPostgres(directory);
+    await store.ready;
+    await waitFor('audit', () => (store.stats().auditWritten === 20_000 ? true : undefined));
+    await store.close();
+    await again.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }, 60_000);
+});
+
+describe('embedded PostgreSQL and the death of its parent', () => {
+  const directory = temporaryDirectory();
+  let orphan: ReturnType<typeof spawn> | undefined;
+  afterEach(() => void orphan?.kill('SIGKILL'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it('ends with us, even by kill -9', async () => {
+    const first = startPostgres(directory);
+    const store = openStore({ databaseUrl: first.url, dataDirectory: directory, logger: silentLogger });
+    await store.ready;
+    await store.close();
+    await first.stop();
+    const account = accountForPostgres();
+    const { postgres } = binariesFor(await postgresBinaries(), account !== undefined);
+    const data = join(directory, 'postgres');
+    const child = spawn(
+      'sh',
+      ['-c', `setpriv --pdeathsig QUIT ${postgres} -D ${data} -k ${directory}/socket -c listen_addresses= & wait`],
+      { stdio: 'ignore', ...account },
+    );
+    const pid = await waitFor('postmaster', () => postmasterPid(data));
+    child.kill('SIGKILL');
+    await waitFor('end', () => (existsSync(`/proc/${pid}`) ? undefined : true));
+  }, 30_000);
+
+  it('ends the orphan of a killed predecessor, and finds its data', async () => {
+    const account = accountForPostgres();
+    const { postgres } = binariesFor(await postgresBinaries(), account !== undefined);
+    const data = join(directory, 'postgres');
+    const args = ['-D', data, '-k', join(directory, 'socket'), '-c', 'listen_addresses='];
+    orphan = spawn(postgres, args, { stdio: 'ignore', ...account });
+    await waitFor('orphan', () => (postmasterPid(data) === orphan?.pid ? true : undefined));
+    const store = openStore({ dataDirectory: directory, logger: silentLogger });
+    await store.ready;
+    expect(store.pid()).not.toBe(orphan.pid);
+    expect(existsSync(`/proc/${orphan.pid}/cwd`)).toBe(false);
+    await store.close();
+    expect(postmasterPid(data)).toBeUndefined();
+  }, 30_000);
+});
+
+function postmasterPid(data: string): number | undefined {
+  try {
+    return Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
+  } catch {
+    return undefined;
+  }
+}
