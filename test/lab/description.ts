@@ -5,12 +5,10 @@ import { describedProcesses } from './lab.js';
 import type { Lab, LabCluster, ProcessIds } from './lab.js';
 import { waitFor } from './waiting.js';
 
-/** One cluster in the lab's description. Paths are of files readable inside and outside of the lab. */
-export interface ClusterDescription {
+/** What is known of a cluster without our product in it. Paths are of files readable inside and outside of the lab. */
+export interface BareFacts {
   readonly name: string;
   readonly kubeconfig: string;
-  readonly clusterUUID: string;
-  readonly clusterID: string;
   readonly trustDomain: string;
   readonly clusterDomain: string;
   readonly network: string;
@@ -19,16 +17,24 @@ export interface ClusterDescription {
   readonly metadataEndpoint: string;
   readonly metadataCA: string;
   readonly apiHost: string;
-  readonly xds: { readonly address: string; readonly ca: string; readonly serverName: string };
-  /** `address:port` of the east-west gateway as peers reach it. */
-  readonly gateway: readonly string[];
   readonly databaseURL: string;
-  readonly pids: ProcessIds;
   readonly enter: readonly string[];
 }
 
-export interface LabDescription {
-  readonly clusters: readonly ClusterDescription[];
+/** Everything but the process ids, which change. */
+export interface ClusterFacts extends BareFacts {
+  readonly clusterUUID: string;
+  readonly clusterID: string;
+  readonly xds: { readonly address: string; readonly ca: string; readonly serverName: string };
+  /** `address:port` of the east-west gateway as peers reach it. */
+  readonly gateway: readonly string[];
+}
+
+/** One cluster in the lab's description. */
+export type ClusterDescription<Facts extends BareFacts = ClusterFacts> = Facts & { readonly pids: ProcessIds };
+
+export interface LabDescription<Facts extends BareFacts = ClusterFacts> {
+  readonly clusters: readonly ClusterDescription<Facts>[];
   readonly exec: readonly string[];
 }
 
@@ -46,12 +52,27 @@ interface Service {
 
 const factsTimeoutMs = 60_000;
 
-/** Everything but the process ids, which change. */
-export type ClusterFacts = Omit<ClusterDescription, 'pids'>;
+export function bareFacts(cluster: LabCluster): BareFacts {
+  const { plan, files } = cluster;
+  return {
+    name: cluster.name,
+    kubeconfig: files.kubeconfig,
+    trustDomain: plan.trustDomain,
+    clusterDomain: plan.clusterDomain,
+    network: plan.network,
+    namespace: releaseNamespace,
+    rootNamespace,
+    metadataEndpoint: cluster.metadataEndpoint,
+    metadataCA: files.serving,
+    apiHost: plan.doorAddress,
+    databaseURL: cluster.databaseURL,
+    enter: cluster.enter,
+  };
+}
 
 /** Reads from the cluster what the product has decided by itself; waits until it has. */
 export async function clusterFacts(cluster: LabCluster): Promise<ClusterFacts> {
-  const { api, plan, files } = cluster;
+  const { api, plan } = cluster;
   const identity = await clusterIdentity(cluster);
   const root = await required(cluster, 'the mesh root certificate', async () => {
     const map = await api.get<ConfigMap>(`/api/v1/namespaces/${rootNamespace}/configmaps/istio-ca-root-cert`);
@@ -67,23 +88,16 @@ export async function clusterFacts(cluster: LabCluster): Promise<ClusterFacts> {
   );
   const xdsCa = join(plan.directory, 'mesh-root.crt');
   writeAtomically(xdsCa, root);
+  const bare = bareFacts(cluster);
   return {
-    name: cluster.name,
-    kubeconfig: files.kubeconfig,
+    ...bare,
     clusterUUID: identity['clusterUUID'] ?? '',
     clusterID: identity['clusterID'] ?? '',
-    trustDomain: plan.trustDomain,
-    clusterDomain: plan.clusterDomain,
-    network: plan.network,
-    namespace: releaseNamespace,
-    rootNamespace,
-    metadataEndpoint: cluster.metadataEndpoint,
-    metadataCA: files.serving,
-    apiHost: plan.doorAddress,
+    trustDomain: identity['trustDomain'] ?? bare.trustDomain,
+    clusterDomain: identity['clusterDomain'] ?? bare.clusterDomain,
+    network: identity['networkName'] ?? bare.network,
     xds: { address: `${istiod.spec.clusterIP ?? ''}:15012`, ca: xdsCa, serverName: `istiod.${rootNamespace}.svc` },
     gateway,
-    databaseURL: cluster.databaseURL,
-    enter: cluster.enter,
   };
 }
 
@@ -107,12 +121,12 @@ function required<T>(cluster: LabCluster, what: string, ask: () => Promise<T | u
 }
 
 /** The description with the process ids of this moment. */
-export function describeLab(lab: Lab, facts: readonly ClusterFacts[]): LabDescription {
+export function describeLab<Facts extends BareFacts>(lab: Lab, facts: readonly Facts[]): LabDescription<Facts> {
+  const all = lab.allPids();
   const clusters = facts.map((cluster) => {
-    const found = lab.pids(cluster.name);
+    const found = all.get(cluster.name) ?? {};
     const pids = Object.fromEntries(describedProcesses.map((name) => [name, found[name] ?? []])) as ProcessIds;
-    const { enter, ...rest } = cluster;
-    return { ...rest, pids, enter };
+    return { ...cluster, pids };
   });
   return { clusters, exec: lab.execCommand };
 }
@@ -125,21 +139,43 @@ export function writeAtomically(file: string, text: string): void {
 }
 
 const lookEveryMs = 500;
+/** A process that came without another's end (more replicas) is found by then. */
+const lookAnywayEveryMs = 5000;
 
 /**
- * Keeps the description in a file up to date until the signal ends it: written at once, and again whenever a process id changed
- * and the new process is there.
+ * Keeps the description in a file up to date until the signal ends it: written at once, and again whenever a process id has
+ * changed. Between looks at the whole machine it only asks whether the known processes live.
  */
-export function keepDescription(lab: Lab, facts: readonly ClusterFacts[], file: string, signal: AbortSignal): void {
+export function keepDescription(lab: Lab, facts: readonly BareFacts[], file: string, signal: AbortSignal): void {
   let written = '';
-  const write = (): void => {
-    const text = `${JSON.stringify(describeLab(lab, facts), undefined, 2)}\n`;
+  let known: readonly number[] = [];
+  let lookedAt = 0;
+  const look = (): void => {
+    const description = describeLab(lab, facts);
+    lookedAt = performance.now();
+    known = description.clusters.flatMap(({ pids }) => Object.values(pids).flat());
+    const text = `${JSON.stringify(description, undefined, 2)}\n`;
     if (text === written) return;
     writeAtomically(file, text);
     written = text;
   };
-  write();
-  const timer = setInterval(write, lookEveryMs);
-  lab.onChange(write);
+  look();
+  let most = known.length;
+  const timer = setInterval(() => {
+    // Fewer than before: one ended, and its successor is looked for until it is there.
+    const settled = known.length >= most && known.every(isAlive);
+    if (settled && performance.now() - lookedAt < lookAnywayEveryMs) return;
+    look();
+    most = settled ? known.length : Math.max(most, known.length);
+  }, lookEveryMs);
+  lab.onChange(look);
   signal.addEventListener('abort', () => clearInterval(timer));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

@@ -6,12 +6,11 @@ import { addressAnnotation } from './load-balancer.js';
 import { runCommand } from './lab.js';
 import type { Lab, LabCluster } from './lab.js';
 import type { LabOptions } from './options.js';
-import { waitFor } from './waiting.js';
 
 export const releaseNamespace = 'isthmus-system';
 export const rootNamespace = 'istio-system';
 const release = 'isthmus';
-const readyTimeoutMs = 180_000;
+const readyTimeoutMs = 120_000;
 
 /** Installs the product the way users do: Istio's CRDs, a certificate for the door, our chart by Helm. */
 export async function installProduct(lab: Lab, cluster: LabCluster, options: LabOptions): Promise<void> {
@@ -109,69 +108,4 @@ export async function applyNamespace(
     kind: 'Namespace',
     metadata: { name, labels },
   });
-}
-
-interface Deployment extends ApiObject {
-  readonly metadata: ApiObject['metadata'] & { readonly generation?: number };
-  readonly spec: { readonly replicas?: number };
-  readonly status?: {
-    readonly observedGeneration?: number;
-    readonly updatedReplicas?: number;
-    readonly availableReplicas?: number;
-  };
-}
-
-/** Resolves when every Deployment of a namespace is fully available. @throws Error that names those which are not, and why */
-export async function deploymentsAvailable(
-  cluster: LabCluster,
-  namespace: string,
-  progress?: (line: string) => void,
-): Promise<void> {
-  const ask = async (): Promise<true | undefined> => {
-    const { items } = await cluster.api.list<Deployment>(`/apis/apps/v1/namespaces/${namespace}/deployments`);
-    const missing = items.filter((deployment) => !isAvailable(deployment)).map(({ metadata }) => metadata.name);
-    if (items.length === 0) throw new Error('there is no Deployment');
-    if (missing.length > 0)
-      throw new Error(`waiting for ${missing.join(', ')}${await podTroubles(cluster, namespace)}`);
-    return true;
-  };
-  await waitFor(ask, {
-    what: `Deployments of ${namespace} in ${cluster.name}`,
-    timeoutMs: readyTimeoutMs,
-    everyMs: 150,
-    ...(progress === undefined ? {} : { progress }),
-  });
-}
-
-function isAvailable({ metadata, spec, status }: Deployment): boolean {
-  const wanted = spec.replicas ?? 1;
-  const current = status?.observedGeneration === metadata.generation && (status?.updatedReplicas ?? 0) === wanted;
-  return current && (status?.availableReplicas ?? 0) >= wanted;
-}
-
-interface Pod extends ApiObject {
-  readonly status?: {
-    readonly containerStatuses?: readonly ContainerStatus[];
-    readonly initContainerStatuses?: readonly ContainerStatus[];
-  };
-}
-
-interface ContainerStatus {
-  readonly name: string;
-  readonly ready?: boolean;
-  readonly restartCount?: number;
-  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
-}
-
-async function podTroubles(cluster: LabCluster, namespace: string): Promise<string> {
-  const { items } = await cluster.api.list<Pod>(`/api/v1/namespaces/${namespace}/pods`);
-  const troubles = items.flatMap((pod) =>
-    [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
-      .filter(({ state, restartCount }) => state?.waiting !== undefined || (restartCount ?? 0) > 0)
-      .map(({ name, state, restartCount }) => {
-        const reason = [state?.waiting?.reason, state?.waiting?.message].filter((text) => text !== undefined).join(' ');
-        return `\n  ${pod.metadata.name}/${name}: ${reason} (restarts ${restartCount ?? 0})`;
-      }),
-  );
-  return troubles.length === 0 ? '' : `${troubles.join('')}\n  logs: ${join(cluster.plan.directory, 'node')}`;
 }

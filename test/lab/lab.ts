@@ -71,6 +71,8 @@ export interface Lab {
   cluster(name: string): LabCluster;
   /** Process ids as seen by this process. */
   pids(cluster: string): ProcessIds;
+  /** The same for all clusters, by their names, from one look at the machine. */
+  allPids(): ReadonlyMap<string, ProcessIds>;
   /** Sends SIGKILL (or another signal) to every process of that name, or to the one at `index`. @throws when there is none */
   kill(
     cluster: string,
@@ -108,8 +110,9 @@ export function repositoryDirectory(): string {
 export async function startClusters(options: LabOptions): Promise<Lab> {
   const say = options.progress ?? ((): void => undefined);
   const onProgress = ({ step, text, seconds }: Progress): void => say(`${step}: ${text} (${seconds} s)`);
-  await ensureSystemTools({ onProgress });
-  const parts = await ensureParts(labParts, { onProgress });
+  const { signal } = options;
+  await ensureSystemTools({ onProgress, signal });
+  const parts = await ensureParts(labParts, { onProgress, signal });
   removeDeadLabs();
   const directory = mkdtempSync(join(tmpdir(), `isthmus-lab-${process.pid}-`));
   // Containers run as users of their own: they must get through to what is theirs below.
@@ -189,15 +192,22 @@ class RunningLab implements Lab {
   }
 
   pids(cluster: string): ProcessIds {
+    this.cluster(cluster);
+    return this.allPids().get(cluster) ?? {};
+  }
+
+  allPids(): ReadonlyMap<string, ProcessIds> {
     const table = readProcessTable();
-    const { directory } = this.cluster(cluster).plan;
-    const found: Partial<Record<ProcessName, number[]>> = {};
-    for (const { name, pid, cluster: owner } of this.machine.supervised(table)) {
-      if (owner === cluster && name !== 'anchor') (found[name as ProcessName] ??= []).push(pid);
-    }
+    const found = new Map<string, Partial<Record<ProcessName, number[]>>>(this.clusters.map(({ name }) => [name, {}]));
+    const file = (cluster: string, name: ProcessName, pid: number): void => {
+      const ids = found.get(cluster);
+      if (ids !== undefined) (ids[name] ??= []).push(pid);
+    };
+    for (const { name, pid, cluster } of this.machine.supervised(table)) file(cluster, name as ProcessName, pid);
     for (const { pid } of descendants(table, this.machine.pid)) {
       const part = productPart(commandLine(pid));
-      if (part !== undefined && mountsFrom(pid, directory)) (found[part] ??= []).push(pid);
+      const owner = part === undefined ? undefined : this.clusters.find(({ plan }) => mountsFrom(pid, plan.directory));
+      if (part !== undefined && owner !== undefined) file(owner.name, part, pid);
     }
     return found;
   }

@@ -1,6 +1,8 @@
 // npm run lab: a lab that stays until SIGINT or SIGTERM.
-import { clusterFacts, describeLab, keepDescription } from './description.js';
-import type { ClusterFacts } from './description.js';
+import { resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { bareFacts, clusterFacts, keepDescription } from './description.js';
+import type { BareFacts } from './description.js';
 import type { Lab } from './lab.js';
 import { parseCommandLine, usage } from './options.js';
 import type { CommandLine } from './options.js';
@@ -19,12 +21,27 @@ function untilSignal(): Promise<NodeJS.Signals> {
   });
 }
 
+/** npm changes to the repository: paths are meant from where npm was called. */
+function fromCallersFolder(command: CommandLine): CommandLine {
+  const absolute = (path: string): string => resolve(process.env['INIT_CWD'] ?? process.cwd(), path);
+  return {
+    ...command,
+    options: { ...command.options, values: (command.options.values ?? []).map(absolute) },
+    ...(command.json === undefined ? {} : { json: absolute(command.json) }),
+  };
+}
+
 async function run(command: CommandLine): Promise<void> {
   const ended = untilSignal();
-  const starting = startLab({ ...command.options, progress: say });
-  // A signal during the start ends this process, and with it the kernel ends all that was started.
+  const early = new AbortController();
+  const starting = startLab({ ...command.options, progress: say, signal: early.signal });
   const first = await Promise.race([starting, ended]);
-  if (typeof first === 'string') process.exit(130);
+  if (typeof first === 'string') {
+    // Ends the builds of missing parts; the kernel ends the rest with this process.
+    early.abort();
+    await Promise.race([starting.catch(() => undefined), pause(500)]);
+    process.exit(130);
+  }
   const over = new AbortController();
   try {
     await report(first, command, over.signal);
@@ -39,8 +56,8 @@ async function run(command: CommandLine): Promise<void> {
 
 async function report(lab: Lab, command: CommandLine, signal: AbortSignal): Promise<void> {
   const bare = command.options.upTo === 'clusters';
-  const facts: readonly ClusterFacts[] = bare
-    ? []
+  const facts: readonly BareFacts[] = bare
+    ? lab.clusters.map(bareFacts)
     : await Promise.all(lab.clusters.map((cluster) => clusterFacts(cluster)));
   if (command.json !== undefined) keepDescription(lab, facts, command.json, signal);
   for (const cluster of lab.clusters) {
@@ -48,12 +65,12 @@ async function report(lab: Lab, command: CommandLine, signal: AbortSignal): Prom
     say(`${cluster.name}: ${cluster.enter.join(' ')} sh    # a shell in its network`);
   }
   const example = ['east', 'demo', '<pod>', '--', 'call-http', 'http://echo.demo.svc.west.example/'];
-  say(`in a pod: ${[...describeLab(lab, []).exec, ...example].join(' ')}`);
+  say(`in a pod: ${[...lab.execCommand, ...example].join(' ')}`);
   say('ready; ^C ends it');
 }
 
 try {
-  const command = parseCommandLine(process.argv.slice(2));
+  const command = fromCallersFolder(parseCommandLine(process.argv.slice(2)));
   if (command.help) process.stdout.write(`${usage}\n`);
   else await run(command);
   process.exit(0);

@@ -11,6 +11,8 @@ export interface LabOptions {
   /** How far to go: `clusters` = bare Kubernetes, `product` = our chart too, `workloads` (default) = all. */
   readonly upTo?: 'clusters' | 'product' | 'workloads';
   readonly progress?: (line: string) => void;
+  /** Ends the getting of parts; started clusters end by `stop`. */
+  readonly signal?: AbortSignal;
 }
 
 export interface CommandLine {

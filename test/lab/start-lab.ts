@@ -1,4 +1,5 @@
-import { deploymentsAvailable, installProduct, releaseNamespace, rootNamespace } from './install.js';
+import { deploymentsAvailable } from './deployments.js';
+import { installProduct, releaseNamespace, rootNamespace } from './install.js';
 import { startClusters } from './lab.js';
 import type { Lab, LabCluster } from './lab.js';
 import type { LabOptions } from './options.js';

@@ -1,5 +1,6 @@
 import type { EnvVar, PodTemplateSpec } from '#istio-api';
-import { applyNamespace, deploymentsAvailable } from './install.js';
+import { deploymentsAvailable } from './deployments.js';
+import { applyNamespace } from './install.js';
 import type { LabCluster } from './lab.js';
 import type { ApiObject } from './api.js';
 
