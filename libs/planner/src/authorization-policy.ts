@@ -5,6 +5,9 @@ import type { Grant } from './grants.js';
 import { producedLabels } from './mesh-facts.js';
 import type { MeshFacts } from './mesh-facts.js';
 
+/** Istio reads this trust domain in a principal as its own, whatever that is: a DENY of it would shut out our own workloads. */
+const aliasOfEveryMesh = 'cluster.local';
+
 /**
  * The grants as Istio objects, so that a stock istiod enforces them too: one DENY in the root namespace for each foreign trust
  * domain, which Istio evaluates before every ALLOW of a user. Istio's selectors cannot say "all workloads but these", so the
@@ -13,7 +16,8 @@ import type { MeshFacts } from './mesh-facts.js';
  * reach where pod networks are flat. `mesh` itself enforces `grantsFor` port by port and does not need these objects.
  */
 export function authorizationPoliciesFor(mesh: MeshFacts, grants: readonly Grant[]): readonly AuthorizationPolicy[] {
-  return grants.map((grant) => ({
+  const tellable = grants.filter(({ trustDomain }) => trustDomain !== aliasOfEveryMesh);
+  return tellable.map((grant) => ({
     apiVersion: securityApiVersion,
     kind: 'AuthorizationPolicy',
     metadata: { name: policyName(grant.trustDomain), namespace: mesh.rootNamespace, labels: producedLabels },

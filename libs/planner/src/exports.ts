@@ -35,16 +35,27 @@ export interface Exports {
  * enforces, so that they can't disagree. Sorted by namespace and name.
  */
 export function exportsFor(input: ExportsInput): Exports {
-  const chosen = input.services.filter((service) => isShared(input, service)).sort(compareServices);
+  const chosen = sharedServices(input);
   const unnamed = chosen.filter((service) => !everyPortIsUsable(service));
   const usable = chosen.filter(everyPortIsUsable);
   return {
-    services: usable.map((service) => exportedFrom(input, service)),
+    services: exportedServicesFor(input),
     findings: [
       ...unnamed.map((service) => portUnnamed(service, input.clusterDomain)),
       ...usable.flatMap((service) => [...sharedTargetPort(input, service), ...noMeshEndpoints(input, service)]),
     ],
   };
+}
+
+/** The services of `exportsFor` without its findings, which cost more: for enforcement, which needs no advice. */
+export function exportedServicesFor(input: ExportsInput): readonly ExportedService[] {
+  return sharedServices(input)
+    .filter(everyPortIsUsable)
+    .map((service) => exportedFrom(input, service));
+}
+
+function sharedServices(input: ExportsInput): readonly LocalService[] {
+  return input.services.filter((service) => isShared(input, service)).sort(compareServices);
 }
 
 function isShared({ label, clusterDomain, exports }: ExportsInput, service: LocalService): boolean {

@@ -1,7 +1,7 @@
 import type { IstioFederation } from '#crd';
 import type { IntOrString } from '#istio-api';
 import type { TrustRegistry } from '#model';
-import { exportsFor } from './exports.js';
+import { exportedServicesFor } from './exports.js';
 import type { ExportedService, ExportsInput } from './exports.js';
 import { compareText, sortedBy, sortedUnique } from './order.js';
 
@@ -40,7 +40,7 @@ export interface GrantsInput extends Pick<ExportsInput, 'label' | 'clusterDomain
 }
 
 /**
- * Who may reach what across the federation (trust rule 9), from the same `exportsFor` that makes the peers' documents, so
+ * Who may reach what across the federation (trust rule 9), from the same judgement that makes the peers' documents, so
  * `mesh` enforces at once what the controller announces. Sorted by trust domain.
  */
 export function grantsFor(input: GrantsInput): readonly Grant[] {
@@ -74,8 +74,8 @@ function isTrusted({ peers }: TrustRegistry, { metadata, spec }: IstioFederation
 function allowedTo(input: GrantsInput, federations: readonly IstioFederation[]): readonly GrantedWorkload[] {
   const workloads = federations.flatMap(({ spec }) => {
     const { label, clusterDomain, services } = input;
-    const exported = exportsFor({ label, clusterDomain, services, exports: spec.exports, subjectAltNames: () => [] });
-    return exported.services.flatMap(grantedWorkload);
+    const shared = { label, clusterDomain, services, exports: spec.exports, subjectAltNames: () => [] };
+    return exportedServicesFor(shared).flatMap(grantedWorkload);
   });
   const byHost = new Map(workloads.map((workload) => [workload.hostname, workload]));
   return [...byHost.values()].sort((a, b) => compareText(a.hostname, b.hostname));

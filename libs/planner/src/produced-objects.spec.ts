@@ -248,6 +248,10 @@ describe('authorizationPoliciesFor', () => {
     expect(policy([workload('web')])?.spec?.rules).toHaveLength(1);
   });
 
+  it('never denies cluster.local, which Istio takes for our own domain', () => {
+    expect(policy([], 'cluster.local')).toBeUndefined();
+  });
+
   it('keeps two domains apart that no object name can hold', () => {
     const names = ['B_example', 'b-example', 'b_example'].map((domain) => policy([], domain)?.metadata?.name ?? '');
     expect(new Set(names).size).toBe(3);

@@ -86,6 +86,18 @@ describe('WorkQueue', () => {
     expect(seen).toEqual(['a']);
   });
 
+  it('of two delays counts the earlier', async () => {
+    const { queue, seen, scheduler } = queueOf(async () => finished(done(60_000)));
+    queue.addAfter('a', 1000);
+    queue.addAfter('a', 50);
+    queue.addAfter('a', 2000);
+    expect(scheduler.pending).toEqual([50]);
+    await scheduler.advance(50);
+    expect([seen, scheduler.pending]).toEqual([['a'], [60_000]]);
+    queue.addAfter('a', 5);
+    expect(scheduler.pending).toEqual([5]);
+  });
+
   it('takes no more keys once it is aborted, and drops delays', async () => {
     const { queue, seen, scheduler, abort } = queueOf(async () => finished(done()));
     queue.addAfter('a', 10);

@@ -15,14 +15,14 @@ export interface WorkQueueOptions {
 
 /**
  * Queue of keys. A key that is added while waiting is worked on once; while being worked on, once more afterwards.
- * A delayed key that is added runs at once; a later delay replaces an earlier one. Failures back off per key,
+ * A delayed key that is added runs at once; of two delays the earlier counts. Failures back off per key,
  * so one bad peer never delays another.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #ready = new Set<Key>();
   readonly #running = new Map<Key, Promise<void>>();
-  readonly #delayed = new Map<Key, { readonly cancel: () => void; readonly token: object }>();
+  readonly #delayed = new Map<Key, { readonly cancel: () => void; readonly due: number }>();
   readonly #failures = new Map<Key, number>();
   #signal: AbortSignal | undefined;
 
@@ -58,12 +58,11 @@ export class WorkQueue {
   /** Adds the key in `ms`, unless it comes sooner by itself. */
   addAfter(key: Key, ms: number): void {
     if (this.#signal?.aborted === true || this.#ready.has(key)) return;
+    const due = this.#options.scheduler.now() + ms;
+    if ((this.#delayed.get(key)?.due ?? Number.POSITIVE_INFINITY) <= due) return;
     this.#cancelDelay(key);
-    const token = {};
-    const cancel = this.#options.scheduler.after(ms, () => {
-      if (this.#delayed.get(key)?.token === token) this.add(key);
-    });
-    this.#delayed.set(key, { cancel, token });
+    const cancel = this.#options.scheduler.after(ms, () => this.add(key));
+    this.#delayed.set(key, { cancel, due });
   }
 
   /** Forgets failures and delays of a key whose object is gone. */

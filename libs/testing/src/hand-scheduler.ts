@@ -38,6 +38,10 @@ export class HandScheduler implements Scheduler {
     return [...this.#timers].map(({ at }) => at - this.#now).sort((a, b) => a - b);
   }
 
+  now(): number {
+    return this.#now;
+  }
+
   after(ms: number, run: () => void): () => void {
     const timer: Timer = { at: this.#now + ms, run };
     this.#timers.add(timer);
