@@ -53,14 +53,16 @@ export function parseCertificate(pem: string): Certificate {
 }
 
 export function certificateFromDer(der: Buffer): Certificate {
-  let x509: X509Certificate;
-  let extensions: ReadonlyMap<string, Buffer>;
   try {
-    x509 = new X509Certificate(der);
-    extensions = extensionsOf(der);
+    return readCertificate(der);
   } catch (cause) {
-    throw new Error('the CERTIFICATE block is not an X.509 certificate in DER', { cause });
+    throw new Error('the CERTIFICATE block is not an X.509 certificate in DER with a key that is supported', { cause });
   }
+}
+
+function readCertificate(der: Buffer): Certificate {
+  const x509 = new X509Certificate(der);
+  const extensions = extensionsOf(der);
   const keyUsage = keyUsageOf(extensions.get(oid.keyUsage));
   const subjectKeyId = subjectKeyIdOf(extensions.get(oid.subjectKeyIdentifier));
   return {
