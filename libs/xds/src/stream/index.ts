@@ -1,3 +1,4 @@
+export { servedFromSnapshot } from './from-snapshot.js';
 export { resourceSet, servedFrom } from './served.js';
 export type { ResourceSet, Served } from './served.js';
 export { openStream, outstanding } from './state.js';

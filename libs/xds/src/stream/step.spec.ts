@@ -200,7 +200,7 @@ const delta: readonly Scenario[] = [
       [{ ask: 'eds', ack: '2' }, []],
       [{ now: { cds: 'a@2 b@1', eds: 'a@1 b@1' } }, ['3 cds a@2', '4 eds a@1']],
       [{ ask: 'eds', ack: '4' }, []],
-      [{ now: { cds: 'a@3 b@1', eds: 'a@1 b@2' } }, ['5 eds b@2'], undefined],
+      [{ now: { cds: 'a@3 b@1', eds: 'a@1 b@2' } }, ['5 eds b@2']],
       [{ ask: 'eds', ack: '5' }, []],
       [{ ask: 'cds', ack: '3' }, ['6 cds a@3', '7 eds a@1']],
     ],

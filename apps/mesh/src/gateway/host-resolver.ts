@@ -1,0 +1,129 @@
+import { Resolver } from 'node:dns/promises';
+import { lookup } from 'node:dns/promises';
+import type { Clock } from '#model';
+
+/** Addresses of a name and for how many seconds they hold. */
+export interface Answer {
+  readonly addresses: readonly string[];
+  readonly ttlSeconds: number;
+}
+
+export type AskDns = (host: string) => Promise<Answer>;
+
+export interface HostResolverOptions {
+  readonly clock: Clock;
+  readonly ask?: AskDns;
+  /** The addresses behind some name are others now. */
+  readonly onChange: () => void;
+  readonly onFailure: (host: string, error: unknown) => void;
+}
+
+interface Known {
+  readonly addresses: readonly string[] | undefined;
+  readonly askAgainAt: number;
+}
+
+const leastTtlMs = 5_000;
+const mostTtlMs = 60_000;
+const retryMs = 2_000;
+const tickMs = 1_000;
+
+/**
+ * Resolves the names of peers' gateways for all proxies, since endpoints are told to them as addresses. Answers are asked for
+ * again when their time is up; while DNS does not answer, the last ones stay.
+ */
+export class HostResolver {
+  readonly #options: Required<HostResolverOptions>;
+  #known: ReadonlyMap<string, Known> = new Map();
+  #resolved: ReadonlyMap<string, readonly string[]> = new Map();
+  readonly #asking = new Set<string>();
+
+  constructor(options: HostResolverOptions) {
+    this.#options = { ask: askDns, ...options };
+  }
+
+  /** Names and their addresses; names that were never resolved are missing. The same object until something changes. */
+  get resolved(): ReadonlyMap<string, readonly string[]> {
+    return this.#resolved;
+  }
+
+  start(signal: AbortSignal): void {
+    const timer = setInterval(() => this.refresh(), tickMs).unref();
+    signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+  }
+
+  /** Says which names matter now; new ones are asked for at once, others forgotten. */
+  want(hosts: Iterable<string>): void {
+    const wanted = new Set(hosts);
+    const same = wanted.size === this.#known.size && [...wanted].every((host) => this.#known.has(host));
+    if (same) return;
+    this.#known = new Map(
+      [...wanted].map((host) => [host, this.#known.get(host) ?? { addresses: undefined, askAgainAt: 0 }]),
+    );
+    this.#publish();
+    this.refresh();
+  }
+
+  /** Asks for what is due. */
+  refresh(): void {
+    const now = this.#options.clock.now();
+    for (const [host, { askAgainAt }] of this.#known) if (askAgainAt <= now) void this.#ask(host);
+  }
+
+  async #ask(host: string): Promise<void> {
+    if (this.#asking.has(host)) return;
+    this.#asking.add(host);
+    try {
+      const { addresses, ttlSeconds } = await this.#options.ask(host);
+      const ttlMs = Math.min(mostTtlMs, Math.max(leastTtlMs, ttlSeconds * 1000));
+      this.#note(host, [...new Set(addresses)].sort(), ttlMs);
+    } catch (error) {
+      this.#options.onFailure(host, error);
+      this.#note(host, this.#known.get(host)?.addresses, retryMs);
+    } finally {
+      this.#asking.delete(host);
+    }
+  }
+
+  #note(host: string, addresses: readonly string[] | undefined, forMs: number): void {
+    const before = this.#known.get(host);
+    if (before === undefined) return;
+    const same = before.addresses?.join() === addresses?.join();
+    const kept = same ? before.addresses : addresses;
+    this.#known = new Map(this.#known).set(host, {
+      addresses: kept,
+      askAgainAt: this.#options.clock.now() + forMs,
+    });
+    if (same) return;
+    this.#publish();
+    this.#options.onChange();
+  }
+
+  #publish(): void {
+    this.#resolved = new Map(
+      [...this.#known].flatMap(([host, { addresses }]) =>
+        addresses === undefined ? [] : [[host, addresses] as const],
+      ),
+    );
+  }
+}
+
+const askTimeoutMs = 3_000;
+
+/** A and AAAA records with their TTL; failing these whatever the system knows (hosts file), for half a minute. */
+async function askDns(host: string): Promise<Answer> {
+  const resolver = new Resolver({ timeout: askTimeoutMs, tries: 2 });
+  const answers = await Promise.allSettled([
+    resolver.resolve4(host, { ttl: true }),
+    resolver.resolve6(host, { ttl: true }),
+  ]);
+  const records = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  if (records.length > 0) {
+    return {
+      addresses: records.map(({ address }) => address),
+      ttlSeconds: Math.min(...records.map(({ ttl }) => ttl)),
+    };
+  }
+  const found = await lookup(host, { all: true });
+  return { addresses: found.map(({ address }) => address), ttlSeconds: 30 };
+}

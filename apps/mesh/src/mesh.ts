@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import { ServerCredentials } from '@grpc/grpc-js';
+import type { KubeClient } from '#kube';
+import type { Clock } from '#model';
+import type { Logger } from '#platform';
+import type { Digest } from '#xds';
+import { CaKeeper } from './certificates/ca-keeper.js';
+import { readOrCreateCa, type CaSecretOptions, type LoadedCa } from './certificates/ca-secret.js';
+import { CertificateAuthority } from './certificates/certificate-authority.js';
+import { RootDistribution } from './certificates/root-distribution.js';
+import { MeshServerCredentials } from './certificates/server-credentials.js';
+import { serverNames } from './certificates/server-names.js';
+import type { ListenAddress, MeshConfig } from './config.js';
+import { DiscoveryServer, type CertificateIssuer } from './discovery/discovery-server.js';
+import { StreamLog } from './discovery/stream-log.js';
+import { clusterTokenAuthority } from './discovery/token-authority.js';
+import { TokenReviews } from './discovery/token-reviews.js';
+import { MeshIndex } from './index/mesh-index.js';
+import type { MeshMetrics } from './monitoring/metrics.js';
+import { writeReplacing } from './output-files.js';
+import { ServedModels } from './served-models.js';
+
+export interface MeshOptions {
+  readonly config: MeshConfig;
+  readonly client: KubeClient;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly metrics: MeshMetrics;
+}
+
+const caRetryMs = 2_000;
+
+/** The mesh core: CA, index and discovery server, put together. Nothing in here knows of the process it runs in. */
+export class Mesh {
+  readonly index: MeshIndex;
+  readonly discovery: DiscoveryServer;
+  readonly #options: MeshOptions;
+  readonly #authority: CertificateAuthority;
+  readonly #keeper: CaKeeper;
+  readonly #credentials: MeshServerCredentials;
+
+  private constructor(options: MeshOptions, loaded: LoadedCa) {
+    const { config, clock, logger, client, metrics } = options;
+    this.#options = options;
+    this.#authority = new CertificateAuthority(loaded.ca, { trustDomain: config.trustDomain, clock });
+    const names = serverNames(config);
+    const certificate = this.#authority.serverCertificate(names);
+    this.#credentials = new MeshServerCredentials(certificate);
+    this.index = new MeshIndex({ ...indexOptions(options), roots: () => this.#authority.roots });
+    const models = new ServedModels(() => this.index.current);
+    const log = new StreamLog({ logger, metrics, clock, current: () => this.index.current });
+    this.discovery = new DiscoveryServer({
+      clock,
+      reviews: new TokenReviews(clusterTokenAuthority(client), clock),
+      certificates: counted(this.#authority, metrics, logger),
+      source: () => models.source(),
+      digest: sha256Digest,
+      observer: log,
+      maxStreamsPerSecond: config.maxStreamsPerSecond,
+      maxConnectionAgeMs: config.maxConnectionAgeMs,
+    });
+    this.#keeper = new CaKeeper({
+      secret: caSecretOptions(options),
+      authority: this.#authority,
+      loaded,
+      names,
+      certificate,
+      clock,
+      logger,
+      onCertificate: (renewed) => this.#credentials.reload(renewed),
+      onRoots: () => this.#rootsChanged(),
+    });
+    this.index.onModel((version) => {
+      metrics.modelBuilt(version.builtAt - version.changedAt);
+      this.discovery.pushAll();
+    });
+  }
+
+  #roots: RootDistribution | undefined;
+
+  /** Loads or makes the CA first; without an API server it waits for one. */
+  static async create(options: MeshOptions, signal: AbortSignal): Promise<Mesh> {
+    return new Mesh(options, await caOnceThere(options, signal));
+  }
+
+  /** End of the CA's signing certificate, Unix milliseconds. */
+  get caNotAfter(): number {
+    return this.#authority.notAfter;
+  }
+
+  /** Namespaces that still wait for the current roots. */
+  get namespacesWithoutRoots(): number {
+    return this.#roots?.missing ?? 0;
+  }
+
+  /** Watches until the first model stands, then accepts streams; returns the address of the xDS port. */
+  async start(signal: AbortSignal): Promise<ListenAddress> {
+    const { client, logger, config } = this.#options;
+    const { namespaces } = this.index;
+    this.#roots = new RootDistribution({ client, logger, namespaces, roots: () => this.#authority.rootBundle }, signal);
+    this.#roots.start();
+    this.#keeper.start(signal);
+    if (config.caOut !== undefined) writeReplacing(config.caOut, this.#authority.rootBundle);
+    await this.index.start(signal);
+    const { xdsAddress, xdsPlaintextAddress } = config;
+    const port = await this.discovery.listen({
+      address: textOf(xdsAddress),
+      credentials: this.#credentials,
+      authenticated: true,
+    });
+    if (xdsPlaintextAddress !== undefined) {
+      const credentials = ServerCredentials.createInsecure();
+      await this.discovery.listen({ address: textOf(xdsPlaintextAddress), credentials, authenticated: false });
+      logger.warn({ address: textOf(xdsPlaintextAddress) }, 'xDS is served without TLS or authentication there');
+    }
+    return { host: xdsAddress.host, port };
+  }
+
+  #rootsChanged(): void {
+    const { config } = this.#options;
+    if (config.caOut !== undefined) writeReplacing(config.caOut, this.#authority.rootBundle);
+    this.#roots?.distribute();
+    this.index.changed();
+  }
+}
+
+function indexOptions({
+  config,
+  client,
+  logger,
+  clock,
+}: MeshOptions): Omit<ConstructorParameters<typeof MeshIndex>[0], 'roots'> {
+  const { clusterID, trustDomain, clusterDomain, network, rootNamespace, outboundTrafficPolicy } = config;
+  return {
+    client,
+    logger,
+    clock,
+    cluster: { clusterID, trustDomain, clusterDomain, network, rootNamespace },
+    settings: { outboundTrafficPolicy },
+    namespace: config.namespace,
+    publicServiceLabel: config.publicServiceLabel,
+    debounce: config.debounce,
+  };
+}
+
+function caSecretOptions({ client, config, clock }: MeshOptions): CaSecretOptions {
+  const { rootNamespace, trustDomain } = config;
+  return { client, rootNamespace, trustDomain, clock };
+}
+
+/** The API server may come up after us, the namespace may be made a moment later: both are waited for. */
+async function caOnceThere(options: MeshOptions, signal: AbortSignal): Promise<LoadedCa> {
+  for (;;) {
+    try {
+      return await readOrCreateCa(caSecretOptions(options));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      options.logger.warn({ err: error, retryInMs: caRetryMs }, 'the workload CA is not there yet');
+      await new Promise((resolve) => setTimeout(resolve, caRetryMs));
+    }
+  }
+}
+
+function counted(authority: CertificateAuthority, metrics: MeshMetrics, logger: Logger): CertificateIssuer {
+  return {
+    issue: (csr, ttlSeconds, identity) => {
+      try {
+        const chain = authority.issue(csr, ttlSeconds, identity);
+        metrics.certificate('issued');
+        logger.debug({ ...identity }, 'workload certificate issued');
+        return chain;
+      } catch (error) {
+        metrics.certificate('refused');
+        logger.info({ err: error, ...identity }, 'workload certificate refused');
+        throw error;
+      }
+    },
+  };
+}
+
+const sha256Digest: Digest = (parts) => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex').slice(0, 24);
+};
+
+function textOf({ host, port }: ListenAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,94 @@
+import { outstanding, type MeshModel, type TypeState } from '#xds';
+import type { ModelVersion } from '../index/mesh-index.js';
+import type { ProxyStream } from '../discovery/proxy-stream.js';
+import { typeWord } from './metrics.js';
+
+/** One type on one stream, as `/debug/syncz` tells it. */
+export interface TypeSync {
+  readonly subscribed: number | '*';
+  readonly held: number;
+  readonly awaiting: number;
+  readonly acked: boolean;
+  readonly refusal?: string;
+}
+
+/** One proxy as `/debug/syncz` tells it. */
+export interface ProxySync {
+  readonly proxy: string;
+  readonly type: string;
+  readonly protocol: string;
+  readonly connectedAt: string;
+  readonly generation: number;
+  readonly synced: boolean;
+  readonly types: Readonly<Record<string, TypeSync>>;
+}
+
+/** How far each connected proxy is, sorted by proxy. */
+export function syncz(streams: Iterable<ProxyStream>, current: ModelVersion | undefined): readonly ProxySync[] {
+  return [...streams]
+    .flatMap(({ node, state, protocol, connectedAt, generation }) =>
+      node === undefined
+        ? []
+        : [
+            {
+              proxy: `${node.podName}.${node.namespace}`,
+              type: node.type,
+              protocol,
+              connectedAt: new Date(connectedAt).toISOString(),
+              generation,
+              synced: generation === current?.generation && state !== undefined && outstanding(state) === 0,
+              types: Object.fromEntries(
+                [...(state?.types ?? [])].map(([typeUrl, type]) => [typeWord(typeUrl), typeSync(type)]),
+              ),
+            },
+          ],
+    )
+    .sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
+}
+
+function typeSync(type: TypeState): TypeSync {
+  const { subscription, held, awaiting, refusal } = type;
+  return {
+    subscribed: subscription.wildcard ? '*' : subscription.names.size,
+    held: held.size,
+    awaiting: awaiting.length,
+    acked: awaiting.length === 0 && refusal === undefined,
+    ...(refusal === undefined ? {} : { refusal: refusal.message }),
+  };
+}
+
+/** The services that the model holds, sorted by host name. */
+export function registryz({ services }: MeshModel): readonly object[] {
+  return [...services]
+    .sort((a, b) => (a.hostname < b.hostname ? -1 : 1))
+    .map(({ hostname, namespace, registry, resolution, addresses, ports, endpoints, throughGateways }) => ({
+      hostname,
+      namespace,
+      registry,
+      resolution,
+      addresses,
+      ports,
+      throughGateways,
+      endpoints: endpoints.map(({ address, port, servicePort, tlsMode }) => ({ address, port, servicePort, tlsMode })),
+    }));
+}
+
+/** Policies, rules and grants as they are enforced, and who is trusted: fingerprint-sized, no certificates, no keys. */
+export function configz(model: MeshModel): object {
+  const { cluster, settings, destinationRules, peerAuthentications, authorizationPolicies, grants, gatewayExports } =
+    model;
+  return {
+    cluster,
+    settings,
+    destinationRules,
+    peerAuthentications,
+    authorizationPolicies,
+    trustedDomains: model.trust.peers.map(({ trustDomain, roots, crls }) => ({
+      trustDomain,
+      roots: roots.length,
+      crls: crls.length,
+    })),
+    grants,
+    gatewayExports,
+  };
+}
