@@ -39,7 +39,8 @@ export function echoTemplate(cluster: Pick<LabCluster, 'name'>, app = 'echo'): P
             { name: 'grpc', containerPort: 9090 },
             { name: 'tcp-echo', containerPort: 9000 },
           ],
-          readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 2 },
+          // A connect would be answered by the sidecar, whether the server is there or not.
+          readinessProbe: { exec: { command: ['test', '-e', '/tmp/ready'] }, periodSeconds: 1 },
           securityContext: ordinaryUser,
         },
       ],

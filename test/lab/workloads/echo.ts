@@ -1,4 +1,5 @@
 // The demo's server: says who it is and what it was sent, over HTTP (8080), gRPC (9090) and raw TCP (9000).
+import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
@@ -39,15 +40,15 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function serveHttp(): void {
+function serveHttp(): Promise<void> {
   const server = createHttpServer((request, response) => {
     answer(request, response).catch(() => response.destroy());
   });
   server.keepAliveTimeout = 3_600_000;
-  server.listen(8080);
+  return new Promise((resolve) => server.listen(8080, resolve));
 }
 
-function serveGrpc(): void {
+function serveGrpc(): Promise<void> {
   const server = new Server();
   server.addService(echoService, {
     Call: (
@@ -55,13 +56,15 @@ function serveGrpc(): void {
       reply: (error: null, value: EchoReply) => void,
     ) => reply(null, { ...self, message: call.request.message, metadata: call.metadata.getMap() }),
   });
-  server.bindAsync('0.0.0.0:9090', ServerCredentials.createInsecure(), (error) => {
-    if (error !== null) throw error;
-  });
+  return new Promise((resolve, reject) =>
+    server.bindAsync('0.0.0.0:9090', ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    ),
+  );
 }
 
 /** Every line comes back behind this pod's name. */
-function serveTcp(): void {
+function serveTcp(): Promise<void> {
   const server = createTcpServer((socket: Socket) => {
     socket.setNoDelay(true);
     socket.on('error', () => socket.destroy());
@@ -69,11 +72,11 @@ function serveTcp(): void {
     lines.on('error', () => undefined);
     lines.on('line', (line) => socket.write(`${self.cluster}/${self.pod} ${line}\n`));
   });
-  server.listen(9000);
+  return new Promise((resolve) => server.listen(9000, resolve));
 }
 
 process.on('SIGTERM', () => process.exit(0));
 process.on('SIGINT', () => process.exit(0));
-serveHttp();
-serveGrpc();
-serveTcp();
+await Promise.all([serveHttp(), serveGrpc(), serveTcp()]);
+// What the readiness probe looks for.
+writeFileSync('/tmp/ready', '');
