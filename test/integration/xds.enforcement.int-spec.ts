@@ -11,7 +11,8 @@ import { anyUnpack, AnySchema } from '@bufbuild/protobuf/wkt';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Resource, toResource, TYPE_URLS } from '#proto';
 import { ClusterSchema } from '#proto-gen/envoy/config/cluster/v3/cluster_pb';
-import { ListenerSchema } from '#proto-gen/envoy/config/listener/v3/listener_pb';
+import { type Address, AddressSchema } from '#proto-gen/envoy/config/core/v3/address_pb';
+import { AdditionalAddressSchema, ListenerSchema } from '#proto-gen/envoy/config/listener/v3/listener_pb';
 import { SecretSchema } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/secret_pb';
 import { type MeshModel, SnapshotBuilder } from '#xds';
 import { model, ownDomain, peerDomain, proxy, service, workload } from '../../libs/xds/src/model.fixture.js';
@@ -26,13 +27,13 @@ const peerCa = caFor(peerDomain);
 const peerId = `spiffe://${peerDomain}/ns/store/sa/buyer`;
 const ownId = `spiffe://${ownDomain}/ns/demo/sa/client`;
 
-const at = (portValue: number) =>
-  ({
+const at = (portValue: number): Address =>
+  create(AddressSchema, {
     address: {
       case: 'socketAddress',
       value: { address: '127.0.0.1', portSpecifier: { case: 'portValue', value: portValue } },
     },
-  }) as const;
+  });
 
 /** One answer on an HTTP/2 session: status and the identity header that the application saw. */
 interface Answer {
@@ -78,13 +79,9 @@ describe('what a real Envoy makes of grants that change', () => {
     if (resource.name === 'virtualInbound') {
       const listener = anyUnpack(any, ListenerSchema);
       if (listener === undefined) throw new Error('not a listener');
-      const { $typeName: _name, ...fields } = listener;
-      const changed = create(ListenerSchema, {
-        ...fields,
-        address: at(httpPort),
-        additionalAddresses: [{ address: at(tcpPort) }],
-      });
-      return [toResource(ListenerSchema, changed, resource.name)];
+      listener.address = at(httpPort);
+      listener.additionalAddresses = [create(AdditionalAddressSchema, { address: at(tcpPort) })];
+      return [toResource(ListenerSchema, listener, resource.name)];
     }
     if (resource.typeUrl === TYPE_URLS.cluster && resource.name.startsWith('inbound|')) {
       const app = resource.name === `inbound|${httpPort}||` ? httpApp : tcpApp;

@@ -52,10 +52,8 @@ export interface JsonFields {
 
 /** The resource as Envoy's JSON, without the `@type` of the outermost Any. */
 export function resourceJson(resource: Resource): JsonFields {
-  const { ['@type']: _type, ...fields } = fieldsOf(
-    toJson(AnySchema, fromBinary(AnySchema, resource.bytes), { registry }),
-  );
-  return fields;
+  const any = fieldsOf(toJson(AnySchema, fromBinary(AnySchema, resource.bytes), { registry }));
+  return without(any, '@type');
 }
 
 export function fieldsOf(value: JsonValue | undefined): JsonFields {
@@ -68,4 +66,9 @@ export function rewritten(value: JsonValue, change: (fields: JsonFields) => Json
   if (Array.isArray(value)) return value.map((item) => rewritten(item, change));
   if (typeof value !== 'object' || value === null) return value;
   return change(Object.fromEntries(Object.entries(value).map(([key, item]) => [key, rewritten(item, change)])));
+}
+
+/** A copy without one field. */
+export function without(fields: JsonFields, name: string): JsonFields {
+  return Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name));
 }

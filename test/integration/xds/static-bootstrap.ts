@@ -2,7 +2,7 @@ import type { JsonValue } from '@bufbuild/protobuf';
 import { TYPE_URLS } from '#proto';
 import type { Snapshot } from '#xds';
 import type { Identity } from './identities.js';
-import { fieldsOf, type JsonFields, resourceJson, rewritten } from './resource-json.js';
+import { fieldsOf, type JsonFields, resourceJson, rewritten, without } from './resource-json.js';
 
 /** A bootstrap in which everything a snapshot serves by discovery stands statically, for `envoy --mode validate`. */
 export function staticBootstrap(snapshot: Snapshot, nodeId: string, identity: Identity): string {
@@ -40,8 +40,7 @@ function inlineRoute(fields: JsonFields, routes: ReadonlyMap<JsonValue | undefin
 /** A secret reference without a source means a static secret. */
 function staticSecret(fields: JsonFields): JsonFields {
   if (fields['sdsConfig'] === undefined) return fields;
-  const { sdsConfig: _source, ...rest } = fields;
-  return rest;
+  return without(fields, 'sdsConfig');
 }
 
 function staticEndpoints(cluster: JsonFields, endpoints: ReadonlyMap<JsonValue | undefined, JsonFields>): JsonFields {

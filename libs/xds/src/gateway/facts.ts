@@ -1,5 +1,6 @@
 import type { MeshEndpoint, MeshModel, MeshService } from '../mesh-model.js';
 import { sortedBy, sortedUnique } from '../ordering.js';
+import { onePerHostname } from '../outbound/visible-services.js';
 import type { ProxyNode } from '../proxy-node.js';
 import { sniName } from '../resource-names.js';
 
@@ -21,9 +22,8 @@ export function gatewayFacts(model: MeshModel, services: readonly MeshService[],
     '',
     ...(proxy.requestedNetworks.length > 0 ? proxy.requestedNetworks : [proxy.network || model.cluster.network]),
   ]);
-  const local = new Map(
-    services.filter(({ location }) => location === 'MESH_INTERNAL').map((service) => [service.hostname, service]),
-  );
+  const internal = services.filter(({ location }) => location === 'MESH_INTERNAL');
+  const local = new Map(onePerHostname(internal, proxy.namespace).map((service) => [service.hostname, service]));
   const exported = new Map<string, GatewayTarget>();
   for (const { hostname, ports } of model.gatewayExports) {
     for (const number of ports) {

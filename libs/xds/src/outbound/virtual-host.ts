@@ -2,6 +2,7 @@ import type { RouteSchema, VirtualHostSchema } from '#proto-gen/envoy/config/rou
 import { duration } from '../envoy/config.js';
 import type { Init } from '../envoy/init.js';
 import type { MeshService, MeshSettings } from '../mesh-model.js';
+import { sortedUnique } from '../ordering.js';
 import { names, outboundCluster } from '../resource-names.js';
 import { retryClasses } from './retry.js';
 
@@ -12,7 +13,7 @@ export function domainsFor(service: MeshService, dnsDomain: string): readonly st
   const { hostname, addresses } = service;
   const hosts = [hostname, ...shortNames(service, dnsDomain)];
   const subdomains = service.headless ? hosts.map((host) => `*.${host}`) : [];
-  return [...hosts, `${hostname}.`, ...subdomains, ...addresses.map(bracketed)];
+  return [...hosts, `${hostname}.`, ...subdomains, ...sortedUnique(addresses).map(bracketed)];
 }
 
 /** Only services of the proxy's own cluster domain have short names: a peer's are called in full. */

@@ -3,16 +3,20 @@ import { oldestFirst } from '../ordering.js';
 import { visibleFrom } from '../selection.js';
 import { portMode, workloadModes } from '../inbound/mutual-tls-mode.js';
 
-/**
- * Services that clients of a namespace see, oldest first, one per host name: a Kubernetes Service before any ServiceEntry, then
- * the client's own namespace, then the older one.
- */
+/** Services that clients of a namespace see, oldest first, one per host name. */
 export function visibleServices(services: readonly MeshService[], namespace: string): readonly MeshService[] {
+  return onePerHostname(
+    services.filter((service) => visibleFrom(service, namespace)),
+    namespace,
+  );
+}
+
+/** Oldest first; of several with one host name a Kubernetes Service wins, then the client's own namespace, then the older one. */
+export function onePerHostname(services: readonly MeshService[], namespace: string): readonly MeshService[] {
   const winners = new Map<string, MeshService>();
   const rank = (service: MeshService): number =>
     (service.registry === 'Kubernetes' ? 0 : 2) + (service.namespace === namespace ? 0 : 1);
   for (const service of oldestFirst(services)) {
-    if (!visibleFrom(service, namespace)) continue;
     const holder = winners.get(service.hostname);
     if (holder === undefined || rank(service) < rank(holder)) winners.set(service.hostname, service);
   }
