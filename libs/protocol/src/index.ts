@@ -1,4 +1,6 @@
 export * from './addresses.js';
 export type { Decoded, Fault } from './fault.js';
 export * from './limits.js';
+export * from './private-documents.js';
+export * from './public-document.js';
 export * from './sse.js';
