@@ -52,6 +52,8 @@ export function createClusterNetwork(cluster: ClusterPlan, all: readonly Cluster
  */
 export function firewall(cluster: ClusterPlan): string {
   const { firstLoadBalancer, lastLoadBalancer } = network;
+  // What kube-proxy has no rule for (yet): refused at once, where the joining network would let it wait in vain.
+  const noService = `ip daddr ${network.serviceCidr} oifname "wan" reject`;
   const balanced = `ct status dnat ct original ip daddr ${cluster.range}.${firstLoadBalancer}-${cluster.range}.${lastLoadBalancer}`;
   return `table inet lab {
   chain input {
@@ -63,11 +65,16 @@ export function firewall(cluster: ClusterPlan): string {
   }
   chain forward {
     type filter hook forward priority 10;
+    ${noService}
     iifname "wan" ct state established,related accept
     iifname "wan" ${balanced} accept
     iifname "wan" reject with icmpx admin-prohibited
   }
   chain output {
+    type filter hook output priority 10;
+    ${noService}
+  }
+  chain local {
     type nat hook output priority -110;
     ip daddr 127.0.0.1 tcp dport ${cluster.localApiPort} redirect to :${network.apiPort}
   }
