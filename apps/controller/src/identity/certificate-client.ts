@@ -9,8 +9,6 @@ const method = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
 export interface CertificateClientSettings {
   /** `host:port` of the workload CA; the host is also the name its certificate must carry. */
   readonly address: string;
-  /** File with the mesh's roots (ConfigMap istio-ca-root-cert), read at each call. */
-  readonly rootFile: string;
   /** File with this pod's token for audience `istio-ca`, read at each call since the kubelet renews it. */
   readonly tokenFile: string;
 }
@@ -27,14 +25,16 @@ export interface SignedChain {
  */
 export async function certify(
   settings: CertificateClientSettings,
-  csrPem: string,
-  ttlSeconds: number,
+  order: { readonly csrPem: string; readonly ttlSeconds: number; readonly roots: string },
 ): Promise<SignedChain> {
-  const [root, token] = await Promise.all([readFile(settings.rootFile), readFile(settings.tokenFile, 'utf8')]);
-  const client = new Client(settings.address, credentials.createSsl(root));
+  const token = await readFile(settings.tokenFile, 'utf8');
+  const client = new Client(settings.address, credentials.createSsl(Buffer.from(order.roots)));
   const metadata = new Metadata();
   metadata.set('authorization', `Bearer ${token.trim()}`);
-  const request = create(IstioCertificateRequestSchema, { csr: csrPem, validityDuration: BigInt(ttlSeconds) });
+  const request = create(IstioCertificateRequestSchema, {
+    csr: order.csrPem,
+    validityDuration: BigInt(order.ttlSeconds),
+  });
   try {
     const response = await new Promise<IstioCertificateResponse>((done, fail) => {
       client.makeUnaryRequest(

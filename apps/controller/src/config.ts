@@ -1,0 +1,124 @@
+import type { GatewayAddress } from '#model';
+import { labels } from '#model';
+import {
+  domain,
+  flag,
+  listOf,
+  logLevel,
+  optional,
+  port,
+  readVariables,
+  required,
+  text,
+  wholeNumber,
+  withDefault,
+} from '#platform';
+import type { MeshFacts } from '#planner';
+import { defaultPacing } from './peer-link/pacing.js';
+import type { Pacing } from './peer-link/pacing.js';
+
+/** Everything the controller is told at start; frozen. */
+export interface ControllerConfig {
+  readonly mesh: MeshFacts;
+  readonly peersNamespace: string;
+  readonly networkName: string;
+  /** Given UUID, or undefined: then one is made once. */
+  readonly clusterUUID: string | undefined;
+  readonly publicServiceLabel: string;
+  readonly gatewayService: { readonly namespace: string; readonly name: string };
+  readonly gatewayOverride: readonly GatewayAddress[];
+  readonly meshAddress: string;
+  readonly meshTokenFile: string;
+  readonly federationEnabled: boolean;
+  readonly multiclusterEnabled: boolean;
+  readonly httpPort: number;
+  readonly podName: string;
+  readonly pacing: Pacing;
+  readonly keyAnnounceMs: number;
+  readonly keyHonourMs: number;
+  readonly leaseMs: number;
+  readonly logLevel: string;
+  readonly kubeconfig: string | undefined;
+}
+
+/** `namespace/name` of a Service. */
+function serviceName(value: string): { readonly namespace: string; readonly name: string } {
+  const [namespace, name, ...rest] = value.split('/');
+  if (!namespace || !name || rest.length > 0) throw new Error('expected namespace/name');
+  return { namespace, name };
+}
+
+function gatewayAddress(value: string): GatewayAddress {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value);
+  const number = Number(match?.[3]);
+  if (match === null || number < 1 || number > 65_535) throw new Error('expected host:port');
+  return { address: match[1] ?? match[2] ?? '', port: number };
+}
+
+function uuid(value: string): string {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) throw new Error('expected a UUID in lower case');
+  return value;
+}
+
+const variables = {
+  POD_NAMESPACE: withDefault(domain, 'isthmus-system'),
+  POD_NAME: withDefault(text, 'isthmus-controller'),
+  KUBECONFIG: optional(text),
+  ISTHMUS_CLUSTER_DOMAIN: required(domain),
+  ISTHMUS_TRUST_DOMAIN: optional(domain),
+  ISTHMUS_NETWORK: withDefault(text, 'network-1'),
+  ISTHMUS_CLUSTER_UUID: optional(uuid),
+  ISTHMUS_ROOT_NAMESPACE: withDefault(domain, 'istio-system'),
+  ISTHMUS_IMPORTS_NAMESPACE: withDefault(domain, 'isthmus-imports'),
+  ISTHMUS_PEERS_NAMESPACE: withDefault(domain, 'isthmus-peers'),
+  ISTHMUS_PUBLIC_SERVICE_LABEL: withDefault(text, labels.publicService),
+  ISTHMUS_GATEWAY_SERVICE: withDefault(serviceName, { namespace: 'isthmus-system', name: 'isthmus-eastwestgateway' }),
+  ISTHMUS_GATEWAY_ADDRESSES: withDefault(listOf(gatewayAddress), []),
+  ISTHMUS_MESH_ADDRESS: withDefault(text, 'istiod.istio-system.svc:15012'),
+  ISTHMUS_MESH_TOKEN_FILE: withDefault(text, '/var/run/secrets/tokens/istio-token'),
+  ISTHMUS_FEDERATION_ENABLED: withDefault(flag, true),
+  ISTHMUS_MULTICLUSTER_ENABLED: withDefault(flag, false),
+  ISTHMUS_HTTP_PORT: withDefault(port, 8080),
+  ISTHMUS_STREAMS: withDefault(flag, true),
+  ISTHMUS_POLL_SECONDS: withDefault(wholeNumber(1, 3600), defaultPacing.pollMs / 1000),
+  ISTHMUS_KEY_ANNOUNCE_SECONDS: withDefault(wholeNumber(1, 86_400), 120),
+  ISTHMUS_KEY_HONOUR_SECONDS: withDefault(wholeNumber(1, 86_400), 3600),
+  ISTHMUS_LEASE_SECONDS: withDefault(wholeNumber(3, 300), 15),
+  LOG_LEVEL: withDefault(logLevel, 'info'),
+} as const;
+
+/** Reads the environment; throws one error that lists every wrong or missing variable. */
+export function loadConfig(environment: Readonly<Record<string, string | undefined>>): ControllerConfig {
+  const values = readVariables(variables, environment);
+  return Object.freeze({
+    mesh: {
+      trustDomain: values.ISTHMUS_TRUST_DOMAIN ?? values.ISTHMUS_CLUSTER_DOMAIN,
+      clusterDomain: values.ISTHMUS_CLUSTER_DOMAIN,
+      importsNamespace: values.ISTHMUS_IMPORTS_NAMESPACE,
+      releaseNamespace: values.POD_NAMESPACE,
+      rootNamespace: values.ISTHMUS_ROOT_NAMESPACE,
+    },
+    peersNamespace: values.ISTHMUS_PEERS_NAMESPACE,
+    networkName: values.ISTHMUS_NETWORK,
+    clusterUUID: values.ISTHMUS_CLUSTER_UUID,
+    publicServiceLabel: values.ISTHMUS_PUBLIC_SERVICE_LABEL,
+    gatewayService: values.ISTHMUS_GATEWAY_SERVICE,
+    gatewayOverride: values.ISTHMUS_GATEWAY_ADDRESSES,
+    meshAddress: values.ISTHMUS_MESH_ADDRESS,
+    meshTokenFile: values.ISTHMUS_MESH_TOKEN_FILE,
+    federationEnabled: values.ISTHMUS_FEDERATION_ENABLED,
+    multiclusterEnabled: values.ISTHMUS_MULTICLUSTER_ENABLED,
+    httpPort: values.ISTHMUS_HTTP_PORT,
+    podName: values.POD_NAME,
+    pacing: pacingFrom(values.ISTHMUS_STREAMS, values.ISTHMUS_POLL_SECONDS * 1000),
+    keyAnnounceMs: values.ISTHMUS_KEY_ANNOUNCE_SECONDS * 1000,
+    keyHonourMs: values.ISTHMUS_KEY_HONOUR_SECONDS * 1000,
+    leaseMs: values.ISTHMUS_LEASE_SECONDS * 1000,
+    logLevel: values.LOG_LEVEL,
+    kubeconfig: values.KUBECONFIG,
+  });
+}
+
+function pacingFrom(streams: boolean, pollMs: number): Pacing {
+  return { ...defaultPacing, streams, pollMs, publicMs: pollMs };
+}

@@ -1,0 +1,139 @@
+import type { PeerStatus } from '#crd';
+import { EventWriter, pathFor, resources } from '#kube';
+import type { ApiObject, KubeClient } from '#kube';
+import { names, peerKey } from '#model';
+import type { PeerRef } from '#model';
+import type { Memories } from '../memories.js';
+import type { PeerLinks } from '../peer-link/links.js';
+import type { FederationVerdict } from './decide.js';
+import type { FederationInput } from './input.js';
+
+export interface FederationActions {
+  readonly client: KubeClient;
+  readonly memories: Memories;
+  readonly links: PeerLinks;
+  readonly events: EventWriter;
+  /** Asks for a publication pass. */
+  readonly publish: () => void;
+  /** Resolves when a pass that began after the call has ended well. */
+  readonly published: (signal: AbortSignal) => Promise<void>;
+}
+
+/** Carries out what one reconcile decided: the finalizer, the link, what is remembered. */
+export async function applyFederation(
+  actions: FederationActions,
+  input: FederationInput,
+  verdict: FederationVerdict,
+  signal: AbortSignal,
+): Promise<void> {
+  const ref: PeerRef = { kind: 'IstioFederation', name: input.metadata.name };
+  if (verdict.leaving) {
+    await leave(actions, input, ref, signal);
+    return;
+  }
+  await ensureFinalizer(actions.client, input, signal);
+  if (verdict.link === undefined) await actions.links.remove(peerKey(ref));
+  else actions.links.ensure(peerKey(ref), verdict.link);
+  if (verdict.memory === undefined || verdict.memory === input.memory) return;
+  const before = input.memory;
+  const writing = actions.memories.remember(ref, verdict.memory, signal);
+  // The pass reads the memory in this process: it need not wait for the Secret.
+  if (
+    before?.privateDocument?.digest !== verdict.memory.privateDocument?.digest ||
+    JSON.stringify(before?.facts) !== JSON.stringify(verdict.memory.facts)
+  )
+    actions.publish();
+  await writing;
+}
+
+/** Trust ends and everything produced goes before the resource does; what was cut is said in an Event. */
+async function leave(
+  actions: FederationActions,
+  input: FederationInput,
+  ref: PeerRef,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!(input.metadata.finalizers ?? []).includes(names.finalizer)) return;
+  await actions.published(signal);
+  await actions.links.remove(peerKey(ref));
+  await actions.memories.forget(ref);
+  actions.events.write(objectOf(input), {
+    type: 'Normal',
+    reason: 'Revoked',
+    action: 'Remove',
+    note: `trust in ${input.memory?.facts.trustDomain ?? 'the peer'} has ended; ${input.publication?.imported ?? 0} imported services were removed and ${input.publication?.exported ?? 0} are no longer offered`,
+  });
+  await patchFinalizers(
+    actions.client,
+    input,
+    (input.metadata.finalizers ?? []).filter((name) => name !== names.finalizer),
+    signal,
+  );
+}
+
+async function ensureFinalizer(client: KubeClient, input: FederationInput, signal: AbortSignal): Promise<void> {
+  const present = input.metadata.finalizers ?? [];
+  if (!present.includes(names.finalizer)) await patchFinalizers(client, input, [...present, names.finalizer], signal);
+}
+
+/** Guarded by the resource version: finalizers of others are never lost. */
+async function patchFinalizers(
+  client: KubeClient,
+  input: FederationInput,
+  finalizers: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const path = pathFor(resources.istioFederations, { name: input.metadata.name });
+  const body = { metadata: { resourceVersion: input.metadata.resourceVersion, finalizers } };
+  await client.patch(path, body, 'application/merge-patch+json', { signal });
+}
+
+/** Writes status when it differs; Ready's changes become Events. */
+export async function writeFederationStatus(
+  actions: Pick<FederationActions, 'client' | 'events'>,
+  input: FederationInput,
+  status: PeerStatus,
+  signal: AbortSignal,
+): Promise<void> {
+  if (input.metadata.deletionTimestamp !== undefined || sameStatus(input.previous, status)) return;
+  const object = {
+    apiVersion: 'isthmus.dev/v1alpha1',
+    kind: 'IstioFederation',
+    metadata: { name: input.metadata.name },
+    status,
+  };
+  await actions.client.applyStatus(object as ApiObject, { fieldManager: names.fieldManager, signal });
+  const ready = (of: PeerStatus | undefined): { status: string; reason: string; message: string } | undefined =>
+    of?.conditions?.find(({ type }) => type === 'Ready');
+  const now = ready(status);
+  const before = ready(input.previous);
+  if (now === undefined || (before?.status === now.status && before.reason === now.reason)) return;
+  actions.events.write(objectOf(input), {
+    type: now.status === 'True' ? 'Normal' : 'Warning',
+    reason: now.reason,
+    action: 'Reconcile',
+    note: now.message,
+  });
+}
+
+/** Equal but for times of contact, which alone are not worth a write. */
+function sameStatus(a: PeerStatus | undefined, b: PeerStatus): boolean {
+  const lean = (status: PeerStatus | undefined): string =>
+    JSON.stringify(status, (key, value: unknown) =>
+      key === 'fetchedAt' || key === 'lastAttemptAt' ? undefined : canonical(value),
+    );
+  return a !== undefined && lean(a) === lean(b);
+}
+
+function canonical(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)));
+}
+
+function objectOf(input: FederationInput): ApiObject {
+  return {
+    apiVersion: 'isthmus.dev/v1alpha1',
+    kind: 'IstioFederation',
+    metadata: { name: input.metadata.name, ...(input.metadata.uid === undefined ? {} : { uid: input.metadata.uid }) },
+  };
+}

@@ -1,0 +1,168 @@
+import { createHash, createPrivateKey, randomUUID } from 'node:crypto';
+import type { ConfigMap, Secret } from '#istio-api';
+import { applyIfChanged, pathFor, resources } from '#kube';
+import type { ApiObject, Informer, KubeClient } from '#kube';
+import { labels, names } from '#model';
+import type { ClusterIdentity, Clock } from '#model';
+import { buildCsr, generateSigningKey, parseCertificate, splitCertificates } from '#trust';
+import { certify } from './certificate-client.js';
+import type { CertificateClientSettings } from './certificate-client.js';
+import { clusterConfigMap, clusterIdentity, rotateAnnotation } from './cluster-identity.js';
+import type { IdentitySettings } from './cluster-identity.js';
+import { advance, emptyKeyRing, nextChangeMs, parseKeyRing } from './key-ring.js';
+import type { KeyRing, RotationTimes, StoredSigningKey } from './key-ring.js';
+
+/** Ninety days: the longest a workload CA gives; renewed when a third is left. */
+const certificateTtlSeconds = 90 * 24 * 3600;
+const renewBeforeMs = 30 * 24 * 3600 * 1000;
+const ringKey = 'keys.json';
+
+/** What the leader signs with; `ring` has a current key with a chain. */
+export interface SigningState {
+  readonly identity: ClusterIdentity;
+  readonly ring: KeyRing;
+  /** Our roots, PEM each. */
+  readonly roots: readonly string[];
+}
+
+export interface IdentityKeeperPorts {
+  readonly client: KubeClient;
+  readonly configMaps: Informer<ConfigMap & ApiObject>;
+  readonly settings: IdentitySettings;
+  readonly certificates: CertificateClientSettings;
+  readonly times: RotationTimes;
+  readonly clock: Clock;
+}
+
+/** Keeps this cluster's UUID and signing keys; the only reader and writer of the private ones. */
+export class IdentityKeeper {
+  readonly #ports: IdentityKeeperPorts;
+  #state: SigningState | undefined;
+
+  constructor(ports: IdentityKeeperPorts) {
+    this.#ports = ports;
+  }
+
+  get state(): SigningState | undefined {
+    return this.#state;
+  }
+
+  /** Brings identity and keys to where they should be now; answers whether anything that peers see has changed. */
+  async ensure(signal: AbortSignal): Promise<boolean> {
+    const identity = await this.#ensureIdentity(signal);
+    const roots = this.#roots();
+    const stored = await this.#readRing();
+    const advanced = advance(stored, {
+      now: this.#ports.clock.now(),
+      times: this.#ports.times,
+      freshKey: generateSigningKey,
+      ...requestOf(this.#configMap(names.clusterConfigMap)),
+    });
+    const ring = await this.#certified(advanced, roots);
+    if (ring !== stored) await this.#writeRing(ring, signal);
+    const before = JSON.stringify(this.#state);
+    this.#state = { identity, ring, roots };
+    return before !== JSON.stringify(this.#state);
+  }
+
+  /** Forgets the state of an earlier term as leader. */
+  clear(): void {
+    this.#state = undefined;
+  }
+
+  /** Milliseconds until keys change by time alone. */
+  nextChangeMs(): number | undefined {
+    const { clock, times } = this.#ports;
+    return this.#state === undefined ? undefined : nextChangeMs(this.#state.ring, clock.now(), times);
+  }
+
+  async #ensureIdentity(signal: AbortSignal): Promise<ClusterIdentity> {
+    const { client, settings } = this.#ports;
+    const path = pathFor(resources.configMaps, { namespace: settings.namespace, name: names.clusterConfigMap });
+    // The informer may lag behind a create of ours: a fresh UUID is made only on the API server's own word.
+    const stored =
+      this.#configMap(names.clusterConfigMap) ?? (await client.get<ConfigMap & ApiObject>(path, { signal }));
+    const identity = clusterIdentity(settings, stored, randomUUID);
+    const desired = clusterConfigMap(settings.namespace, identity) as ApiObject;
+    await applyIfChanged({
+      client,
+      desired,
+      live: stored as ApiObject | undefined,
+      fieldManager: names.fieldManager,
+      signal,
+    });
+    return identity;
+  }
+
+  #roots(): readonly string[] {
+    const text = this.#configMap(names.rootCertConfigMap)?.data?.[names.rootCertKey] ?? '';
+    const roots = splitCertificates(text);
+    if (roots.length === 0)
+      throw new Error(
+        `ConfigMap ${names.rootCertConfigMap} is not there yet: the mesh core writes it into every namespace; is it running?`,
+      );
+    return roots;
+  }
+
+  #configMap(name: string): (ConfigMap & ApiObject) | undefined {
+    return this.#ports.configMaps.get(this.#ports.settings.namespace, name);
+  }
+
+  async #readRing(): Promise<KeyRing> {
+    const { client, settings } = this.#ports;
+    const path = pathFor(resources.secrets, { namespace: settings.namespace, name: names.signingKeysSecret });
+    const found = this.#state?.ring ?? (await this.#storedRing(client, path));
+    return found ?? emptyKeyRing;
+  }
+
+  async #storedRing(client: KubeClient, path: string): Promise<KeyRing | undefined> {
+    const secret = await client.get<Secret & ApiObject>(path);
+    const text = secret?.data?.[ringKey];
+    return text === undefined ? undefined : parseKeyRing(Buffer.from(text, 'base64').toString('utf8'));
+  }
+
+  async #certified(ring: KeyRing, roots: readonly string[]): Promise<KeyRing> {
+    const digest = createHash('sha256').update(roots.join('')).digest('hex');
+    const now = this.#ports.clock.now();
+    const due = ring.keys.filter((key) => key.state !== 'retired' && needsCertificate(key, digest, now));
+    if (due.length === 0) return ring;
+    const renewed = new Map<string, StoredSigningKey>();
+    for (const key of due) renewed.set(key.kid, await this.#certifiedKey(key, roots, digest));
+    return { ...ring, keys: ring.keys.map((key) => renewed.get(key.kid) ?? key) };
+  }
+
+  async #certifiedKey(key: StoredSigningKey, roots: readonly string[], rootsDigest: string): Promise<StoredSigningKey> {
+    const csrPem = buildCsr(createPrivateKey(key.privatePem));
+    const order = { csrPem, ttlSeconds: certificateTtlSeconds, roots: roots.join('') };
+    const { chain } = await certify(this.#ports.certificates, order);
+    const leaf = parseCertificate(chain[0] ?? '');
+    return { ...key, chain, rootsDigest, chainExpiresAt: leaf.notAfter };
+  }
+
+  async #writeRing(ring: KeyRing, signal: AbortSignal): Promise<void> {
+    const { client, settings } = this.#ports;
+    const secret = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: {
+        namespace: settings.namespace,
+        name: names.signingKeysSecret,
+        labels: { [labels.managedBy]: labels.managedByValue },
+      },
+      data: { [ringKey]: Buffer.from(JSON.stringify(ring)).toString('base64') },
+    };
+    await client.apply(secret, { fieldManager: names.fieldManager, signal });
+  }
+}
+
+function needsCertificate(key: StoredSigningKey, rootsDigest: string, now: number): boolean {
+  if (key.chain === undefined || key.rootsDigest !== rootsDigest) return true;
+  const end = key.chainExpiresAt ?? 0;
+  const lifetime = end - (key.currentSince ?? key.announcedAt);
+  return end - now < Math.min(renewBeforeMs, lifetime / 3);
+}
+
+function requestOf(configMap: ConfigMap | undefined): { readonly request?: string } {
+  const request = configMap?.metadata?.annotations?.[rotateAnnotation];
+  return request === undefined || request === '' ? {} : { request };
+}

@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import { advance, currentKey, emptyKeyRing, nextChangeMs, parseKeyRing } from './key-ring.js';
+import type { KeyRing, RingFacts } from './key-ring.js';
+
+const times = { announceMs: 1_000, honourMs: 5_000 };
+
+function facts(now: number, request?: string): RingFacts {
+  let made = 0;
+  const freshKey = (): ReturnType<RingFacts['freshKey']> => {
+    made += 1;
+    return { kid: `k${now}-${made}`, privatePem: 'private', publicPem: 'public' };
+  };
+  return { now, times, freshKey, ...(request === undefined ? {} : { request }) };
+}
+
+function certified(ring: KeyRing): KeyRing {
+  return { ...ring, keys: ring.keys.map((key) => ({ ...key, chain: ['leaf'] })) };
+}
+
+function states(ring: KeyRing): readonly string[] {
+  return ring.keys.map((key) => `${key.kid}:${key.state}`);
+}
+
+describe('key ring', () => {
+  it('makes a first key current at once and then rests', () => {
+    const first = advance(emptyKeyRing, facts(0));
+    expect(states(first)).toEqual(['k0-1:current']);
+    expect(advance(first, facts(10))).toBe(first);
+    expect(nextChangeMs(first, 10, times)).toBeUndefined();
+  });
+
+  it('rotates: announced, promoted after its time, the old one honoured until its end', () => {
+    const first = certified(advance(emptyKeyRing, facts(0)));
+    const announced = certified(advance(first, facts(100, 'once')));
+    expect(states(announced)).toEqual(['k0-1:current', 'k100-1:next']);
+    expect(nextChangeMs(announced, 100, times)).toBe(1_000);
+    expect(advance(announced, facts(1_099, 'once'))).toBe(announced);
+    const promoted = advance(announced, facts(1_100, 'once'));
+    expect(states(promoted)).toEqual(['k0-1:retired', 'k100-1:current']);
+    expect(currentKey(promoted)?.kid).toBe('k100-1');
+    const ended = advance(promoted, facts(6_100, 'once'));
+    expect(states(ended)).toEqual(['k100-1:current']);
+  });
+
+  it('does not promote a key that no certificate vouches for', () => {
+    const announced = advance(certified(advance(emptyKeyRing, facts(0))), facts(100, 'once'));
+    expect(states(advance(announced, facts(9_999, 'once')))).toEqual(['k0-1:current', 'k100-1:next']);
+  });
+
+  it('carries out each request once, and one at a time', () => {
+    const first = certified(advance(emptyKeyRing, facts(0, 'old')));
+    expect(advance(first, facts(1, 'old'))).toBe(first);
+    const one = advance(first, facts(2, 'a'));
+    expect(one.keys).toHaveLength(2);
+    const two = advance(one, facts(3, 'b'));
+    expect(two.keys).toHaveLength(2);
+    expect(two.handledRequest).toBe('a');
+  });
+
+  it('never takes an unreadable ring for an empty one', () => {
+    expect(() => parseKeyRing('{"version":2}')).toThrow(/isthmus-signing-keys/);
+  });
+});

@@ -1,0 +1,122 @@
+/** One Ed25519 signing key of this cluster as Secret `isthmus-signing-keys` keeps it; times are Unix milliseconds. */
+export interface StoredSigningKey {
+  readonly kid: string;
+  readonly privatePem: string;
+  readonly publicPem: string;
+  readonly state: 'next' | 'current' | 'retired';
+  /** Certificate by which the workload CA vouches for this key: leaf, intermediates (trust rule 4); absent until it was issued. */
+  readonly chain?: readonly string[];
+  /** Digest of the roots under which `chain` was issued: other roots mean a new certificate. */
+  readonly rootsDigest?: string;
+  readonly chainExpiresAt?: number;
+  readonly announcedAt: number;
+  readonly currentSince?: number;
+  readonly retiredAt?: number;
+}
+
+export interface KeyRing {
+  readonly version: 1;
+  readonly keys: readonly StoredSigningKey[];
+  /** Last rotation request (annotation value) that was carried out, so that each is carried out once. */
+  readonly handledRequest?: string;
+}
+
+export const emptyKeyRing: KeyRing = { version: 1, keys: [] };
+
+export interface RotationTimes {
+  /** How long a new key is announced as `next` before it signs. */
+  readonly announceMs: number;
+  /** How long the old key is still named after that. */
+  readonly honourMs: number;
+}
+
+/** A key pair as made by the key source; what the ring stores of it at birth. */
+export interface FreshKey {
+  readonly kid: string;
+  readonly privatePem: string;
+  readonly publicPem: string;
+}
+
+export interface RingFacts {
+  readonly now: number;
+  readonly times: RotationTimes;
+  /** Value of the annotation that asks for a rotation. */
+  readonly request?: string;
+  readonly freshKey: () => FreshKey;
+}
+
+/**
+ * Where the ring stands after one look: a first key becomes current at once; a request adds a `next` key; an announced key is promoted after
+ * its time and the old one retired; a retired one is dropped after its end. Pure but for `freshKey`. Same ring returned = nothing to do.
+ */
+export function advance(ring: KeyRing, facts: RingFacts): KeyRing {
+  return [begin, announce, promote, drop].reduce((current, step) => step(current, facts), ring);
+}
+
+/** Milliseconds until time alone changes the ring; undefined when nothing is under way. */
+export function nextChangeMs(ring: KeyRing, now: number, times: RotationTimes): number | undefined {
+  const moments = ring.keys.flatMap((key) => {
+    if (key.state === 'next') return [key.announcedAt + times.announceMs];
+    return key.state === 'retired' ? [(key.retiredAt ?? now) + times.honourMs] : [];
+  });
+  return moments.length === 0 ? undefined : Math.max(0, Math.min(...moments) - now);
+}
+
+export function currentKey(ring: KeyRing): StoredSigningKey | undefined {
+  return ring.keys.find((key) => key.state === 'current');
+}
+
+function begin(ring: KeyRing, facts: RingFacts): KeyRing {
+  if (currentKey(ring) !== undefined) return ring;
+  const first: StoredSigningKey = {
+    ...facts.freshKey(),
+    state: 'current',
+    announcedAt: facts.now,
+    currentSince: facts.now,
+  };
+  // A request that stood there before the first key is met by it.
+  return {
+    ...ring,
+    keys: [...ring.keys, first],
+    ...(facts.request === undefined ? {} : { handledRequest: facts.request }),
+  };
+}
+
+function announce(ring: KeyRing, facts: RingFacts): KeyRing {
+  const asked = facts.request !== undefined && facts.request !== ring.handledRequest;
+  if (!asked || ring.keys.some((key) => key.state === 'next')) return ring;
+  const next: StoredSigningKey = { ...facts.freshKey(), state: 'next', announcedAt: facts.now };
+  return {
+    ...ring,
+    keys: [...ring.keys, next],
+    ...(facts.request === undefined ? {} : { handledRequest: facts.request }),
+  };
+}
+
+function promote(ring: KeyRing, { now, times }: RingFacts): KeyRing {
+  const ripe = ring.keys.find(
+    (key) => key.state === 'next' && key.chain !== undefined && key.announcedAt + times.announceMs <= now,
+  );
+  if (ripe === undefined) return ring;
+  const keys = ring.keys.map((key): StoredSigningKey => {
+    if (key === ripe) return { ...key, state: 'current', currentSince: now };
+    return key.state === 'current' ? { ...key, state: 'retired', retiredAt: now } : key;
+  });
+  return { ...ring, keys };
+}
+
+function drop(ring: KeyRing, { now, times }: RingFacts): KeyRing {
+  const kept = ring.keys.filter((key) => key.state !== 'retired' || (key.retiredAt ?? now) + times.honourMs > now);
+  return kept.length === ring.keys.length ? ring : { ...ring, keys: kept };
+}
+
+/** Reads what the Secret holds; an unreadable ring is an error that names the Secret, never a silent new identity. */
+export function parseKeyRing(text: string): KeyRing {
+  const value = JSON.parse(text) as KeyRing;
+  if (value.version !== 1 || !Array.isArray(value.keys)) {
+    throw new Error(
+      'Secret isthmus-signing-keys, key keys.json: not a key ring of version 1; restore it from a backup (a new key would need approval at every peer)',
+    );
+  }
+  return value;
+}

@@ -1,0 +1,44 @@
+import type { GatewayAddress } from '#model';
+import { probeTcp } from '#peer-client';
+
+/** What the last TCP connect to a gateway gave. */
+export interface GatewayProbe extends GatewayAddress {
+  readonly reachable: boolean;
+  readonly message?: string;
+}
+
+const timeoutMs = 3_000;
+
+/** Looks now and then whether peers' gateways accept TCP connections: for status only, it never stops an import. */
+export class GatewayProber {
+  readonly #results = new Map<string, readonly GatewayProbe[]>();
+  readonly #onChange: (key: string) => void;
+
+  constructor(onChange: (key: string) => void) {
+    this.#onChange = onChange;
+  }
+
+  results(key: string): readonly GatewayProbe[] {
+    return this.#results.get(key) ?? [];
+  }
+
+  /** One round over all peers' gateways; peers no longer named are forgotten. */
+  async round(gateways: ReadonlyMap<string, readonly GatewayAddress[]>): Promise<void> {
+    for (const key of this.#results.keys()) if (!gateways.has(key)) this.#results.delete(key);
+    await Promise.all([...gateways].map(([key, addresses]) => this.#probe(key, addresses)));
+  }
+
+  async #probe(key: string, addresses: readonly GatewayAddress[]): Promise<void> {
+    const probes = await Promise.all(addresses.map(probeOne));
+    const before = JSON.stringify(this.#results.get(key));
+    this.#results.set(key, probes);
+    if (before !== JSON.stringify(probes)) this.#onChange(key);
+  }
+}
+
+async function probeOne({ address, port }: GatewayAddress): Promise<GatewayProbe> {
+  const result = await probeTcp(address, port, timeoutMs);
+  return 'ms' in result
+    ? { address, port, reachable: true }
+    : { address, port, reachable: false, message: result.error };
+}

@@ -1,0 +1,44 @@
+import { nothingHeard } from './hearing.js';
+import type { Hearing } from './hearing.js';
+import { PeerLink } from './peer-link.js';
+import type { PeerLinkPorts, PeerLinkSettings } from './peer-link.js';
+
+/** The links of this term as leader, one per peer; a link whose settings changed is replaced by a new one. */
+export class PeerLinks {
+  readonly #portsFor: (key: string) => PeerLinkPorts;
+  readonly #links = new Map<string, PeerLink>();
+
+  constructor(portsFor: (key: string) => PeerLinkPorts) {
+    this.#portsFor = portsFor;
+  }
+
+  hearing(key: string): Hearing {
+    return this.#links.get(key)?.hearing() ?? nothingHeard;
+  }
+
+  ensure(key: string, settings: PeerLinkSettings): void {
+    const current = this.#links.get(key);
+    if (current !== undefined && JSON.stringify(current.settings) === JSON.stringify(settings)) return;
+    void current?.stop();
+    const link = new PeerLink(settings, this.#portsFor(key));
+    this.#links.set(key, link);
+    link.start();
+  }
+
+  /** Opens private channels for exactly these peers; all others are closed. */
+  authorise(audiences: ReadonlyMap<string, string>): void {
+    for (const [key, link] of this.#links) link.authorise(audiences.get(key));
+  }
+
+  async remove(key: string): Promise<void> {
+    const link = this.#links.get(key);
+    this.#links.delete(key);
+    await link?.stop();
+  }
+
+  async stop(): Promise<void> {
+    const all = [...this.#links.values()];
+    this.#links.clear();
+    await Promise.all(all.map((link) => link.stop()));
+  }
+}

@@ -1,0 +1,110 @@
+import type { KubernetesObject, ServiceEntry } from '#istio-api';
+import { applyAndPrune, applyIfChanged } from '#kube';
+import type { ApiObject, ApplyOutcome, KubeClient } from '#kube';
+import { labels, names } from '#model';
+import type { VirtualAddress } from '#planner';
+import type { World } from '../world.js';
+import type { PublicationVerdict } from './decide.js';
+
+export interface ApplyPublicationPorts {
+  readonly client: KubeClient;
+  readonly world: World;
+  readonly plan?: boolean;
+}
+
+/**
+ * Makes the cluster hold what a pass decided: trust first (mesh and door act on it), then documents and mesh objects side by side, then
+ * virtual addresses. Everything is tried; the first failure is thrown at the end, and the queue comes again.
+ */
+export async function applyPublication(
+  ports: ApplyPublicationPorts,
+  verdict: PublicationVerdict,
+  signal: AbortSignal,
+): Promise<ApplyOutcome> {
+  const { world } = ports;
+  await applyOwn(ports, verdict.trustSecret, signal);
+  const outcomes = await Promise.allSettled([
+    applySet(
+      ports,
+      verdict.documents,
+      world.documents.list().filter((secret) => secret.metadata?.labels?.[labels.document] === 'private'),
+      signal,
+    ),
+    applySet(ports, verdict.imports, [...world.serviceEntries.list(), ...world.destinationRules.list()], signal),
+    applySet(ports, verdict.policies, world.authorizationPolicies.list(), signal),
+    applySet(ports, verdict.gateway === undefined ? [] : [verdict.gateway], world.gateways.list(), signal),
+    verdict.publicDocument === undefined ? emptyOutcome : applyOwn(ports, verdict.publicDocument, signal),
+  ]);
+  await applyAddresses(ports, verdict.imports, verdict.virtualAddresses, signal);
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return united(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : emptyOutcome)));
+}
+
+const emptyOutcome: ApplyOutcome = { applied: [], pruned: [], unchanged: [] };
+
+function applySet(
+  { client, plan = false }: ApplyPublicationPorts,
+  desired: readonly KubernetesObject[],
+  owned: readonly ApiObject[],
+  signal: AbortSignal,
+): Promise<ApplyOutcome> {
+  return applyAndPrune({
+    client,
+    desired: desired as readonly ApiObject[],
+    owned,
+    fieldManager: names.fieldManager,
+    signal,
+    plan,
+  });
+}
+
+async function applyOwn(
+  { client, world, plan = false }: ApplyPublicationPorts,
+  desired: KubernetesObject,
+  signal: AbortSignal,
+): Promise<ApplyOutcome> {
+  const name = desired.metadata?.name ?? '';
+  const live = world.secrets.get(desired.metadata?.namespace, name);
+  if (plan) return live === undefined ? { ...emptyOutcome, applied: [name] } : emptyOutcome;
+  const written = await applyIfChanged({
+    client,
+    desired: desired as ApiObject,
+    live,
+    fieldManager: names.fieldManager,
+    signal,
+  });
+  return written ? { ...emptyOutcome, applied: [name] } : emptyOutcome;
+}
+
+/** Allocations go into each ServiceEntry's own status, where every replica and every proxy's control plane finds them. */
+async function applyAddresses(
+  { client, world, plan = false }: ApplyPublicationPorts,
+  imports: readonly KubernetesObject[],
+  addresses: readonly VirtualAddress[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (plan) return;
+  const byHost = new Map(addresses.map(({ hostname, address }) => [hostname, address]));
+  const entries = imports.filter((object): object is ServiceEntry => object.kind === 'ServiceEntry');
+  await Promise.all(
+    entries.map(async (entry) => {
+      const host = entry.spec?.hosts[0] ?? '';
+      const address = byHost.get(host);
+      const live = world.serviceEntries.get(entry.metadata?.namespace, entry.metadata?.name ?? '');
+      if (address === undefined || live?.status?.addresses?.[0]?.value === address) return;
+      const { apiVersion, kind, metadata } = entry;
+      const status = { addresses: [{ host, value: address }] };
+      const named = { apiVersion, kind, metadata: { namespace: metadata?.namespace, name: metadata?.name }, status };
+      await client.applyStatus(named as unknown as ApiObject, { fieldManager: names.fieldManager, signal });
+    }),
+  );
+}
+
+function united(outcomes: readonly ApplyOutcome[]): ApplyOutcome {
+  return {
+    applied: outcomes.flatMap(({ applied }) => applied),
+    pruned: outcomes.flatMap(({ pruned }) => pruned),
+    unchanged: outcomes.flatMap(({ unchanged }) => unchanged),
+  };
+}

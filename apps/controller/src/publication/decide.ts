@@ -1,0 +1,257 @@
+import type { Gateway, Secret, ServiceEntry } from '#istio-api';
+import { annotations, documentSecretName, formatTrustRegistry, labels, names, peerKey } from '#model';
+import type { Finding, GatewayAddress, PeerRef, PublicService, TrustRegistry } from '#model';
+import {
+  admitOffer,
+  allocateVirtualAddresses,
+  authorizationPoliciesFor,
+  destinationRuleFor,
+  exportsFor,
+  federationDocumentFor,
+  gatewayFor,
+  grantsFor,
+  mergeServices,
+  serviceEntryFor,
+} from '#planner';
+import type { Exports, LocalService, MeshFacts, PeerOffer, VirtualAddress, WorkloadIndex } from '#planner';
+import { peerClusterDomain } from '#crd';
+import type { KubernetesObject } from '#istio-api';
+import type { SigningState } from '../identity/identity-keeper.js';
+import { privateDocumentSecrets, publicDocumentSecret } from './documents.js';
+import { refOf, standingsOf, trustedPeer } from './standing.js';
+import type { KnownPeer, Standing } from './standing.js';
+
+/** A peer's last good offer, as its document said it, with the gateways that may be used. */
+export interface HeardOffer {
+  readonly services: readonly PublicService[];
+  readonly gateways: readonly GatewayAddress[];
+  readonly findings: readonly Finding[];
+}
+
+/** Everything one publication pass looks at; immutable. */
+export interface PublicationInput {
+  readonly now: number;
+  readonly mesh: MeshFacts;
+  readonly peersNamespace: string;
+  readonly label: string;
+  readonly signing: SigningState;
+  readonly peers: readonly KnownPeer[];
+  readonly offers: ReadonlyMap<string, HeardOffer>;
+  readonly services: readonly LocalService[];
+  readonly workloads: WorkloadIndex;
+  readonly gateways: { readonly addresses: readonly GatewayAddress[]; readonly findings: readonly Finding[] };
+  readonly virtualAddresses: readonly VirtualAddress[];
+  readonly liveDocuments: readonly Secret[];
+  readonly livePublicDocument?: Secret;
+}
+
+/** What one peer's status says after a pass. */
+export interface PeerPublication {
+  readonly trusted: boolean;
+  readonly offered: number;
+  readonly imported: number;
+  readonly exported: number;
+  readonly findings: readonly Finding[];
+  readonly exportFindings: readonly Finding[];
+  readonly withdrawn: number;
+}
+
+export interface PublicationVerdict {
+  readonly registry: TrustRegistry;
+  readonly trustSecret: Secret;
+  readonly publicDocument?: Secret;
+  readonly documents: readonly Secret[];
+  readonly imports: readonly KubernetesObject[];
+  readonly policies: readonly KubernetesObject[];
+  readonly gateway?: Gateway;
+  readonly virtualAddresses: readonly VirtualAddress[];
+  /** By peer key: audience for the private channel, of trusted peers only. */
+  readonly audiences: ReadonlyMap<string, string>;
+  readonly perPeer: ReadonlyMap<string, PeerPublication>;
+  readonly nextLookMs: number;
+}
+
+/** One pass over all peers and all local Services: everything this cluster should hold and say. Pure and deterministic. */
+export function decidePublication(input: PublicationInput): PublicationVerdict {
+  const own = {
+    clusterUUID: input.signing.identity.clusterUUID,
+    trustDomain: input.mesh.trustDomain,
+    roots: input.signing.roots,
+  };
+  const standings = standingsOf(input.peers, own);
+  const trusted = standings.filter((standing) => standing.trusted);
+  const registry: TrustRegistry = { version: 1, peers: trusted.flatMap((standing) => trustedPeer(standing) ?? []) };
+  const offers = trusted.map((standing) => peerOffer(input, standing));
+  const merged = mergeServices(offers.map(({ offer }) => offer));
+  const exported = new Map(
+    trusted.map((standing) => [peerKey(refOf(standing.peer.resource)), exportsTo(input, standing)]),
+  );
+  const virtualAddresses = allocateVirtualAddresses(
+    input.virtualAddresses,
+    merged.services.map(({ hostname }) => hostname),
+  );
+  const gateway = gatewayFor(
+    input.mesh,
+    [...exported.values()].flatMap(({ services }) => services),
+  );
+  const publicDocument = publicDocumentSecret(input.signing, input.livePublicDocument, {
+    namespace: input.mesh.releaseNamespace,
+    now: input.now,
+  });
+  return {
+    registry,
+    trustSecret: trustSecret(input.mesh.releaseNamespace, registry),
+    ...(publicDocument === undefined ? {} : { publicDocument }),
+    documents: trusted.flatMap((standing) => documentFor(input, standing, exported)),
+    imports: merged.services.flatMap((service): readonly KubernetesObject[] => [
+      serviceEntryFor(input.mesh, service),
+      destinationRuleFor(input.mesh, service),
+    ]),
+    policies: authorizationPoliciesFor(input.mesh, grants(input, registry)),
+    ...(gateway === undefined ? {} : { gateway }),
+    virtualAddresses,
+    audiences: new Map(registry.peers.map((peer) => [peerKey(peer), peer.clusterUUID])),
+    perPeer: new Map(
+      standings.map((standing) => {
+        const key = peerKey(refOf(standing.peer.resource));
+        const findings = merged.findings.filter((finding) => peerKey(finding.peer) === key);
+        const imported = merged.services.filter((service) =>
+          service.peers.some((peer) => peerKey(peer) === key),
+        ).length;
+        return [
+          key,
+          peerPublication(input, standing, {
+            findings,
+            imported,
+            offer: offers.find(({ key: of }) => of === key),
+            exports: exported.get(key),
+          }),
+        ];
+      }),
+    ),
+    nextLookMs: Math.min(60_000, ...standings.flatMap(({ changesInMs }) => changesInMs ?? [])),
+  };
+}
+
+function grants(input: PublicationInput, registry: TrustRegistry): ReturnType<typeof grantsFor> {
+  return grantsFor({
+    label: input.label,
+    clusterDomain: input.mesh.clusterDomain,
+    services: input.services,
+    federations: input.peers.map(({ resource }) => resource),
+    registry,
+    ownTrustDomain: input.mesh.trustDomain,
+  });
+}
+
+interface AdmittedPeer {
+  readonly key: string;
+  readonly offer: PeerOffer;
+  readonly findings: readonly Finding[];
+}
+
+function peerOffer(input: PublicationInput, standing: Standing): AdmittedPeer {
+  const { resource } = standing.peer;
+  const ref = refOf(resource);
+  const heard = input.offers.get(peerKey(ref));
+  const clusterDomain = peerClusterDomain(resource.spec);
+  const admitted = admitOffer({
+    services: heard?.services ?? [],
+    trustDomain: resource.spec.trustDomain,
+    clusterDomain,
+    ownClusterDomain: input.mesh.clusterDomain,
+    imports: resource.spec.imports,
+  });
+  const offer: PeerOffer = {
+    peer: ref,
+    createdAt: resource.metadata.creationTimestamp ?? '',
+    trustDomain: resource.spec.trustDomain,
+    clusterDomain,
+    gateways: heard?.gateways ?? [],
+    services: admitted.services,
+    exportTo: resource.spec.imports?.exportTo,
+    withdrawnHosts: standing.withdrawnHosts,
+  };
+  return { key: peerKey(ref), offer, findings: [...(heard?.findings ?? []), ...admitted.findings] };
+}
+
+function exportsTo(input: PublicationInput, standing: Standing): Exports {
+  return exportsFor({
+    label: input.label,
+    clusterDomain: input.mesh.clusterDomain,
+    services: input.services,
+    exports: standing.peer.resource.spec.exports,
+    subjectAltNames: input.workloads.subjectAltNames,
+    hasMeshEndpoints: input.workloads.hasMeshEndpoints,
+  });
+}
+
+function documentFor(
+  input: PublicationInput,
+  standing: Standing,
+  exported: ReadonlyMap<string, Exports>,
+): readonly Secret[] {
+  const ref: PeerRef = refOf(standing.peer.resource);
+  const uuid = standing.peer.memory?.facts.clusterUUID;
+  const exports = exported.get(peerKey(ref));
+  if (uuid === undefined || exports === undefined) return [];
+  const first = input.liveDocuments.find((secret) => secret.metadata?.name === documentSecretName(ref));
+  const count = Number(first?.metadata?.annotations?.[annotations.shards] ?? 0);
+  const live = Array.from({ length: count }, (_unused, shard) =>
+    input.liveDocuments.find((secret) => secret.metadata?.name === documentSecretName(ref, shard)),
+  );
+  const whole = live.every((secret): secret is Secret => secret !== undefined)
+    ? (live as readonly Secret[])
+    : first === undefined
+      ? []
+      : [first];
+  const content = federationDocumentFor(exports.services, input.gateways.addresses);
+  const order = { peer: ref, peerUUID: uuid, content };
+  return privateDocumentSecrets(order, input.signing, whole, { namespace: input.peersNamespace, now: input.now });
+}
+
+function trustSecret(namespace: string, registry: TrustRegistry): Secret {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { namespace, name: names.trustSecret, labels: { [labels.managedBy]: labels.managedByValue } },
+    data: { [names.trustKey]: Buffer.from(formatTrustRegistry(registry), 'utf8').toString('base64') },
+  };
+}
+
+interface PeerResults {
+  readonly findings: readonly Finding[];
+  readonly imported: number;
+  readonly offer: AdmittedPeer | undefined;
+  readonly exports: Exports | undefined;
+}
+
+function peerPublication(input: PublicationInput, standing: Standing, results: PeerResults): PeerPublication {
+  const offered = input.offers.get(peerKey(refOf(standing.peer.resource)))?.services.length ?? 0;
+  return {
+    trusted: standing.trusted,
+    offered,
+    imported: results.imported,
+    exported: results.exports?.services.length ?? 0,
+    findings: [
+      ...standing.findings,
+      ...(results.offer?.findings ?? []),
+      ...results.findings.map(({ reason, message, subject }) => ({
+        reason,
+        message,
+        ...(subject === undefined ? {} : { subject }),
+      })),
+    ],
+    exportFindings: [...(results.exports?.findings ?? []), ...input.gateways.findings],
+    withdrawn: standing.withdrawnHosts.length,
+  };
+}
+
+/** Virtual addresses as ServiceEntries' status holds them. */
+export function allocatedAddresses(entries: readonly ServiceEntry[]): readonly VirtualAddress[] {
+  return entries.flatMap((entry) => {
+    const hostname = entry.spec?.hosts[0];
+    const address = entry.status?.addresses?.[0]?.value;
+    return hostname === undefined || address === undefined ? [] : [{ hostname, address }];
+  });
+}

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import type { Secret } from '#istio-api';
+import { annotations, documentSecretName, kindWord, labels, names, peerKey } from '#model';
+import type { PeerRef } from '#model';
+import type { FederationDocumentContent } from '#planner';
+import { encodeFederationDocument, encodePublicDocument } from '#protocol';
+import { encodeSpiffeBundle, nextSequence, signPrivateDocument, signPublicDocument } from '#trust';
+import { currentKey } from '../identity/key-ring.js';
+import type { SigningState } from '../identity/identity-keeper.js';
+import { secretsFor } from '../shards.js';
+
+/** A signed document is good for an hour and made anew after twenty minutes: a dead controller is noticed by peers within the hour. */
+export const documentLifetimeSeconds = 3600;
+export const documentRefreshMs = 20 * 60 * 1000;
+const contentAnnotation = 'isthmus.dev/content';
+const signedAtAnnotation = 'isthmus.dev/signed-at';
+
+/** One document to be served, as content; it is signed only when content, key or age ask for it. */
+export interface DocumentOrder {
+  readonly peer: PeerRef;
+  readonly peerUUID: string;
+  readonly content: FederationDocumentContent;
+}
+
+/** Secrets of one private document; the live ones come back unchanged when nothing asks for a new signature. */
+export function privateDocumentSecrets(
+  order: DocumentOrder,
+  signing: SigningState,
+  live: readonly Secret[],
+  place: { readonly namespace: string; readonly now: number },
+): readonly Secret[] {
+  const key = currentKey(signing.ring);
+  if (key === undefined) return live;
+  const content = JSON.stringify(order.content);
+  const digest = contentDigest([content, key.kid, order.peerUUID, signing.identity.clusterUUID]);
+  const first = live[0];
+  if (first !== undefined && isFresh(first, digest, place.now)) return live;
+  const seq = nextSequence(Number(first?.metadata?.annotations?.[annotations.sequence] ?? 0), place.now);
+  const parties = { clusterUUID: signing.identity.clusterUUID, audience: order.peerUUID };
+  const signed = signPrivateDocument(
+    order.content,
+    parties,
+    { seq, now: place.now, lifetimeSeconds: documentLifetimeSeconds },
+    key,
+  );
+  return secretsFor({
+    namespace: place.namespace,
+    nameOf: (shard) => documentSecretName(order.peer, shard),
+    text: encodeFederationDocument({ ...order.content, signed }),
+    labels: {
+      [labels.document]: 'private',
+      [labels.peerKind]: kindWord(order.peer.kind),
+      [labels.peerName]: order.peer.name,
+    },
+    annotations: {
+      [annotations.peerUUID]: order.peerUUID,
+      [annotations.sequence]: String(seq),
+      [contentAnnotation]: digest,
+      [signedAtAnnotation]: String(place.now),
+      'isthmus.dev/peer': peerKey(order.peer),
+    },
+  });
+}
+
+/** Secret with the public document and the SPIFFE bundle. */
+export function publicDocumentSecret(
+  signing: SigningState,
+  live: Secret | undefined,
+  place: { readonly namespace: string; readonly now: number },
+): Secret | undefined {
+  const key = currentKey(signing.ring);
+  if (key?.chain === undefined) return live;
+  const keys = signing.ring.keys.map(({ kid, publicPem, state }) => ({ kid, pem: publicPem, state }));
+  const facts = { identity: signing.identity, roots: signing.roots, keys, keyChain: key.chain, tlsCA: '', crls: [] };
+  const digest = contentDigest([JSON.stringify(facts), key.kid]);
+  if (live !== undefined && isFresh(live, digest, place.now)) return live;
+  const seq = nextSequence(Number(live?.metadata?.annotations?.[annotations.sequence] ?? 0), place.now);
+  const signed = signPublicDocument(facts, { seq, now: place.now, lifetimeSeconds: documentLifetimeSeconds }, key);
+  const document = encodePublicDocument({
+    clusterUUID: signing.identity.clusterUUID,
+    authnKeyPub: key.publicPem,
+    rootCA: signing.roots.join(''),
+    signed,
+  });
+  const bundle = encodeSpiffeBundle({ roots: signing.roots, sequence: seq, refreshHintSeconds: 300 });
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: {
+      namespace: place.namespace,
+      name: names.publicDocumentSecret,
+      labels: { [labels.managedBy]: labels.managedByValue },
+      annotations: {
+        [annotations.sequence]: String(seq),
+        [contentAnnotation]: digest,
+        [signedAtAnnotation]: String(place.now),
+      },
+    },
+    data: { 'public.json': base64(document), 'spiffe-bundle.json': base64(bundle), seq: base64(String(seq)) },
+  };
+}
+
+function isFresh(secret: Secret, digest: string, now: number): boolean {
+  const given = secret.metadata?.annotations ?? {};
+  return given[contentAnnotation] === digest && now - Number(given[signedAtAnnotation] ?? 0) < documentRefreshMs;
+}
+
+function contentDigest(parts: readonly string[]): string {
+  return createHash('sha256').update(parts.join('\n')).digest('hex');
+}
+
+function base64(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}

@@ -1,0 +1,84 @@
+import type { IstioFederation } from '#crd';
+import type { Finding, TrustedPeer } from '#model';
+import { peerKey, scopesOf } from '#model';
+import { effectiveStalePolicy } from '#planner';
+import { judgeOwnership } from '#trust';
+import type { OwnershipFinding, OwnTrust, PeerMemory } from '#trust';
+
+/** One federation peer with what is known of it, before it is judged among the others. */
+export interface KnownPeer {
+  readonly resource: IstioFederation;
+  readonly memory?: PeerMemory;
+  /** Milliseconds since it last answered, 0 while it answers. */
+  readonly silentMs: number;
+  /** Hosts of its last good document. */
+  readonly hosts: readonly string[];
+}
+
+/** How a peer stands: may it be trusted now, and what stands against it. */
+export interface Standing {
+  readonly peer: KnownPeer;
+  readonly trusted: boolean;
+  readonly findings: readonly Finding[];
+  readonly withdrawnHosts: readonly string[];
+  /** Milliseconds until its silence changes something. */
+  readonly changesInMs?: number;
+}
+
+/** Judges all peers at once: ownership (trust rules 7, 8), deletion, and what their silence costs. Pure. */
+export function standingsOf(peers: readonly KnownPeer[], own: OwnTrust): readonly Standing[] {
+  const claims = peers.flatMap((peer) =>
+    peer.memory === undefined
+      ? []
+      : [
+          {
+            peer: refOf(peer.resource),
+            facts: peer.memory.facts,
+            since: peer.memory.firstContactAt,
+            sharedTrustDomain: false,
+          },
+        ],
+  );
+  const ownership = Map.groupBy(judgeOwnership(claims, own), (finding) => peerKey(finding.peer));
+  return peers.map((peer) => standingOf(peer, ownership.get(peerKey(refOf(peer.resource))) ?? []));
+}
+
+function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[]): Standing {
+  const silence = effectiveStalePolicy({
+    policy: peer.resource.spec.stalePolicy,
+    silentMs: peer.silentMs,
+    hosts: peer.hosts,
+  });
+  const refused = ownership.some(({ refuses }) => refuses);
+  const leaving = peer.resource.metadata.deletionTimestamp !== undefined;
+  return {
+    peer,
+    trusted: peer.memory !== undefined && !refused && !leaving && !silence.trustWithdrawn,
+    findings: ownership.map(({ reason, message }) => ({ reason, message })),
+    withdrawnHosts: silence.withdrawnHosts,
+    ...(silence.changesInMs === undefined ? {} : { changesInMs: silence.changesInMs }),
+  };
+}
+
+/** A trusted peer as the door and the mesh core read it. */
+export function trustedPeer({ peer }: Standing): TrustedPeer | undefined {
+  if (peer.memory === undefined) return undefined;
+  const { facts } = peer.memory;
+  const ref = refOf(peer.resource);
+  return {
+    ...ref,
+    clusterUUID: facts.clusterUUID,
+    trustDomain: facts.trustDomain,
+    clusterDomain: facts.clusterDomain,
+    roots: facts.roots,
+    keys: facts.keys,
+    signed: facts.signed,
+    crls: facts.crls,
+    scopes: scopesOf(ref.kind),
+    legacyAPITokens: false,
+  };
+}
+
+export function refOf(resource: IstioFederation): { readonly kind: 'IstioFederation'; readonly name: string } {
+  return { kind: 'IstioFederation', name: resource.metadata.name };
+}

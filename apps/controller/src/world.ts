@@ -1,0 +1,91 @@
+import type {
+  AuthorizationPolicy,
+  ConfigMap,
+  DestinationRule,
+  Gateway,
+  Node,
+  Pod,
+  Secret,
+  Service,
+  ServiceEntry,
+} from '#istio-api';
+import { Informer, resources } from '#kube';
+import type { ApiObject, KubeClient, KubeLogger, ResourcePath } from '#kube';
+import { labels } from '#model';
+import { producedSelector } from '#planner';
+import type { ControllerConfig } from './config.js';
+
+/** Every collection the controller reads, as always converging local copies. */
+export interface World {
+  readonly federations: Informer<ApiObject>;
+  readonly services: Informer<Service & ApiObject>;
+  readonly pods: Informer<Pod & ApiObject>;
+  readonly nodes: Informer<Node & ApiObject> | undefined;
+  readonly configMaps: Informer<ConfigMap & ApiObject>;
+  /** Secrets of the release namespace that Isthmus wrote. */
+  readonly secrets: Informer<Secret & ApiObject>;
+  /** Private documents, in the peers' namespace. */
+  readonly documents: Informer<Secret & ApiObject>;
+  readonly serviceEntries: Informer<ServiceEntry & ApiObject>;
+  readonly destinationRules: Informer<DestinationRule & ApiObject>;
+  readonly gateways: Informer<Gateway & ApiObject>;
+  readonly authorizationPolicies: Informer<AuthorizationPolicy & ApiObject>;
+  start(signal: AbortSignal): Promise<void>;
+}
+
+export function createWorld(client: KubeClient, config: ControllerConfig, logger: KubeLogger): World {
+  const { mesh, peersNamespace } = config;
+  const all: Informer<never>[] = [];
+  const informer = <T extends ApiObject>(
+    resource: ResourcePath,
+    namespace?: string,
+    labelSelector?: string,
+    transform?: (object: T) => T,
+  ): Informer<T> => {
+    const made = new Informer<T>({
+      client,
+      resource,
+      namespace,
+      labelSelector,
+      logger,
+      ...(transform === undefined ? {} : { transform }),
+    });
+    all.push(made as unknown as Informer<never>);
+    return made;
+  };
+  return {
+    federations: informer(resources.istioFederations),
+    services: informer(resources.services),
+    pods: informer(resources.pods, undefined, undefined, leanPod),
+    nodes: undefined,
+    configMaps: informer(resources.configMaps, mesh.releaseNamespace),
+    secrets: informer(resources.secrets, mesh.releaseNamespace, `${labels.managedBy}=${labels.managedByValue}`),
+    documents: informer(resources.secrets, peersNamespace, producedSelector),
+    serviceEntries: informer(resources.serviceEntries, mesh.importsNamespace, producedSelector),
+    destinationRules: informer(resources.destinationRules, mesh.importsNamespace, producedSelector),
+    gateways: informer(resources.gateways, mesh.releaseNamespace, producedSelector),
+    authorizationPolicies: informer(resources.authorizationPolicies, mesh.rootNamespace, producedSelector),
+    start: async (signal) => {
+      for (const each of all) each.start(signal);
+      await Promise.all(all.map((each) => each.synced));
+    },
+  };
+}
+
+/** What exports ask of a pod: labels, identity, named ports, whether a sidecar stands in it, readiness. */
+function leanPod(pod: Pod & ApiObject): Pod & ApiObject {
+  const { metadata, spec, status } = pod;
+  const containers = (spec?.containers ?? []).map(({ name, ports }) => ({
+    name,
+    ...(ports === undefined ? {} : { ports }),
+  }));
+  return {
+    ...(pod.apiVersion === undefined ? {} : { apiVersion: pod.apiVersion }),
+    ...(pod.kind === undefined ? {} : { kind: pod.kind }),
+    metadata: { ...metadata },
+    spec: { ...(spec as object), containers, initContainers: undefined, volumes: undefined } as unknown as NonNullable<
+      Pod['spec']
+    >,
+    ...(status === undefined ? {} : { status }),
+  } as Pod & ApiObject;
+}
