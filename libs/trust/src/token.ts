@@ -5,7 +5,8 @@ import type { DecodedJws } from './jws.js';
 
 export const tokenIssuer = 'd8-istio';
 const longestBytes = 8192;
-const skewSeconds = 30;
+/** Clock difference that is forgiven, both ways. */
+export const tokenSkewSeconds = 30;
 const furthestExpirySeconds = 300;
 const furthestLegacyApiExpirySeconds = 400 * 24 * 3600;
 const ownLifetimeSeconds = 60;
@@ -48,19 +49,31 @@ export interface TokenExpectation {
   readonly now: number;
 }
 
-/** What a token proved. `expiresAt` in Unix milliseconds: so long a `jti` must be remembered. */
+/** Claims of an accepted token; times in Unix seconds. */
+export interface TokenClaims {
+  readonly sub: string;
+  readonly scope: Scope;
+  readonly exp: number;
+  readonly jti?: string;
+}
+
+/** What a token proved. A `jti` must be remembered until `exp` plus the skew. */
 export interface TokenAccepted {
   readonly ok: true;
   readonly peer: TrustedPeer;
-  readonly jti?: string;
-  readonly expiresAt: number;
+  readonly claims: TokenClaims;
 }
 
-/** Why a token is not taken: HTTP status and a reason for logs (never the token itself). */
+export type TokenRefusalReason = 'malformed' | 'unknown-key' | 'claims' | 'scope' | 'kind';
+
+/** Why a token is not taken: HTTP status, a word for metrics and a sentence for logs (never the token itself). */
 export interface TokenRefused {
   readonly ok: false;
   readonly status: 400 | 401 | 403;
-  readonly reason: string;
+  readonly reason: TokenRefusalReason;
+  readonly message: string;
+  /** Whose key made the signature, once that is proved. */
+  readonly peer?: TrustedPeer;
 }
 
 /**
@@ -73,25 +86,33 @@ export function verifyToken(
   expected: TokenExpectation,
 ): TokenAccepted | TokenRefused {
   const jws = decodeJws(raw, longestBytes);
-  if (typeof jws === 'string') return refuse(400, `malformed token: ${jws}`);
+  if (typeof jws === 'string')
+    return { ok: false, status: 400, reason: 'malformed', message: `malformed token: ${jws}` };
   const peer = signer(jws, registry);
-  if (peer === undefined) return refuse(401, 'no known key of the named cluster made this signature');
+  if (peer === undefined) {
+    const message = 'no known key of the named cluster made this signature';
+    return { ok: false, status: 401, reason: 'unknown-key', message };
+  }
   const fault = claimFault(jws.payload, expected, peer);
-  if (fault !== undefined) return refuse(401, fault);
-  if (jws.payload['scope'] !== expected.scope) return refuse(403, `scope is not ${expected.scope}`);
-  if (!peer.scopes.includes(expected.scope))
-    return refuse(403, `the resource of this peer does not grant ${expected.scope}`);
-  const jti = jws.payload['jti'];
-  return {
-    ok: true,
-    peer,
-    expiresAt: (Number(jws.payload['exp']) + skewSeconds) * 1000,
-    ...(typeof jti === 'string' ? { jti } : {}),
-  };
+  if (fault !== undefined) return { ok: false, status: 401, reason: 'claims', message: fault, peer };
+  const wrongScope = scopeFault(jws.payload, expected, peer);
+  return wrongScope ?? { ok: true, peer, claims: claimsOf(jws.payload, expected.scope) };
 }
 
-function refuse(status: 400 | 401 | 403, reason: string): TokenRefused {
-  return { ok: false, status, reason };
+function scopeFault(
+  claims: Readonly<Record<string, unknown>>,
+  { scope }: TokenExpectation,
+  peer: TrustedPeer,
+): TokenRefused | undefined {
+  if (claims['scope'] !== scope)
+    return { ok: false, status: 403, reason: 'scope', message: `scope is not ${scope}`, peer };
+  if (peer.scopes.includes(scope)) return undefined;
+  return { ok: false, status: 403, reason: 'kind', message: `the resource of this peer does not grant ${scope}`, peer };
+}
+
+function claimsOf(claims: Readonly<Record<string, unknown>>, scope: Scope): TokenClaims {
+  const jti = claims['jti'];
+  return { sub: String(claims['sub']), scope, exp: Number(claims['exp']), ...(typeof jti === 'string' ? { jti } : {}) };
 }
 
 /** Peers under the claimed UUID whose key holds; a UUID has one owner, so at most one answers. */
@@ -137,7 +158,7 @@ function audience(claims: Readonly<Record<string, unknown>>, expected: TokenExpe
 
 function notBefore(claims: Readonly<Record<string, unknown>>, { now }: TokenExpectation): string | undefined {
   if (claims['nbf'] === undefined) return 'nbf is missing';
-  return isSeconds(claims['nbf']) && claims['nbf'] <= now / 1000 + skewSeconds
+  return isSeconds(claims['nbf']) && claims['nbf'] <= now / 1000 + tokenSkewSeconds
     ? undefined
     : 'nbf lies ahead (check both clocks)';
 }
@@ -149,16 +170,16 @@ function expiry(
 ): string | undefined {
   const exp = claims['exp'];
   if (!isSeconds(exp)) return 'exp is missing';
-  if (exp < now / 1000 - skewSeconds) return 'expired (check both clocks)';
+  if (exp < now / 1000 - tokenSkewSeconds) return 'expired (check both clocks)';
   const longLived = scope === 'api' && peer.legacyAPITokens;
   const furthest = longLived ? furthestLegacyApiExpirySeconds : furthestExpirySeconds;
-  return exp <= now / 1000 + furthest + skewSeconds ? undefined : `exp lies more than ${furthest} s ahead`;
+  return exp <= now / 1000 + furthest + tokenSkewSeconds ? undefined : `exp lies more than ${furthest} s ahead`;
 }
 
 function issuedAt(claims: Readonly<Record<string, unknown>>, { now }: TokenExpectation): string | undefined {
   const iat = claims['iat'];
   if (iat === undefined) return undefined;
-  return isSeconds(iat) && iat <= now / 1000 + skewSeconds ? undefined : 'iat lies ahead (check both clocks)';
+  return isSeconds(iat) && iat <= now / 1000 + tokenSkewSeconds ? undefined : 'iat lies ahead (check both clocks)';
 }
 
 function identifier(
