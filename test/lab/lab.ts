@@ -204,8 +204,8 @@ class RunningLab implements Lab {
       if (ids !== undefined) (ids[name] ??= []).push(pid);
     };
     for (const { name, pid, cluster } of this.machine.supervised(table)) file(cluster, name as ProcessName, pid);
-    for (const { pid } of descendants(table, this.machine.pid)) {
-      const part = productPart(commandLine(pid));
+    for (const { pid, parent } of descendants(table, this.machine.pid)) {
+      const part = productPart(commandLine(pid), commandLine(parent));
       const owner = part === undefined ? undefined : this.clusters.find(({ plan }) => mountsFrom(pid, plan.directory));
       if (part !== undefined && owner !== undefined) file(owner.name, part, pid);
     }

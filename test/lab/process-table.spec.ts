@@ -26,15 +26,15 @@ describe('descendants', () => {
 
 describe('productPart', () => {
   it.each([
-    ['node --enable-source-maps /r/dist/apps/controller/src/main.js', 'controller'],
-    ['/x/bin/node /r/dist/apps/metadata-api/src/main.js', 'metadata-api'],
-    ['/x/bin/node /r/dist/apps/mesh/src/main.js --xds-address :15012', 'mesh'],
-    ['unshare --pid --fork node /r/dist/apps/mesh/src/main.js', undefined],
-    ['/usr/local/bin/envoy -c x --service-node router~10.244.0.4~gw.ns~ns.svc.east.example', 'gateway'],
-    ['/usr/local/bin/envoy -c x --service-node sidecar~10.244.0.5~p.ns~ns.svc.east.example', undefined],
-    ['/usr/local/bin/pilot-agent proxy router', undefined],
-    ['', undefined],
-  ])('%s', (line, part) => {
-    expect(productPart(line.split(' '))).toBe(part);
+    ['node --enable-source-maps /r/dist/apps/controller/src/main.js', 'sh', 'controller'],
+    ['/x/bin/node /r/dist/apps/metadata-api/src/main.js', 'sh', 'metadata-api'],
+    ['/x/bin/node /r/dist/apps/mesh/src/main.js --xds-address :15012', 'sh', 'mesh'],
+    ['unshare --pid --fork node /r/dist/apps/mesh/src/main.js', 'sh', undefined],
+    ['/usr/local/bin/envoy -c etc/istio/proxy/envoy-rev.json', '/usr/local/bin/pilot-agent proxy router', 'gateway'],
+    ['/usr/local/bin/envoy -c etc/istio/proxy/envoy-rev.json', '/usr/local/bin/pilot-agent proxy sidecar', undefined],
+    ['/usr/local/bin/pilot-agent proxy router', 'sh', undefined],
+    ['', '', undefined],
+  ])('%s under %s', (line, parent, part) => {
+    expect(productPart(line.split(' '), parent.split(' '))).toBe(part);
   });
 });

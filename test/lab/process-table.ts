@@ -54,10 +54,16 @@ export function mountsFrom(pid: number, directory: string): boolean {
   return readOrEmpty(`/proc/${pid}/mountinfo`).includes(`${directory}/`);
 }
 
-/** Which part of the product a command line is; undefined for wrappers and everything else. Pure. */
-export function productPart(words: readonly string[]): 'controller' | 'metadata-api' | 'mesh' | 'gateway' | undefined {
+/**
+ * Which part of the product a command line is; undefined for wrappers and everything else. An Envoy is told by the agent that
+ * started it: the gateway's runs as a router, the sidecars' do not. Pure.
+ */
+export function productPart(
+  words: readonly string[],
+  parentWords: readonly string[],
+): 'controller' | 'metadata-api' | 'mesh' | 'gateway' | undefined {
   const program = basename(words[0] ?? '');
-  if (program === 'envoy') return words.some((word) => word.startsWith('router~')) ? 'gateway' : undefined;
+  if (program === 'envoy') return parentWords.includes('router') ? 'gateway' : undefined;
   if (program !== 'node') return undefined;
   const app = words.map((word) => /apps\/([a-z-]+)\/src\/main\.js$/.exec(word)?.[1]).find((name) => name !== undefined);
   return app === 'controller' || app === 'metadata-api' || app === 'mesh' ? app : undefined;
