@@ -7,13 +7,16 @@ export class FaultList {
   readonly #faults: Fault[] = [];
   #more = 0;
 
-  add(field: string, value: unknown, message: string): void {
-    if (this.#faults.length < limits.faults) this.#faults.push(faultOf(field, value, message));
+  add(reason: Fault['reason'], field: string, value: unknown, message: string): void {
+    if (this.#faults.length < limits.faults) this.#faults.push(faultOf(reason, field, value, message));
     else this.#more += 1;
   }
 
   list(): readonly Fault[] {
     if (this.#more === 0) return this.#faults;
-    return [...this.#faults, faultOf('(document)', this.#more, 'further faults of this document are not listed')];
+    return [
+      ...this.#faults,
+      faultOf('DocumentInvalid', '(document)', this.#more, 'further faults of this document are not listed'),
+    ];
   }
 }

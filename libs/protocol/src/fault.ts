@@ -1,5 +1,11 @@
+import type { Reason } from '#crd';
+
 /** What is wrong with one field of a document: where, what was there (shortened), and what to do. */
 export interface Fault {
+  readonly reason: Extract<
+    Reason,
+    'DocumentInvalid' | 'ServiceInvalid' | 'DomainConflict' | 'PortConflict' | 'AddressRefused'
+  >;
   readonly field: string;
   readonly value: string;
   readonly message: string;
@@ -10,12 +16,12 @@ export type Decoded<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly faults: readonly Fault[] };
 
 /** `value` is shown as JSON, at most 80 characters of it; signatures and PEM are never secrets here. */
-export function faultOf(field: string, value: unknown, message: string): Fault {
-  return { field, value: shortened(value), message };
+export function faultOf(reason: Fault['reason'], field: string, value: unknown, message: string): Fault {
+  return { reason, field, value: shortened(value), message };
 }
 
 export function refuse(field: string, value: unknown, message: string): { ok: false; faults: readonly Fault[] } {
-  return { ok: false, faults: [faultOf(field, value, message)] };
+  return { ok: false, faults: [faultOf('DocumentInvalid', field, value, message)] };
 }
 
 function shortened(value: unknown): string {

@@ -13,7 +13,7 @@ export function gatewaysFrom(list: readonly unknown[], faults: FaultList): reado
     if (gateway !== undefined) usable.set(`${gateway.address} ${gateway.port}`, gateway);
   }
   if (list.length > limits.gateways)
-    faults.add('ingressGateways', list, `only the first ${limits.gateways} gateways are used`);
+    faults.add('DocumentInvalid', 'ingressGateways', list, `only the first ${limits.gateways} gateways are used`);
   return [...usable.values()];
 }
 
@@ -21,6 +21,7 @@ function gatewayFrom(item: unknown, field: string, faults: FaultList): GatewayAd
   const { address, port } = isObject(item) ? item : {};
   if (typeof address !== 'string' || !isAddress(address)) {
     faults.add(
+      'AddressRefused',
       `${field}.address`,
       address,
       'must be an IP address or a lower-case host name: this gateway is left out',
@@ -28,7 +29,12 @@ function gatewayFrom(item: unknown, field: string, faults: FaultList): GatewayAd
     return undefined;
   }
   if (!isPort(port)) {
-    faults.add(`${field}.port`, port, 'must be a whole number from 1 to 65535: this gateway is left out');
+    faults.add(
+      'AddressRefused',
+      `${field}.port`,
+      port,
+      'must be a whole number from 1 to 65535: this gateway is left out',
+    );
     return undefined;
   }
   return { address, port };

@@ -18,16 +18,26 @@ export function servicesFrom(list: readonly unknown[], faults: FaultList): reado
 function serviceFrom(item: unknown, index: number, faults: FaultList): PublicService | undefined {
   const at = (field: string): string => `publicServices[${index}]${field}`;
   if (!isObject(item)) {
-    faults.add(at(''), item, 'must be an object: left out');
+    faults.add('ServiceInvalid', at(''), item, 'must be an object: left out');
     return undefined;
   }
   const { hostname, ports } = item;
   if (typeof hostname !== 'string' || !isHostname(hostname)) {
-    faults.add(at('.hostname'), hostname, 'must be a lower-case host name (RFC 1123, no wildcard): service left out');
+    faults.add(
+      'DomainConflict',
+      at('.hostname'),
+      hostname,
+      'must be a lower-case host name (RFC 1123, no wildcard): service left out',
+    );
     return undefined;
   }
   if (!Array.isArray(ports) || ports.length === 0 || ports.length > limits.portsPerService) {
-    faults.add(at('.ports'), ports, `must be a list of 1 to ${limits.portsPerService} ports: ${hostname} is left out`);
+    faults.add(
+      'ServiceInvalid',
+      at('.ports'),
+      ports,
+      `must be a list of 1 to ${limits.portsPerService} ports: ${hostname} is left out`,
+    );
     return undefined;
   }
   const names = identitiesFrom(item, at('.subjectAltNames'), faults);
@@ -45,6 +55,7 @@ function portsFrom(list: readonly unknown[], field: string, faults: FaultList): 
     if (port === undefined) continue;
     if (ports.some((other) => other.name === port.name || other.port === port.port))
       faults.add(
+        'PortConflict',
         `${field}[${index}]`,
         `${port.name}=${port.port}`,
         'repeats the name or number of a port before it: left out',
@@ -56,16 +67,16 @@ function portsFrom(list: readonly unknown[], field: string, faults: FaultList): 
 
 function portFrom(item: unknown, field: string, faults: FaultList): PublicServicePort | undefined {
   if (!isObject(item)) {
-    faults.add(field, item, 'must be an object: port left out');
+    faults.add('ServiceInvalid', field, item, 'must be an object: port left out');
     return undefined;
   }
   const { name, port } = item;
   if (typeof name !== 'string' || !isPortName(name)) {
-    faults.add(`${field}.name`, name, 'must be 1 to 63 letters, digits and dashes: port left out');
+    faults.add('ServiceInvalid', `${field}.name`, name, 'must be 1 to 63 letters, digits and dashes: port left out');
     return undefined;
   }
   if (!isPort(port)) {
-    faults.add(`${field}.port`, port, 'must be a whole number from 1 to 65535: port left out');
+    faults.add('ServiceInvalid', `${field}.port`, port, 'must be a whole number from 1 to 65535: port left out');
     return undefined;
   }
   const protocol = protocolFrom(item, field, faults);
@@ -76,7 +87,7 @@ function protocolFrom(item: JsonObject, field: string, faults: FaultList): strin
   const { protocol } = item;
   if (protocol === undefined || protocol === null || protocol === '') return undefined;
   if (typeof protocol === 'string' && isProtocol(protocol)) return protocol;
-  faults.add(`${field}.protocol`, protocol, "is no protocol of Istio: the port's name decides");
+  faults.add('ServiceInvalid', `${field}.protocol`, protocol, "is no protocol of Istio: the port's name decides");
   return undefined;
 }
 
@@ -90,6 +101,7 @@ function identitiesFrom(item: JsonObject, field: string, faults: FaultList): rea
     names.every((name) => typeof name === 'string' && isSpiffeId(name));
   if (fits) return names as readonly string[];
   faults.add(
+    'ServiceInvalid',
     field,
     names,
     `must be at most ${limits.subjectAltNamesPerService} SPIFFE ids (spiffe://<trust domain>/<path>): service left out`,
