@@ -1,0 +1,34 @@
+import { describe, expect, it } from '@jest/globals';
+import { echo, headless, imported } from '../model.fixture.js';
+import { domainsFor } from './virtual-host.js';
+
+describe('domainsFor', () => {
+  it('gives short names in the own namespace', () => {
+    expect(domainsFor(echo, 'demo.svc.cluster.a')).toEqual([
+      'echo.demo.svc.cluster.a',
+      'echo',
+      'echo.demo',
+      'echo.demo.svc',
+      'echo.demo.svc.cluster.a.',
+      '10.96.0.10',
+    ]);
+  });
+  it('gives names with the namespace elsewhere', () => {
+    const domains = domainsFor(echo, 'other.svc.cluster.a');
+    expect(domains).toContain('echo.demo');
+    expect(domains).not.toContain('echo');
+  });
+  it("gives a peer's service its full name only", () => {
+    expect(domainsFor(imported, 'store.svc.cluster.a')).toEqual([
+      'shop.store.svc.cluster.b',
+      'shop.store.svc.cluster.b.',
+      '240.240.0.1',
+    ]);
+  });
+  it('takes single pods of a headless service too', () => {
+    expect(domainsFor(headless, 'demo.svc.cluster.a')).toContain('*.db.demo.svc.cluster.a');
+  });
+  it('puts IPv6 addresses in brackets', () => {
+    expect(domainsFor({ ...echo, addresses: ['fd00::1'] }, 'x')).toContain('[fd00::1]');
+  });
+});
