@@ -1,0 +1,79 @@
+import { listOf, logLevel, optional, port, readVariables, secret, text, wholeNumber, withDefault } from '#platform';
+import type { Secret } from '#platform';
+
+/** Everything the door is told at start; frozen. */
+export interface DoorConfig {
+  /** Release namespace: trust, public document and cluster identity are there. */
+  readonly namespace: string;
+  /** Namespace of the documents made for peers. */
+  readonly peersNamespace: string;
+  readonly host: string;
+  readonly httpsPort: number;
+  readonly httpPort: number;
+  /** Folder with tls.crt and tls.key, as a mounted Secret of type kubernetes.io/tls. */
+  readonly tlsDirectory: string;
+  readonly storeDirectory: string;
+  readonly databaseUrl: Secret | undefined;
+  /** Addresses or CIDRs whose X-Forwarded-For is believed (an ingress in front); none by default. */
+  readonly trustedProxies: readonly string[];
+  /** Requests a second and burst, per source address before a token is looked at. */
+  readonly sourceLimit: RateLimit;
+  /** Requests a second and burst, per peer after its token was verified. */
+  readonly peerLimit: RateLimit;
+  readonly streamsPerPeer: number;
+  /** Longest life of a stream; it ends at a random moment in the last fifth of it. */
+  readonly streamLifeMs: number;
+  /** How long to go on answering after SIGTERM, so that endpoints are forgotten first. */
+  readonly drainDelayMs: number;
+  readonly kubeconfig: string | undefined;
+  readonly logLevel: string;
+}
+
+export interface RateLimit {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+const spec = {
+  POD_NAMESPACE: withDefault(text, 'isthmus-system'),
+  ISTHMUS_PEERS_NAMESPACE: withDefault(text, 'isthmus-peers'),
+  ISTHMUS_LISTEN_HOST: withDefault(text, '0.0.0.0'),
+  ISTHMUS_HTTPS_PORT: withDefault(port, 8443),
+  ISTHMUS_HTTP_PORT: withDefault(port, 8080),
+  ISTHMUS_TLS_DIR: withDefault(text, '/etc/isthmus/tls'),
+  ISTHMUS_STORE_DIR: withDefault(text, '/var/lib/isthmus'),
+  DATABASE_URL: optional(secret),
+  ISTHMUS_TRUSTED_PROXIES: withDefault(listOf(text), []),
+  ISTHMUS_SOURCE_RATE: withDefault(wholeNumber(1, 100_000), 300),
+  ISTHMUS_SOURCE_BURST: withDefault(wholeNumber(1, 100_000), 600),
+  ISTHMUS_PEER_RATE: withDefault(wholeNumber(1, 100_000), 50),
+  ISTHMUS_PEER_BURST: withDefault(wholeNumber(1, 100_000), 200),
+  ISTHMUS_STREAMS_PER_PEER: withDefault(wholeNumber(1, 1_000), 8),
+  ISTHMUS_STREAM_LIFE_MS: withDefault(wholeNumber(1_000, 600_000), 600_000),
+  ISTHMUS_DRAIN_DELAY_MS: withDefault(wholeNumber(0, 60_000), 2_000),
+  KUBECONFIG: optional(text),
+  LOG_LEVEL: withDefault(logLevel, 'info'),
+};
+
+/** Throws `ConfigFaultsError` that lists every fault with its variable. */
+export function loadConfig(environment: Readonly<Record<string, string | undefined>>): DoorConfig {
+  const values = readVariables(spec, environment);
+  return Object.freeze({
+    namespace: values.POD_NAMESPACE,
+    peersNamespace: values.ISTHMUS_PEERS_NAMESPACE,
+    host: values.ISTHMUS_LISTEN_HOST,
+    httpsPort: values.ISTHMUS_HTTPS_PORT,
+    httpPort: values.ISTHMUS_HTTP_PORT,
+    tlsDirectory: values.ISTHMUS_TLS_DIR,
+    storeDirectory: values.ISTHMUS_STORE_DIR,
+    databaseUrl: values.DATABASE_URL,
+    trustedProxies: values.ISTHMUS_TRUSTED_PROXIES,
+    sourceLimit: { perSecond: values.ISTHMUS_SOURCE_RATE, burst: values.ISTHMUS_SOURCE_BURST },
+    peerLimit: { perSecond: values.ISTHMUS_PEER_RATE, burst: values.ISTHMUS_PEER_BURST },
+    streamsPerPeer: values.ISTHMUS_STREAMS_PER_PEER,
+    streamLifeMs: values.ISTHMUS_STREAM_LIFE_MS,
+    drainDelayMs: values.ISTHMUS_DRAIN_DELAY_MS,
+    kubeconfig: values.KUBECONFIG,
+    logLevel: values.LOG_LEVEL,
+  });
+}

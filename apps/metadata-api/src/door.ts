@@ -1,0 +1,162 @@
+import type { Server } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import helmet from 'helmet';
+import type { KubeClient } from '#kube';
+import { createRegistry, Health, NestLogger, startHealthServer } from '#platform';
+import type { HealthServer, Logger } from '#platform';
+import type { Store } from '#store';
+import { wire } from './app.module.js';
+import type { Wiring } from './app.module.js';
+import type { DoorConfig } from './config.js';
+import { Knowledge } from './documents/knowledge.js';
+import { keepCertificate } from './http/certificate.js';
+import { entry } from './http/entry.js';
+
+/** How long open requests may take to end when we drain. */
+const drainMs = 10_000;
+const largestHeaderBytes = 16 * 1024;
+const mostConnections = 5_000;
+
+export interface DoorOptions {
+  readonly config: DoorConfig;
+  readonly client: KubeClient;
+  readonly store: Store;
+  readonly logger: Logger;
+}
+
+/** The running door; ports as bound (0 in the configuration lets the system choose). */
+export interface RunningDoor {
+  readonly httpsPort: number;
+  readonly httpPort: number;
+  /** Answers what is open, ends streams, lets go of everything. */
+  drain(): Promise<void>;
+}
+
+/** The wired app; nothing is contacted before `start`. */
+export interface Door {
+  readonly health: Health;
+  start(): Promise<RunningDoor>;
+  close(): Promise<void>;
+}
+
+/** Wires the door. Fails on whatever is wrong with the wiring itself. */
+export async function createDoor(options: DoorOptions): Promise<Door> {
+  const { config, client, store, logger } = options;
+  const registry = createRegistry('metadata-api');
+  const health = new Health();
+  const knowledge = new Knowledge({
+    client,
+    namespace: config.namespace,
+    peersNamespace: config.peersNamespace,
+    logger,
+  });
+  const wiring = wire({ config, knowledge, store, logger, registry, health });
+  const app = await httpsApp(wiring, config, logger);
+  health.need('documents', () => {
+    const missing = knowledge.missing();
+    return { ok: missing.length === 0, detail: missing.join('; ') };
+  });
+  health.mention('store', () => ({
+    ok: store.available(),
+    detail: store.available()
+      ? 'used tokens are shared by all replicas'
+      : `replay record in this process memory only, audit waits: ${store.reason()}`,
+  }));
+  return {
+    health,
+    close: () => app.close(),
+    start: async () => {
+      const stop = new AbortController();
+      const server = app.getHttpServer() as Server;
+      const releaseCertificate = keepCertificate(server, config.tlsDirectory, logger);
+      const side = await startHealthServer({ health, registry, port: config.httpPort, host: config.host, logger });
+      knowledge.start(stop.signal);
+      await app.listen(config.httpsPort, config.host);
+      const httpsPort = portOf(server);
+      logger.info({ httpsPort, httpPort: side.port }, 'the door is open');
+      const running = { app, server, side, wiring, health, config };
+      return {
+        httpsPort,
+        httpPort: side.port,
+        drain: async () => {
+          await drain(running);
+          releaseCertificate();
+          stop.abort(new Error('drained'));
+        },
+      };
+    },
+  };
+}
+
+async function httpsApp(wiring: Wiring, config: DoorConfig, logger: Logger): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(wiring.module, {
+    httpsOptions: { maxHeaderSize: largestHeaderBytes } as object,
+    bodyParser: false,
+    abortOnError: false,
+    logger: new NestLogger(logger),
+  });
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.set('query parser', false);
+  app.set('trust proxy', config.trustedProxies.length === 0 ? false : [...config.trustedProxies]);
+  app.use(entry(wiring.entry));
+  app.use(helmet());
+  const description = JSON.stringify(openApiDocument(app));
+  app.use('/metadata/openapi.json', (_request: Request, response: Response) => {
+    response.setHeader('content-type', 'application/json; charset=utf-8');
+    response.end(description);
+  });
+  await app.init();
+  limit(app.getHttpServer() as Server);
+  return app;
+}
+
+function openApiDocument(app: NestExpressApplication): object {
+  const about = new DocumentBuilder()
+    .setTitle('Isthmus metadata API')
+    .setDescription('What clusters tell each other; the wire is frozen in docs/protocol.md')
+    .setVersion('1')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'compact JWS, EdDSA' })
+    .build();
+  return SwaggerModule.createDocument(app, about);
+}
+
+/** Slow or silent connections cost a socket for seconds only. */
+function limit(server: Server): void {
+  server.headersTimeout = 10_000;
+  server.requestTimeout = 30_000;
+  server.keepAliveTimeout = 75_000;
+  server.maxConnections = mostConnections;
+  server.maxHeadersCount = 100;
+}
+
+interface Draining {
+  readonly app: NestExpressApplication;
+  readonly server: Server;
+  readonly side: HealthServer;
+  readonly wiring: Wiring;
+  readonly health: Health;
+  readonly config: DoorConfig;
+}
+
+async function drain({ app, server, side, wiring, health, config }: Draining): Promise<void> {
+  health.drain();
+  await sleep(config.drainDelayMs);
+  wiring.streams.endAll('draining');
+  const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  await closed;
+  clearTimeout(cut);
+  await app.close().catch(() => undefined);
+  await side.close();
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
