@@ -61,6 +61,7 @@ export async function writeClusterFiles(cluster: ClusterPlan, secret: string): P
     mode: 0o600,
   });
   writeFileSync(join(directory, 'Corefile'), corefile(cluster));
+  writeFileSync(join(directory, 'audit-policy.json'), JSON.stringify(auditPolicy));
   writeFileSync(join(directory, 'kube-proxy.json'), JSON.stringify(kubeProxyConfiguration(cluster)));
 }
 
@@ -135,6 +136,9 @@ export function storageAndApi(plan: LabPlan, cluster: ClusterPlan): readonly Pro
       '--allow-privileged=true',
       '--profiling=false',
       '--event-ttl=10m',
+      `--audit-policy-file=${file('audit-policy.json')}`,
+      `--audit-log-path=${join(cluster.directory, 'logs/audit.log')}`,
+      '--audit-log-maxsize=50',
     ]),
   ];
 }
@@ -183,6 +187,17 @@ export function controllersAndNetwork(plan: LabPlan, cluster: ClusterPlan): read
     spec(cluster, 'node-agent', nodeAgentCommand(plan, cluster)),
   ];
 }
+
+/** What our own service accounts ask of the API server is kept in `logs/audit.log`: which rights they need can be read there. */
+const auditPolicy = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [
+    { level: 'Metadata', userGroups: ['system:serviceaccounts:isthmus-system', 'system:serviceaccounts:istio-system'] },
+    { level: 'None' },
+  ],
+};
 
 /** kube-proxy's configuration; the connection tracking limits of the machine are left alone. */
 function kubeProxyConfiguration(cluster: ClusterPlan): object {

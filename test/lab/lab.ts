@@ -203,7 +203,9 @@ class RunningLab implements Lab {
       const ids = found.get(cluster);
       if (ids !== undefined) (ids[name] ??= []).push(pid);
     };
-    for (const { name, pid, cluster } of this.machine.supervised(table)) file(cluster, name as ProcessName, pid);
+    for (const { name, pid, cluster } of this.machine.supervised(table)) {
+      if (name !== 'anchor') file(cluster, name as ProcessName, pid);
+    }
     for (const { pid, parent } of descendants(table, this.machine.pid)) {
       const part = productPart(commandLine(pid), commandLine(parent));
       const owner = part === undefined ? undefined : this.clusters.find(({ plan }) => mountsFrom(pid, plan.directory));
