@@ -349,6 +349,33 @@ describe('node agent', () => {
     expect((await pods('job-name=work'))[0]?.status?.phase).toBe('Succeeded');
   }, 30_000);
 
+  it('runs hooks, answers TCP and node-network probes, and gives the app its time to end', async () => {
+    const slow = 'trap "sleep 0.5; echo ended >>/shared/log; exit 0" TERM; while :; do sleep 0.1; done';
+    const hook = (word: string): object => ({ exec: { command: ['sh', '-c', `echo ${word} >>/shared/log`] } });
+    const hostPath = join(lab.directory, 'hooks');
+    await createPod('hooked', {
+      hostNetwork: true,
+      containers: [
+        { ...shell('app', slow), ...shared, lifecycle: { postStart: hook('started'), preStop: hook('stopping') } },
+        {
+          name: 'server',
+          image: 'test/node',
+          args: ['-e', server.replace('8080', '18080')],
+          startupProbe: { tcpSocket: { port: 18_080 }, periodSeconds: 1 },
+          livenessProbe: { httpGet: { path: '/', port: 18_080 }, periodSeconds: 1 },
+          env: [podName],
+        },
+      ],
+      volumes: [{ name: 'shared', hostPath: { path: hostPath, type: 'DirectoryOrCreate' } }],
+    });
+    const pod = await podIs('hooked', isReady);
+    expect(pod.status?.podIP).toBe(east.plan.nodeAddress);
+    expect(readFileSync(join(hostPath, 'log'), 'utf8')).toBe('started\n');
+    await east.api.delete(`${core('pods', 'hooked')}?gracePeriodSeconds=5`);
+    await podIsGone('hooked');
+    expect(readFileSync(join(hostPath, 'log'), 'utf8')).toBe('started\nstopping\nended\n');
+  }, 30_000);
+
   it('waits for a missing ConfigMap and an unknown image, saying so, and goes on when they come', async () => {
     const volumes = [{ name: 'late', configMap: { name: 'late' } }];
     const volumeMounts = [{ name: 'late', mountPath: '/late' }];

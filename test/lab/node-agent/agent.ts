@@ -21,6 +21,11 @@ interface ServiceObject {
   readonly spec?: { readonly clusterIP?: string; readonly ports?: readonly { readonly port: number }[] };
 }
 
+/** Marks are named after the pod's uid first. */
+function uidOf(id: string): string {
+  return id.split('.')[0] ?? '';
+}
+
 /** The node: one worker per pod that is bound to it. Ends with the signal and leaves all containers running. */
 export class NodeAgent {
   private readonly workers = new Map<string, PodWorker>();
@@ -54,7 +59,7 @@ export class NodeAgent {
       apiService: await this.findApiService(signal),
       now: Date.now,
     };
-    landmarks.follow((id) => this.workers.get(id.split('.')[0] ?? '')?.mark(), signal);
+    landmarks.follow((id) => this.workers.get(uidOf(id))?.mark(), signal);
     pods.onChange((_key, current, previous) => this.podChanged(this.context, current, previous));
     configMaps.onChange((key) => this.objectChanged('configMaps', key));
     secrets.onChange((key) => this.objectChanged('secrets', key));
@@ -72,6 +77,8 @@ export class NodeAgent {
       if (pod === undefined) this.endOrphan(context, record);
       else this.lead(context, pod, record);
     }
+    const known = new Set(this.workers.keys());
+    context.landmarks.keepOnly((id) => known.has(uidOf(id)));
     for (const pod of wanted.values()) if (!this.workers.has(pod.metadata.uid)) this.lead(context, pod);
     this.logger.info({ pods: this.workers.size }, 'node agent is ready');
   }

@@ -17,6 +17,8 @@ import { Prober } from './prober.js';
 import type { NodeContext } from './settings.js';
 
 const startTimeoutMs = 15_000;
+/** A start that left no mark this long after it was written down came to nothing: the agent died in between. */
+const lostStartMs = 6000;
 const hookTimeoutMs = 60_000;
 /** How long a process that is gone may owe its exit code before it counts as killed. */
 const exitCodeGraceMs = 1000;
@@ -169,7 +171,7 @@ export class PodContainers {
     const now = this.context.now();
     const since = this.goneSince.get(name) ?? now;
     this.goneSince.set(name, since);
-    const grace = record?.process === undefined ? startTimeoutMs : exitCodeGraceMs;
+    const grace = record?.process === undefined ? lostStartMs : exitCodeGraceMs;
     if (now - since < grace) return false;
     this.ended(name, record?.process === undefined ? startFailedCode : killedCode, this.time());
     return true;

@@ -50,68 +50,75 @@ export function planPod(picture: PodPicture): PodPlan {
   if (init !== undefined && !begun) return init;
   const main = mainPlan(picture);
   if (main.stage !== 'running') return main;
-  return { ...main, start: [...(init?.start ?? []), ...main.start], ...earliest(init?.wakeAt, main.wakeAt) };
+  return { ...main, start: [...(init?.start ?? []), ...main.start], ...earliest([init?.wakeAt, main.wakeAt]) };
 }
 
 /** Undefined when nothing of the init containers stands in the way. */
 function initPlan(picture: PodPicture, begun: boolean): PodPlan | undefined {
-  const { spec, containers, health } = picture;
   const start: string[] = [];
-  let wakeAt: number | undefined;
-  for (const container of spec.initContainers ?? []) {
-    const record = containers[container.name];
-    if (!isSidecar(container)) {
-      if (begun || record?.ended?.exitCode === 0) continue;
-      if (record?.ended !== undefined && spec.restartPolicy === 'Never') return { stage: 'failed', start: [] };
-      return { stage: 'initializing', ...startOrWait(picture, container, start) };
-    }
-    const step = isRunning(record) ? { start: [] } : startOrWait(picture, container, []);
+  const times: (number | undefined)[] = [];
+  for (const container of picture.spec.initContainers ?? []) {
+    const step = isSidecar(container) ? sidecarStep(picture, container, begun) : initStep(picture, container, begun);
+    if (step === 'failed') return { stage: 'failed', start: [] };
     start.push(...step.start);
-    wakeAt = earliest(wakeAt, step.wakeAt).wakeAt;
-    if (!begun && !(isRunning(record) && health.get(container.name)?.started === true)) {
-      return { stage: 'initializing', start, ...earliest(wakeAt, undefined) };
-    }
+    times.push(step.wakeAt);
+    if (step.blocks) return { stage: 'initializing', start, ...earliest(times) };
   }
-  return start.length === 0 && wakeAt === undefined
-    ? undefined
-    : { stage: 'running', start, ...earliest(wakeAt, undefined) };
+  const nothing = start.length === 0 && times.every((time) => time === undefined);
+  return nothing ? undefined : { stage: 'running', start, ...earliest(times) };
+}
+
+interface InitStep extends Start {
+  /** What comes after it has to wait. */
+  readonly blocks: boolean;
+}
+
+function initStep(picture: PodPicture, container: Container, begun: boolean): InitStep | 'failed' {
+  const record = picture.containers[container.name];
+  if (begun || record?.ended?.exitCode === 0) return { start: [], blocks: false };
+  if (record?.ended !== undefined && picture.spec.restartPolicy === 'Never') return 'failed';
+  return { ...startOrWait(picture, container), blocks: true };
+}
+
+function sidecarStep(picture: PodPicture, container: Container, begun: boolean): InitStep {
+  const running = isRunning(picture.containers[container.name]);
+  const up = running && picture.health.get(container.name)?.started === true;
+  return { ...startOrWait(picture, container), blocks: !begun && !up };
 }
 
 function mainPlan(picture: PodPicture): PodPlan {
   const { spec, containers } = picture;
   const policy = spec.restartPolicy ?? 'Always';
-  const start: string[] = [];
-  let wakeAt: number | undefined;
-  let over = 0;
-  let failed = 0;
+  const steps: Start[] = [];
+  const codes: number[] = [];
   for (const container of spec.containers) {
     const ended = containers[container.name]?.ended;
-    if (isRunning(containers[container.name])) continue;
-    if (ended !== undefined && (policy === 'Never' || (policy === 'OnFailure' && ended.exitCode === 0))) {
-      over += 1;
-      failed += ended.exitCode === 0 ? 0 : 1;
-      continue;
-    }
-    const step = startOrWait(picture, container, []);
-    start.push(...step.start);
-    wakeAt = earliest(wakeAt, step.wakeAt).wakeAt;
+    const done = ended !== undefined && (policy === 'Never' || (policy === 'OnFailure' && ended.exitCode === 0));
+    if (done) codes.push(ended.exitCode);
+    else steps.push(startOrWait(picture, container));
   }
-  if (over === spec.containers.length) return { stage: failed === 0 ? 'succeeded' : 'failed', start: [] };
-  return { stage: 'running', start, ...earliest(wakeAt, undefined) };
+  if (steps.length === 0) return { stage: codes.every((code) => code === 0) ? 'succeeded' : 'failed', start: [] };
+  return {
+    stage: 'running',
+    start: steps.flatMap(({ start }) => start),
+    ...earliest(steps.map(({ wakeAt }) => wakeAt)),
+  };
 }
 
-function startOrWait(
-  { containers, now }: PodPicture,
-  { name }: Container,
-  before: readonly string[],
-): { readonly start: readonly string[]; readonly wakeAt?: number } {
+interface Start {
+  readonly start: readonly string[];
+  readonly wakeAt?: number;
+}
+
+/** Nothing for a container that runs, its start when that is due, else the time at which it will be. */
+function startOrWait({ containers, now }: PodPicture, { name }: Container): Start {
   const record = containers[name];
-  if (isRunning(record)) return { start: before };
+  if (isRunning(record)) return { start: [] };
   const due = record?.ended === undefined ? now : Date.parse(record.ended.finishedAt) + restartPause(record.deaths);
-  return due <= now ? { start: [...before, name] } : { start: before, wakeAt: due };
+  return due <= now ? { start: [name] } : { start: [], wakeAt: due };
 }
 
-function earliest(a: number | undefined, b: number | undefined): { readonly wakeAt?: number } {
-  const times = [a, b].filter((time) => time !== undefined);
-  return times.length === 0 ? {} : { wakeAt: Math.min(...times) };
+function earliest(times: readonly (number | undefined)[]): { readonly wakeAt?: number } {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? {} : { wakeAt: Math.min(...known) };
 }

@@ -29,6 +29,8 @@ export interface PodRecord {
   readonly podIp: string;
   readonly startTime: string;
   readonly sandbox?: { readonly attempt: number; readonly process: ProcessIdentity };
+  /** The last sandbox that was begun; without `sandbox` its start has not been seen to succeed. */
+  readonly sandboxAttempt?: number;
   readonly containers: Readonly<Record<string, ContainerRecord>>;
   /** Name of the first app container, where commands are run. */
   readonly mainContainer: string;
@@ -97,8 +99,18 @@ export class PodMemory {
   }
 
   change(part: Partial<PodRecord>): void {
-    this.current = { ...this.current, ...part };
-    saveRecord(this.state, this.current);
+    this.replace({ ...this.current, ...part });
+  }
+
+  /** Notes a start before it happens: the sandbox before and all containers in it count no more. */
+  beginSandbox(attempt: number): void {
+    const { sandbox, ...rest } = this.current;
+    this.replace({ ...rest, sandboxAttempt: attempt, containers: sandbox === undefined ? rest.containers : {} });
+  }
+
+  private replace(record: PodRecord): void {
+    this.current = record;
+    saveRecord(this.state, record);
   }
 
   container(name: string): ContainerRecord | undefined {

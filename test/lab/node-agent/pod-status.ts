@@ -53,21 +53,25 @@ function phaseOf(stage: PodPlan['stage'], main: readonly ContainerStatus[]): str
 
 function containerStatus(container: Container, facts: StatusFacts): ContainerStatus {
   const record = facts.record.containers[container.name];
-  const image = container.image ?? '';
-  const running = isRunning(record) && record?.process !== undefined;
-  const health = running ? facts.health.get(container.name) : undefined;
+  const { name, image = '' } = container;
+  const { ready, started } = healthOf(name, record, facts);
   const completed = isInit(container, facts.pod.spec) && !isSidecar(container) && record?.ended?.exitCode === 0;
   return {
-    name: container.name,
+    name,
     image,
     imageID: `lab://${image}`,
     ...(record?.process === undefined ? {} : { containerID: `process://${record.id}` }),
-    ready: completed || health?.ready === true,
-    started: health?.started === true,
+    ready: completed || ready,
+    started,
     restartCount: record?.attempt ?? 0,
     state: stateOf(container, record, facts),
     lastState: lastStateOf(container, record, facts),
   };
+}
+
+function healthOf(name: string, record: ContainerRecord | undefined, facts: StatusFacts): Health {
+  const running = isRunning(record) && record?.process !== undefined;
+  return (running ? facts.health.get(name) : undefined) ?? { ready: false, started: false };
 }
 
 function isInit(container: Container, spec: PodSpec): boolean {

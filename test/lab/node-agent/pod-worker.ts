@@ -304,7 +304,7 @@ export class PodWorker {
     });
     while (!this.isGone) {
       try {
-        const { status } = await this.context.client.request({ method: 'DELETE', path, body, timeoutMs: 5000 });
+        const { status } = await this.context.client.request({ method: 'DELETE', path, body, timeoutMs: 15_000 });
         if (status < 300 || status === 404 || status === 409) return;
         this.context.logger.warn({ pod: this.label, status }, 'pod could not be deleted: trying again');
       } catch (error) {

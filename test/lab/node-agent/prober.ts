@@ -14,6 +14,51 @@ const quickMs = 100;
 const quickForMs = 3000;
 const growth = 1.3;
 
+/** Counts answers against a probe's thresholds, and says when to ask again. Times in ms of a monotonic clock. */
+export class Pace {
+  private readonly periodMs: number;
+  private successes = 0;
+  private failures = 0;
+  private begunAt = 0;
+  private countedAt = Number.NEGATIVE_INFINITY;
+  private nextMs: number;
+
+  constructor(
+    private readonly probe: Probe,
+    quick: boolean,
+  ) {
+    this.periodMs = (probe.periodSeconds ?? 10) * 1000;
+    this.nextMs = quick ? quickMs : this.periodMs;
+  }
+
+  get pauseMs(): number {
+    return Math.min(this.nextMs, this.periodMs);
+  }
+
+  begin(now: number): void {
+    this.begunAt = now;
+  }
+
+  /** True when the threshold of successes is reached. */
+  success(): boolean {
+    this.successes += 1;
+    this.failures = 0;
+    this.nextMs = this.periodMs;
+    return this.successes >= (this.probe.successThreshold ?? 1);
+  }
+
+  /** True when the threshold of failures is reached; quick questions count no more often than the period says. */
+  failure(now: number): boolean {
+    this.successes = 0;
+    if (now - this.begunAt > quickForMs) this.nextMs *= growth;
+    // A tenth of a period of tolerance: timers are late, never early.
+    if (now - this.countedAt < this.periodMs * 0.9) return false;
+    this.countedAt = now;
+    this.failures += 1;
+    return this.failures >= (this.probe.failureThreshold ?? 3);
+  }
+}
+
 /** Probes one running container: startup first, then readiness and liveness at their periods. */
 export class Prober {
   private readonly stopping = new AbortController();
@@ -88,28 +133,15 @@ export class Prober {
     quick: boolean,
     verdict: (success: boolean, reason: string) => boolean,
   ): Promise<void> {
-    const { initialDelaySeconds = 0, successThreshold = 1, failureThreshold = 3 } = probe;
-    const periodMs = (probe.periodSeconds ?? 10) * 1000;
-    const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
-    await this.pause(initialDelaySeconds * 1000);
-    const began = performance.now();
-    let [successes, failures, countedAt, quickPause] = [0, 0, Number.NEGATIVE_INFINITY, quick ? quickMs : periodMs];
+    const pace = new Pace(probe, quick);
+    await this.pause((probe.initialDelaySeconds ?? 0) * 1000);
+    pace.begin(performance.now());
     while (!this.stopping.signal.aborted) {
-      const fault = await check(probe, this.target, timeoutMs);
+      const fault = await check(probe, this.target, (probe.timeoutSeconds ?? 1) * 1000);
       if (this.stopping.signal.aborted) return;
-      const now = performance.now();
-      if (fault === undefined) {
-        [successes, failures, quickPause] = [successes + 1, 0, periodMs];
-        if (successes >= successThreshold && !verdict(true, '')) return;
-      } else {
-        successes = 0;
-        // A tenth of a period of tolerance: timers are late, never early.
-        const counts = now - countedAt >= periodMs * 0.9;
-        if (counts) [failures, countedAt] = [failures + 1, now];
-        if (counts && failures >= failureThreshold && !verdict(false, fault)) return;
-        if (now - began > quickForMs) quickPause = Math.min(quickPause * growth, periodMs);
-      }
-      await this.pause(Math.min(quickPause, periodMs));
+      const decided = fault === undefined ? pace.success() : pace.failure(performance.now());
+      if (decided && !verdict(fault === undefined, fault ?? '')) return;
+      await this.pause(pace.pauseMs);
     }
   }
 

@@ -59,6 +59,6 @@ export class StatusPublisher {
     // With the uid a pod of the same name that came after is refused (409), not overwritten.
     const body = { metadata: { uid }, status: { ...wanted, conditions } };
     const path = `/api/v1/namespaces/${namespace}/pods/${name}/status`;
-    await this.client.patch(path, body, 'application/strategic-merge-patch+json', { timeoutMs: 5000 });
+    await this.client.patch(path, body, 'application/strategic-merge-patch+json', { timeoutMs: 15_000 });
   }
 }

@@ -1,5 +1,5 @@
 import { NotYet } from './fault.js';
-import type { Container, PodSpec } from './pod-types.js';
+import type { Container, PodSecurityContext, PodSpec } from './pod-types.js';
 
 /** Whom a container's process runs as. */
 export interface Identity {
@@ -36,25 +36,27 @@ const defaultCapabilities = [
 export function identityOf(pod: PodSpec, container: Container, imageUser = 0): Identity {
   const own = container.securityContext ?? {};
   const shared = pod.securityContext ?? {};
-  const uid = own.runAsUser ?? shared.runAsUser ?? imageUser;
-  const gid = own.runAsGroup ?? shared.runAsGroup ?? (uid === imageUser ? imageUser : 0);
-  if ((own.runAsNonRoot ?? shared.runAsNonRoot) === true && uid === 0) {
+  const { runAsUser: uid = imageUser, runAsGroup, runAsNonRoot } = { ...shared, ...own };
+  const gid = runAsGroup ?? (uid === imageUser ? imageUser : 0);
+  if (runAsNonRoot === true && uid === 0) {
     throw new NotYet(
       'CreateContainerConfigError',
       `container ${container.name} has runAsNonRoot and would run as user 0: set runAsUser`,
     );
   }
-  const groups = new Set([
-    ...(shared.supplementalGroups ?? []),
-    ...(shared.fsGroup === undefined ? [] : [shared.fsGroup]),
-  ]);
   return {
     uid,
     gid,
-    groups: [...groups].filter((group) => group !== gid).sort((a, b) => a - b),
+    groups: groupsOf(pod.securityContext, gid),
     capabilities: capabilitiesOf(container),
     noNewPrivileges: own.allowPrivilegeEscalation === false && own.privileged !== true,
   };
+}
+
+function groupsOf(shared: PodSecurityContext = {}, gid: number): readonly number[] {
+  const { supplementalGroups = [], fsGroup } = shared;
+  const groups = new Set([...supplementalGroups, ...(fsGroup === undefined ? [] : [fsGroup])]);
+  return [...groups].filter((group) => group !== gid).sort((a, b) => a - b);
 }
 
 function capabilitiesOf(container: Container): readonly string[] | 'all' {

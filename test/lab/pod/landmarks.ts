@@ -1,6 +1,6 @@
 import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A container process that ended: exit code as the shell tells it (128 + signal) and when. */
@@ -23,7 +23,7 @@ export class Landmarks {
   /** Calls back with the id whose marks changed, until the signal is aborted. */
   follow(listener: (id: string) => void, signal: AbortSignal): void {
     this.watcher = watch(this.directory, { persistent: true }, (_event, name) => {
-      if (name !== null) listener(name.replace(/\.(started|exited)$/, ''));
+      if (name !== null) listener(idOf(name));
     });
     signal.addEventListener('abort', () => this.watcher?.close(), { once: true });
   }
@@ -48,10 +48,19 @@ export class Landmarks {
     return { exitCode: Number(code), finishedAt: new Date(Number(seconds) * 1000).toISOString() };
   }
 
+  /** Removes marks that belong to nobody any more. */
+  keepOnly(wanted: (id: string) => boolean): void {
+    for (const name of readdirSync(this.directory)) if (!wanted(idOf(name))) rmSync(join(this.directory, name));
+  }
+
   forget(id: string): void {
     rmSync(this.startedFile(id), { force: true });
     rmSync(this.exitedFile(id), { force: true });
   }
+}
+
+function idOf(name: string): string {
+  return name.replace(/\.(started|exited)$/, '');
 }
 
 function readIfThere(path: string): string | undefined {
