@@ -394,23 +394,52 @@ describe('node agent', () => {
   }, 30_000);
 
   it('has a pod running soon after it is bound, and in service soon after it answers', async () => {
-    const times: number[] = [];
+    const spec = { selector: { app: 'quick' }, ports: [{ port: 80, targetPort: 8080 }] };
+    await east.api.create(core('services'), { metadata: { name: 'quick' }, spec });
+    const running: number[] = [];
+    const serving: number[] = [];
     for (let round = 0; round < 5; round += 1) {
-      const name = `quick-${round}`;
       const begun = performance.now();
-      await createPod(name, {
+      await createPod('quick', {
         nodeName: east.plan.nodeName,
-        containers: [shell('app', 'sleep 3600')],
         terminationGracePeriodSeconds: 0,
+        containers: [
+          {
+            name: 'app',
+            image: 'test/node',
+            args: ['-e', server],
+            env: [podName],
+            readinessProbe: { tcpSocket: { port: 8080 } },
+          },
+        ],
       });
-      await podIs(name, ({ status }) => status?.phase === 'Running');
-      times.push(performance.now() - begun);
-      await east.api.delete(core('pods', name));
+      await podIs('quick', ({ status }) => status?.phase === 'Running');
+      running.push(performance.now() - begun);
+      await waitFor(servesQuick, { what: 'endpoint', timeoutMs: 10_000, everyMs: 20 });
+      serving.push(performance.now() - begun);
+      await east.api.delete(core('pods', 'quick'));
+      await podIsGone('quick');
     }
-    // Includes two calls of ours and the reading every 20 ms; the machine may be busy with other things.
-    expect(times.sort((a, b) => a - b)[2]).toBeLessThan(600);
-  }, 30_000);
+    const median = (times: number[]): number => times.sort((a, b) => a - b)[2] ?? Number.NaN;
+    console.info(
+      `created to running: ${running.map(Math.round).join(', ')} ms; to its endpoint: ${serving.map(Math.round).join(', ')} ms`,
+    );
+    // Both include the calls that create it and the looking every 20 ms; the machine may be busy with other things.
+    expect(median(running)).toBeLessThan(600);
+    expect(median(serving)).toBeLessThan(1200);
+  }, 60_000);
 });
+
+async function servesQuick(): Promise<true | undefined> {
+  interface Slice {
+    readonly endpoints?: readonly { readonly conditions?: { readonly ready?: boolean } }[] | null;
+  }
+  const path = `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=kubernetes.io/service-name%3Dquick`;
+  const { items } = await east.api.list<Slice>(path);
+  return items.some(({ endpoints }) => endpoints?.some(({ conditions }) => conditions?.ready === true))
+    ? true
+    : undefined;
+}
 
 const shared = { volumeMounts: [{ name: 'shared', mountPath: '/shared' }] };
 

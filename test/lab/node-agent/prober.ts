@@ -134,7 +134,8 @@ export class Prober {
     verdict: (success: boolean, reason: string) => boolean,
   ): Promise<void> {
     const pace = new Pace(probe, quick);
-    await this.pause((probe.initialDelaySeconds ?? 0) * 1000);
+    // What isn't in a hurry, liveness above all, is left alone for one period.
+    await this.pause((probe.initialDelaySeconds ?? 0) * 1000 + (quick ? 0 : pace.pauseMs));
     pace.begin(performance.now());
     while (!this.stopping.signal.aborted) {
       const fault = await check(probe, this.target, (probe.timeoutSeconds ?? 1) * 1000);

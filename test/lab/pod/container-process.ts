@@ -32,11 +32,14 @@ export function asContainer(
   return ['/usr/bin/env', '-i', '-C', launch.workingDir, ...variables, ...setpriv(launch.identity)];
 }
 
+const leaveMark = 'echo "$0" >&3; exec 3>&-; exec "$@"';
+
 /**
  * Script of a container's first process: it mounts the root, runs the command in it as a child and leaves the exit code in a
  * file. It is process 1 of the container's own process namespace, so whatever the command leaves behind ends with it.
  */
 export function containerScript(launch: ContainerLaunch, fstabFile: string): string {
+  const command = commandLine([...asContainer(launch), ...launch.command]);
   const readOnly = launch.readOnlyRoot ? [`mount -o remount,bind,ro ${quote(launch.root)} || end 128`] : [];
   return [
     `trap : TERM INT HUP`,
@@ -48,8 +51,8 @@ export function containerScript(launch: ContainerLaunch, fstabFile: string): str
     ...readOnly,
     '(',
     '  read -r pid rest </proc/self/stat',
-    `  echo "$pid" >${quote(launch.startedFile)}`,
-    `  exec chroot ${quote(launch.root)} ${commandLine([...asContainer(launch), ...launch.command])}`,
+    // The mark is left from inside the root: whoever sees it may join the process and finds itself in the right place.
+    `  exec chroot ${quote(launch.root)} /bin/sh -c ${quote(leaveMark)} "$pid" ${command} 3>${quote(launch.startedFile)}`,
     ')',
     'end $?',
     '',
