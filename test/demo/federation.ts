@@ -1,0 +1,321 @@
+import { readFileSync } from 'node:fs';
+import { demoNamespace, echoService, federationIsReady, startLoad } from '../lab/index.js';
+import { mintCertificate } from './certificates.js';
+import { startLegacyPeer } from './legacy.js';
+import type { RunningLegacyPeer } from './legacy.js';
+import {
+  call,
+  callGateway,
+  condition,
+  federation,
+  gatewayAddress,
+  holdConnection,
+  label,
+  onlyForLabel,
+  publicLabel,
+  serviceEntryHosts,
+} from './scene.js';
+import type { Scene } from './scene.js';
+import { eventually } from './story.js';
+import type { Story } from './story.js';
+
+const federations = '/apis/isthmus.dev/v1alpha1/istiofederations';
+const westEcho = 'echo.demo.svc.west.example';
+const eastClient = 'spiffe://east.example/ns/demo/sa/client';
+
+function peerResource(name: string, spec: object): object {
+  return { apiVersion: 'isthmus.dev/v1alpha1', kind: 'IstioFederation', metadata: { name }, spec };
+}
+
+/** From two installed clusters to one call, and everything that must not work. */
+export async function tellFederation(scene: Scene, story: Story): Promise<void> {
+  await join(scene, story);
+  await share(scene, story);
+  await callAcross(scene, story);
+  await refuse(scene, story);
+  await unshare(scene, story);
+  await killControlPlane(scene, story);
+  await rotateKey(scene, story);
+}
+
+async function join({ a, b }: Scene, story: Story): Promise<void> {
+  await story.step(
+    'an IstioFederation on each side; both become Ready',
+    async () => {
+      const spec = (peer: Scene['a'], exports?: object): object => ({
+        trustDomain: peer.plan.trustDomain,
+        metadataEndpoint: peer.metadataEndpoint,
+        metadata: { ca: readFileSync(peer.files.serving, 'utf8') },
+        ...(exports === undefined ? {} : { exports }),
+      });
+      const forAll = { serviceSelector: { matchExpressions: [{ key: onlyForLabel, operator: 'DoesNotExist' }] } };
+      await a.api.apply(`${federations}/${b.name}`, peerResource(b.name, spec(b)));
+      await b.api.apply(`${federations}/${a.name}`, peerResource(a.name, spec(a, forAll)));
+      await Promise.all([federationIsReady(a, b.name), federationIsReady(b, a.name)]);
+      const ready = await condition(a, b.name, 'TrustEstablished');
+      return `${a.name} about ${b.name}: ${ready?.message ?? ''}`;
+    },
+    true,
+  );
+}
+
+async function share({ a, b }: Scene, story: Story): Promise<void> {
+  await story.step(
+    'Service echo labelled public in west: its ServiceEntry appears in east',
+    async () => {
+      const started = performance.now();
+      await label(b, 'echo', { [publicLabel]: '' });
+      await eventually(
+        'the ServiceEntry',
+        5_000,
+        async () => ((await serviceEntryHosts(a)).includes(westEcho) ? true : undefined),
+        5,
+      );
+      return `${Math.round(performance.now() - started)} ms after the label was set`;
+    },
+    true,
+  );
+}
+
+function clientSeen(body: unknown): string {
+  const headers = (body as { readonly headers?: Readonly<Record<string, string>> }).headers ?? {};
+  return headers['x-forwarded-client-cert'] ?? '';
+}
+
+async function callAcross({ lab, a }: Scene, story: Story): Promise<void> {
+  await story.step(
+    'a plain HTTP client in east calls echo in west by name; west sees who calls, a forged header notwithstanding',
+    async () => {
+      const answer = await eventually('the call', 10_000, async () => {
+        const result = await call(
+          lab,
+          a,
+          'call-http',
+          `http://${westEcho}/demo`,
+          '--header',
+          'x-forwarded-client-cert: URI=spiffe://west.example/ns/kube-system/sa/admin',
+        );
+        if (!result.ok) throw new Error(JSON.stringify(result).slice(0, 300));
+        return result;
+      });
+      const seen = clientSeen(answer.body);
+      if (!seen.includes(`URI=${eastClient}`) || seen.includes('admin'))
+        throw new Error(`west saw ${seen || 'nobody'}`);
+      return `answered in ${answer.ms} ms; the caller as west saw it: ${/URI=[^;,]+/.exec(seen)?.[0] ?? ''}`;
+    },
+  );
+  await story.step('gRPC, the same way', async () => {
+    const answer = await eventually('the call', 10_000, async () =>
+      okOf(await call(lab, a, 'call-grpc', `${westEcho}:9090`)),
+    );
+    return `answered in ${answer.ms} ms`;
+  });
+  await story.step('raw TCP, the same way', async () => {
+    const answer = await eventually('the call', 10_000, async () =>
+      okOf(await call(lab, a, 'call-tcp', `${westEcho}:9000`)),
+    );
+    return `answered in ${answer.ms} ms`;
+  });
+}
+
+function okOf<T extends { readonly ok: boolean }>(result: T): T {
+  if (!result.ok) throw new Error(JSON.stringify(result).slice(0, 300));
+  return result;
+}
+
+async function refuse(scene: Scene, story: Story): Promise<void> {
+  const { lab, a, b } = scene;
+  const gateway = await gatewayAddress(b);
+  const genuine = await mintCertificate(lab, a, eastClient, 'genuine');
+  let third: RunningLegacyPeer | undefined;
+  await story.step('an unlabelled Service is refused, by name and at the gateway', async () => {
+    await b.api.apply(
+      `/api/v1/namespaces/${demoNamespace}/services/plain`,
+      selecting(echoService(demoNamespace, 'plain')),
+    );
+    const byName = await call(lab, a, 'call-http', 'http://plain.demo.svc.west.example/');
+    if (byName.ok) throw new Error('the call by name was answered');
+    const bySni = await callGateway(scene, gateway, genuine, 'plain.demo.svc.west.example');
+    if (bySni.status !== undefined) throw new Error(`the gateway let it through: ${bySni.status}`);
+    const control = await callGateway(scene, gateway, genuine, westEcho);
+    if (control.status !== 200) throw new Error(`the same call to echo should pass, but: ${JSON.stringify(control)}`);
+    return `by name: ${byName.error ?? byName.status}; at the gateway: ${bySni.refused}; echo the same way: ${control.status}`;
+  });
+  await story.step(
+    'a Service exported to another peer only is refused to east, although the gateway knows it',
+    async () => {
+      third = await startLegacyPeer(b);
+      await b.api.apply(
+        `${federations}/third`,
+        peerResource('third', {
+          trustDomain: 'legacy.example',
+          metadataEndpoint: third.ready.endpoint,
+          metadata: { ca: third.ready.ca },
+          exports: { serviceSelector: { matchLabels: { [onlyForLabel]: 'third' } } },
+        }),
+      );
+      await applySecretWorkload(scene);
+      await eventually('trust in the third peer', 15_000, async () =>
+        (await condition(b, 'third', 'TrustEstablished'))?.status === 'True' ? true : undefined,
+      );
+      const answer = await eventually(
+        'the gateway to know the Service',
+        10_000,
+        async () => {
+          const tried = await callGateway(scene, gateway, genuine, 'secret.demo.svc.west.example');
+          return tried.status === undefined ? undefined : tried;
+        },
+        200,
+      );
+      if (answer.status !== 403) throw new Error(`the sidecar answered ${answer.status}`);
+      if ((await serviceEntryHosts(a)).some((host) => host.startsWith('secret.'))) throw new Error('east imported it');
+      return 'not offered to east; asked for all the same, west’s sidecar answers 403';
+    },
+  );
+  await story.step('a certificate for east’s trust domain minted by west’s root is refused', async () => {
+    const forged = await mintCertificate(lab, b, eastClient, 'forged');
+    const answer = await callGateway(scene, gateway, forged, westEcho);
+    if (answer.status !== undefined) throw new Error(`answered ${answer.status}`);
+    return `${answer.refused}; west’s root vouches for west.example only`;
+  });
+  await third?.stop();
+  await b.api.delete(`${federations}/third`);
+}
+
+/** A Service `plain` in front of echo's pods, by echo's own selector. */
+function selecting<T extends object>(service: T): T {
+  return {
+    ...service,
+    spec: {
+      ...(service as { spec?: object }).spec,
+      selector: { app: 'echo' },
+      ports: [{ name: 'http', port: 80, targetPort: 8080 }],
+    },
+  };
+}
+
+async function applySecretWorkload({ b }: Scene): Promise<void> {
+  const { applyDeployment, deploymentsAvailable, echoTemplate, injectSidecar } = await import('../lab/index.js');
+  await applyDeployment(b, demoNamespace, echoTemplate(b, 'secret'), { inject: injectSidecar });
+  await b.api.apply(`/api/v1/namespaces/${demoNamespace}/services/secret`, echoService(demoNamespace, 'secret'));
+  await label(b, 'secret', { [publicLabel]: '', [onlyForLabel]: 'third' });
+  await deploymentsAvailable(b, demoNamespace);
+}
+
+async function unshare(scene: Scene, story: Story): Promise<void> {
+  const { lab, a, b } = scene;
+  await story.step('the label removed: refused on an open connection, gone in east', async () => {
+    const genuine = await mintCertificate(lab, a, eastClient, 'open');
+    const open = holdConnection(scene, await gatewayAddress(b), genuine, westEcho);
+    await eventually('answers on the open connection', 10_000, async () => (open.answered() > 3 ? true : undefined));
+    const started = performance.now();
+    await label(b, 'echo', { [publicLabel]: null });
+    const end = await open.end;
+    const refusedAfter = Math.round(performance.now() - started);
+    if (refusedAfter > 5_000 || (end.status !== undefined && end.status !== 403))
+      throw new Error(`after ${refusedAfter} ms: ${JSON.stringify(end)}`);
+    await eventually('the ServiceEntry to go', 5_000, async () =>
+      (await serviceEntryHosts(a)).includes(westEcho) ? undefined : true,
+    );
+    const byName = await eventually('the call by name to fail', 5_000, async () => {
+      const result = await call(lab, a, 'call-http', `http://${westEcho}/`);
+      return result.ok ? undefined : result;
+    });
+    return `open connection refused (${end.status ?? end.refused}) ${refusedAfter} ms after the label went; by name: ${byName.error ?? byName.status}`;
+  });
+  await story.step('the label set again: callable again', async () => {
+    const started = performance.now();
+    await label(b, 'echo', { [publicLabel]: '' });
+    await eventually('the call', 10_000, async () => okOf(await call(lab, a, 'call-http', `http://${westEcho}/`)));
+    return `${Math.round(performance.now() - started)} ms`;
+  });
+}
+
+async function scale({ b }: Scene, replicas: number): Promise<void> {
+  const places = [
+    ['istio-system', 'isthmus-mesh'],
+    ['isthmus-system', 'isthmus-controller'],
+    ['isthmus-system', 'isthmus-metadata-api'],
+  ] as const;
+  await Promise.all(
+    places.map(([namespace, name]) =>
+      b.api.patch(`/apis/apps/v1/namespaces/${namespace}/deployments/${name}`, { spec: { replicas } }),
+    ),
+  );
+}
+
+async function killControlPlane(scene: Scene, story: Story): Promise<void> {
+  const { lab, a, b } = scene;
+  await story.step('west’s control plane killed: calls go on, status tells, it heals', async () => {
+    const load = startLoad(lab, {
+      cluster: a.name,
+      namespace: demoNamespace,
+      pod: 'client',
+      tool: 'call-http',
+      target: `http://${westEcho}/`,
+      rate: 20,
+    });
+    await eventually('calls', 10_000, async () => ((load.latest()?.calls ?? 0) > 10 ? true : undefined));
+    for (const name of ['controller', 'metadata-api', 'mesh'] as const) lab.kill(b.name, name);
+    await scale(scene, 0);
+    const told = await eventually('east’s status to tell', 30_000, async () => {
+      const synced = await condition(a, b.name, 'MetadataSynced');
+      return synced?.status === 'False' ? synced : undefined;
+    });
+    const fresh = okOf(await call(lab, a, 'call-http', `http://${westEcho}/`));
+    await scale(scene, 1);
+    await eventually('healing', 60_000, async () =>
+      (await condition(a, b.name, 'Ready'))?.status === 'True' ? true : undefined,
+    );
+    const report = await load.stop();
+    if (report.failures > 0)
+      throw new Error(`${report.failures} of ${report.calls} calls failed: ${JSON.stringify(report.firstFailures[0])}`);
+    return `status meanwhile: MetadataSynced ${told.reason}; a new call took ${fresh.ms} ms; ${report.calls} calls, 0 failed`;
+  });
+}
+
+async function rotateKey(scene: Scene, story: Story): Promise<void> {
+  const { lab, a, b } = scene;
+  await story.step(
+    'west’s signing key rotated under load: announced, used, the old one honoured; no call fails',
+    async () => {
+      const before = await currentKey(scene);
+      const load = startLoad(lab, {
+        cluster: a.name,
+        namespace: demoNamespace,
+        pod: 'client',
+        tool: 'call-http',
+        target: `http://${westEcho}/`,
+        rate: 20,
+      });
+      await b.api.patch('/api/v1/namespaces/isthmus-system/configmaps/isthmus-cluster', {
+        metadata: { annotations: { 'isthmus.dev/rotate-signing-key': `demo-${Date.now()}` } },
+      });
+      const after = await eventually(
+        'the new key',
+        120_000,
+        async () => {
+          const key = await currentKey(scene);
+          return key === before ? undefined : key;
+        },
+        200,
+      );
+      await eventually('Ready', 30_000, async () =>
+        (await condition(a, b.name, 'Ready'))?.status === 'True' ? true : undefined,
+      );
+      const back = await condition(b, a.name, 'Ready');
+      if (back?.status !== 'True') throw new Error(`west about east: ${back?.reason}: ${back?.message}`);
+      const report = await load.stop();
+      if (report.failures > 0)
+        throw new Error(
+          `${report.failures} of ${report.calls} calls failed: ${JSON.stringify(report.firstFailures[0])}`,
+        );
+      return `${before?.slice(0, 8)}… → ${after?.slice(0, 8)}…; ${report.calls} calls, 0 failed`;
+    },
+  );
+}
+
+/** The key of west that east takes as current. */
+async function currentKey({ a, b }: Scene): Promise<string | undefined> {
+  return (await federation(a, b.name))?.status?.peer?.keys?.find(({ state }) => state === 'Trusted')?.kid;
+}

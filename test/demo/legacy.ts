@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { LabCluster } from '../lab/index.js';
+
+export interface LegacyEvent {
+  readonly event: string;
+  readonly [fact: string]: unknown;
+}
+
+/** A legacy peer that runs inside a cluster's network (test/legacy-peer). */
+export interface RunningLegacyPeer {
+  readonly ready: LegacyEvent & { readonly ca: string; readonly endpoint: string; readonly folder: string };
+  readonly events: readonly LegacyEvent[];
+  send(command: object): void;
+  stop(): Promise<void>;
+}
+
+export async function startLegacyPeer(
+  cluster: LabCluster,
+  options: {
+    readonly poll?: string;
+    readonly trustDomain?: string;
+    readonly document?: object;
+    readonly pollSeconds?: number;
+  } = {},
+): Promise<RunningLegacyPeer> {
+  const flags = [
+    ...(options.poll === undefined ? [] : ['--poll', options.poll]),
+    ...(options.trustDomain === undefined ? [] : ['--trust-domain', options.trustDomain]),
+    ...(options.document === undefined ? [] : ['--document', JSON.stringify(options.document)]),
+    ...(options.pollSeconds === undefined ? [] : ['--poll-seconds', String(options.pollSeconds)]),
+  ];
+  const [program = '', ...args] = [
+    ...cluster.enter,
+    process.execPath,
+    join(process.cwd(), 'dist/test/legacy-peer/main.js'),
+    ...flags,
+  ];
+  const child: ChildProcessWithoutNullStreams = spawn(program, args);
+  const events: LegacyEvent[] = [];
+  let complaints = '';
+  child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString('utf8')));
+  const closed = new Promise<void>((done) => child.once('close', () => done()));
+  const ready = await new Promise<LegacyEvent>((done, fail) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const event = JSON.parse(line) as LegacyEvent;
+      events.push(event);
+      if (event.event === 'ready') done(event);
+    });
+    void closed.then(() => fail(new Error(`the legacy peer ended: ${complaints.trim().slice(-500)}`)));
+  });
+  return {
+    ready: ready as RunningLegacyPeer['ready'],
+    events,
+    send: (command) => child.stdin.write(`${JSON.stringify(command)}\n`),
+    stop: async () => {
+      child.stdin.end();
+      await closed;
+    },
+  };
+}

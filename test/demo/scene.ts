@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { ApiObject, CallResult, Lab, LabCluster } from '../lab/index.js';
+import type { CertificateFiles } from './certificates.js';
+
+export const publicLabel = 'federation.istio.deckhouse.io/public-service';
+export const onlyForLabel = 'isthmus-demo/only-for';
+
+/** Two clusters as the demo talks about them: A calls, B serves. */
+export interface Scene {
+  readonly lab: Lab;
+  readonly a: LabCluster;
+  readonly b: LabCluster;
+}
+
+export interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+interface Federation extends ApiObject {
+  readonly status?: {
+    readonly conditions?: readonly Condition[];
+    readonly peer?: { readonly keys?: readonly { readonly kid: string; readonly state: string }[] };
+  };
+}
+
+export async function federation(cluster: LabCluster, name: string): Promise<Federation | undefined> {
+  return cluster.api.get<Federation>(`/apis/isthmus.dev/v1alpha1/istiofederations/${name}`);
+}
+
+export async function condition(cluster: LabCluster, name: string, type: string): Promise<Condition | undefined> {
+  return (await federation(cluster, name))?.status?.conditions?.find((each) => each.type === type);
+}
+
+/** Sets or (null) removes labels of a Service. */
+export async function label(
+  cluster: LabCluster,
+  service: string,
+  labels: Readonly<Record<string, string | null>>,
+): Promise<void> {
+  await cluster.api.patch(`/api/v1/namespaces/demo/services/${service}`, { metadata: { labels } });
+}
+
+export async function serviceEntryHosts(cluster: LabCluster): Promise<readonly string[]> {
+  const list = await cluster.api.list<ApiObject & { readonly spec?: { readonly hosts?: readonly string[] } }>(
+    '/apis/networking.istio.io/v1/namespaces/isthmus-imports/serviceentries',
+  );
+  return list.items.flatMap(({ spec }) => spec?.hosts ?? []);
+}
+
+/** One call out of the client pod of a cluster, by a plain program that knows nothing of meshes. */
+export async function call(
+  lab: Lab,
+  cluster: LabCluster,
+  tool: 'call-http' | 'call-grpc' | 'call-tcp',
+  target: string,
+  ...flags: readonly string[]
+): Promise<CallResult> {
+  const { stdout, stderr } = await lab.exec(
+    cluster.name,
+    'demo',
+    'client',
+    [tool, '--timeout', '5000', ...flags, target],
+    { timeoutMs: 20_000 },
+  );
+  const line = stdout.trim().split('\n').at(-1) ?? '';
+  if (line === '') throw new Error(`${tool} said nothing: ${stderr.trim().slice(-300)}`);
+  return JSON.parse(line) as CallResult;
+}
+
+export interface GatewayAnswer {
+  readonly status?: number;
+  readonly refused?: string;
+  readonly answers: number;
+  readonly body?: string;
+}
+
+/** First external address of a cluster's east-west gateway. */
+export async function gatewayAddress(cluster: LabCluster): Promise<string> {
+  const service = await cluster.api.get<
+    ApiObject & {
+      readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } };
+    }
+  >('/api/v1/namespaces/isthmus-system/services/isthmus-eastwestgateway');
+  return `${service?.status?.loadBalancer?.ingress?.[0]?.ip ?? ''}:15443`;
+}
+
+function gatewayCommand(
+  gateway: string,
+  files: CertificateFiles,
+  host: string,
+  flags: readonly string[],
+): readonly string[] {
+  const program = join(process.cwd(), 'dist/test/demo/gateway-call.js');
+  return [
+    process.execPath,
+    program,
+    '--gateway',
+    gateway,
+    '--sni',
+    `outbound_.80_._.${host}`,
+    '--host',
+    host,
+    '--cert',
+    files.cert,
+    '--key',
+    files.key,
+    ...flags,
+  ];
+}
+
+/** One request straight to a gateway from inside another cluster's network, with any certificate. */
+export async function callGateway(
+  scene: Scene,
+  gateway: string,
+  files: CertificateFiles,
+  host: string,
+): Promise<GatewayAnswer> {
+  const { stdout, stderr } = await scene.lab.runIn(scene.a.name, gatewayCommand(gateway, files, host, []), {
+    timeoutMs: 70_000,
+  });
+  const line = stdout.trim().split('\n').at(-1) ?? '';
+  if (line === '') throw new Error(`the gateway call said nothing: ${stderr.trim().slice(-300)}`);
+  return JSON.parse(line) as GatewayAnswer;
+}
+
+/** A connection that goes on asking until it is refused. */
+export function holdConnection(
+  scene: Scene,
+  gateway: string,
+  files: CertificateFiles,
+  host: string,
+): { readonly answered: () => number; readonly end: Promise<GatewayAnswer> } {
+  const [program = '', ...args] = [...scene.a.enter, ...gatewayCommand(gateway, files, host, ['--hold'])];
+  const child: ChildProcessWithoutNullStreams = spawn(program, args);
+  let last: GatewayAnswer = { answers: 0 };
+  createInterface({ input: child.stdout }).on('line', (line) => (last = JSON.parse(line) as GatewayAnswer));
+  child.stderr.resume();
+  const end = new Promise<GatewayAnswer>((done) => child.once('close', () => done(last)));
+  return { answered: () => last.answers, end };
+}
