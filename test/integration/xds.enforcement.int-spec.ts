@@ -6,34 +6,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { create, fromBinary } from '@bufbuild/protobuf';
-import { anyUnpack, AnySchema } from '@bufbuild/protobuf/wkt';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Resource, toResource, TYPE_URLS } from '#proto';
-import { ClusterSchema } from '#proto-gen/envoy/config/cluster/v3/cluster_pb';
-import { type Address, AddressSchema } from '#proto-gen/envoy/config/core/v3/address_pb';
-import { AdditionalAddressSchema, ListenerSchema } from '#proto-gen/envoy/config/listener/v3/listener_pb';
-import { SecretSchema } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/secret_pb';
 import { type MeshModel, SnapshotBuilder } from '#xds';
 import { model, ownDomain, peerDomain, proxy, service, workload } from '../../libs/xds/src/model.fixture.js';
 import { freePort, waitFor } from '../harness/child.js';
 import { AdsServer } from './xds/ads-server.js';
 import { type RunningEnvoy, serving, startEnvoy } from './xds/envoy.js';
 import { caFor, type Identity, identityFor } from './xds/identities.js';
+import { certificateSecret, relocated } from './xds/relocate.js';
 
 const drainSeconds = 2;
 const ownCa = caFor(ownDomain);
 const peerCa = caFor(peerDomain);
 const peerId = `spiffe://${peerDomain}/ns/store/sa/buyer`;
 const ownId = `spiffe://${ownDomain}/ns/demo/sa/client`;
-
-const at = (portValue: number): Address =>
-  create(AddressSchema, {
-    address: {
-      case: 'socketAddress',
-      value: { address: '127.0.0.1', portSpecifier: { case: 'portValue', value: portValue } },
-    },
-  });
 
 /** One answer on an HTTP/2 session: status and the identity header that the application saw. */
 interface Answer {
@@ -73,33 +59,16 @@ describe('what a real Envoy makes of grants that change', () => {
     ],
   });
 
-  /** Nothing redirects connections here, so the listener binds the workload's ports and the application stands elsewhere. */
-  const placed = (resource: Resource): Resource[] => {
-    const any = fromBinary(AnySchema, resource.bytes);
-    if (resource.name === 'virtualInbound') {
-      const listener = anyUnpack(any, ListenerSchema);
-      if (listener === undefined) throw new Error('not a listener');
-      listener.address = at(httpPort);
-      listener.additionalAddresses = [create(AdditionalAddressSchema, { address: at(tcpPort) })];
-      return [toResource(ListenerSchema, listener, resource.name)];
-    }
-    if (resource.typeUrl === TYPE_URLS.cluster && resource.name.startsWith('inbound|')) {
-      const app = resource.name === `inbound|${httpPort}||` ? httpApp : tcpApp;
-      return [
-        toResource(ClusterSchema, staticCluster(resource.name, (app.address() as AddressInfo).port), resource.name),
-      ];
-    }
-    return resource.name.startsWith('outbound') ||
-      /^[\d.]+_\d+$/.test(resource.name) ||
-      resource.name === 'virtualOutbound'
-      ? []
-      : [resource];
-  };
-
   const serve = (next: MeshModel): void => {
-    const resources = [...builder.snapshotFor(next, node).values()].flatMap((byName) => [...byName.values()]);
+    const places = {
+      listeners: { virtualInbound: [httpPort, tcpPort] },
+      applications: {
+        [`inbound|${httpPort}||`]: (httpApp.address() as AddressInfo).port,
+        [`inbound|${tcpPort}||`]: (tcpApp.address() as AddressInfo).port,
+      },
+    };
     const identity = identityFor(ownCa, `spiffe://${ownDomain}/ns/demo/sa/echo`);
-    ads.serve(resources.flatMap(placed), [certificate(identity)]);
+    ads.serve(relocated(builder.snapshotFor(next, node), places), [certificateSecret(identity)]);
   };
 
   const session = async (identity: Identity): Promise<ClientHttp2Session> => {
@@ -115,7 +84,10 @@ describe('what a real Envoy makes of grants that change', () => {
     httpApp = createHttpServer((request, response) =>
       response.end(String(request.headers['x-forwarded-client-cert'])),
     ).listen(0, '127.0.0.1');
-    tcpApp = createTcpServer((socket) => socket.pipe(socket).on('error', () => undefined)).listen(0, '127.0.0.1');
+    tcpApp = createTcpServer((socket) => {
+      socket.write('greeting');
+      socket.pipe(socket).on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
     httpPort = await freePort();
     tcpPort = await freePort();
     const adsPort = await ads.start();
@@ -149,6 +121,15 @@ describe('what a real Envoy makes of grants that change', () => {
     await expect(reached(identityFor(peerCa, ownId), tcpPort)).resolves.toBe(false);
     await expect(reached(identityFor(ownCa, ownId), tcpPort)).resolves.toBe(true);
     await expect(reached(identityFor(peerCa, peerId), tcpPort)).resolves.toBe(true);
+  });
+
+  it('does not even greet a peer whose grant does not hold for a TCP port', async () => {
+    serve(meshModel([httpPort]));
+    await waitFor('refusal', async () => ((await reached(identityFor(peerCa, peerId), tcpPort)) ? undefined : true));
+    expect(await greeted(identityFor(peerCa, peerId), tcpPort)).toBe(false);
+    expect(await greeted(identityFor(ownCa, ownId), tcpPort)).toBe(true);
+    serve(meshModel([httpPort, tcpPort]));
+    await waitFor('grant', async () => ((await greeted(identityFor(peerCa, peerId), tcpPort)) ? true : undefined));
   });
 
   it('un-exporting HTTP refuses the next request on an open connection and drains nobody', async () => {
@@ -228,11 +209,24 @@ async function reached(identity: Identity, port: number): Promise<boolean> {
   }
 }
 
+/** Whether the application's greeting arrives before anything was sent. */
+async function greeted(identity: Identity, port: number): Promise<boolean> {
+  const socket = await tls(identity, port, ['istio']);
+  socket.on('error', () => undefined);
+  return new Promise((resolve) => {
+    socket.once('data', () => {
+      resolve(true);
+      socket.destroy();
+    });
+    socket.once('close', () => resolve(false));
+  });
+}
+
 async function echoing(identity: Identity, port: number): Promise<{ socket: TLSSocket; ended: Promise<void> }> {
   const socket = await tls(identity, port, ['istio']);
   const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   await new Promise<void>((resolve, reject) => {
-    socket.once('data', () => resolve());
+    socket.on('data', (data) => (String(data).includes('hello') ? resolve() : undefined));
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('closed')));
     socket.write('hello');
@@ -251,30 +245,5 @@ function get(session: ClientHttp2Session, headers: Record<string, string> = {}):
     stream.on('end', () => resolve({ status, body }));
     stream.on('error', reject);
     stream.end();
-  });
-}
-
-function certificate({ chain, key }: Identity): Resource {
-  const secret = create(SecretSchema, {
-    name: 'default',
-    type: {
-      case: 'tlsCertificate',
-      value: {
-        certificateChain: { specifier: { case: 'inlineString', value: chain } },
-        privateKey: { specifier: { case: 'inlineString', value: key } },
-      },
-    },
-  });
-  return toResource(SecretSchema, secret, 'default');
-}
-
-function staticCluster(name: string, port: number): ReturnType<typeof create<typeof ClusterSchema>> {
-  const address = at(port);
-  return create(ClusterSchema, {
-    name,
-    loadAssignment: {
-      clusterName: name,
-      endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } } }] }],
-    },
   });
 }

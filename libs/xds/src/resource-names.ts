@@ -33,3 +33,8 @@ export function inboundCluster(port: number): string {
 export function sniName(port: number, hostname: string): string {
   return `outbound_.${port}_._.${hostname}`;
 }
+
+/** Validation secret that holds only these trust domains besides our own. */
+export function narrowedTrustSecret(trustDomains: readonly string[]): string {
+  return `${names.trustSecret}/${trustDomains.join(',')}`;
+}

@@ -70,7 +70,7 @@ describe('snapshotFor', () => {
     expect(names(snapshot, 'route')).toEqual(['7070', '80', '8081', 'echo.demo.svc.cluster.a:9999']);
     expect(names(snapshot, 'cluster')).toContain('outbound|80||shop.store.svc.cluster.b');
     expect(names(snapshot, 'cluster')).not.toContain('outbound|53||echo.demo.svc.cluster.a');
-    expect(names(snapshot, 'secret')).toEqual(['isthmus:trust']);
+    expect(names(snapshot, 'secret')).toEqual(['isthmus:trust', 'isthmus:trust/']);
     expect(names(snapshot, 'nameTable')).toHaveLength(1);
   });
 
@@ -187,7 +187,7 @@ describe('what changes', () => {
         allowed: [{ namespace: 'demo', podLabels: { app: 'echo' }, targetPorts: [8080, 'grpc', 9000] }],
       },
     ];
-    expect(after({ grants })).toEqual({ listener: ['virtualInbound'] });
+    expect(after({ grants })).toEqual({ listener: ['virtualInbound'], secret: [`isthmus:trust/${peerDomain}`] });
   });
 
   it('a peer that is no longer trusted: the trust secret, and with its grants the rules', () => {

@@ -9,7 +9,7 @@ import { servicesWithEffectiveTls } from './outbound/visible-services.js';
 import { compareText } from './ordering.js';
 import type { ProxyNode } from './proxy-node.js';
 import { ResourceCache } from './resource-cache.js';
-import { trustBundles, trustSecretFor } from './identity/trust-secret.js';
+import { type Bundle, trustBundles, trustSecretFor } from './identity/trust-secret.js';
 
 /** What one proxy is to be served: by type URL, then by name. Never changed once made; equal proxies share one. */
 export type Snapshot = ReadonlyMap<string, ReadonlyMap<string, Resource>>;
@@ -19,6 +19,7 @@ export class SnapshotBuilder {
   private readonly cache = new ResourceCache();
   private model: MeshModel | undefined;
   private services: readonly MeshService[] = [];
+  private bundles: readonly Bundle[] = [];
   private trust: readonly Resource[] = [];
   private outbound = new Map<string, readonly Resource[]>();
   private snapshots = new Map<string, Snapshot>();
@@ -35,6 +36,7 @@ export class SnapshotBuilder {
     this.services = servicesWithEffectiveTls(model);
     const bundles = trustBundles(model);
     const secret = (): Resource => trustSecretFor(bundles);
+    this.bundles = bundles;
     this.trust = bundles.length === 0 ? [] : [this.cache.resource(`trust ${JSON.stringify(bundles)}`, secret)];
     this.outbound = new Map();
     this.snapshots = new Map();
@@ -46,7 +48,7 @@ export class SnapshotBuilder {
     const key = `sidecar ${JSON.stringify([view, facts, ownAddresses(this.services, proxy)])}`;
     return this.shared(key, () => {
       const outbound = this.outboundOf(model, view).filter((resource) => !isOwnListener(resource, proxy));
-      return [...outbound, ...inboundResources(this.cache, facts), ...this.trust];
+      return [...outbound, ...inboundResources(this.cache, facts, this.bundles), ...this.trust];
     });
   }
 

@@ -36,13 +36,13 @@ export interface ExpectedIdentities {
   readonly prefixes: readonly string[];
 }
 
-/** The SPIFFE bundles of our own secret, narrowed by URI SAN matchers. */
-function validation(matchers: readonly StringMatch[]): ValidationContext {
+/** The SPIFFE bundles of a secret of ours, narrowed by URI SAN matchers. */
+function validation(secret: string, matchers: readonly StringMatch[]): ValidationContext {
   return {
     defaultValidationContext: {
       matchTypedSubjectAltNames: matchers.map((matcher) => ({ sanType: SubjectAltNameMatcher_SanType.URI, matcher })),
     },
-    validationContextSdsSecretConfig: { name: names.trustSecret, sdsConfig: fromAds() },
+    validationContextSdsSecretConfig: { name: secret, sdsConfig: fromAds() },
   };
 }
 
@@ -61,7 +61,7 @@ export function meshClientTls(sni: string, offered: readonly string[], expected:
       },
       alpnProtocols: [...offered],
       tlsCertificateSdsSecretConfigs: [workloadCertificate()],
-      validationContextType: { case: 'combinedValidationContext', value: validation(matchers) },
+      validationContextType: { case: 'combinedValidationContext', value: validation(names.trustSecret, matchers) },
     },
   });
   return tlsSocket(packed(UpstreamTlsContextSchema, context));
@@ -92,8 +92,8 @@ export function simpleClientTls(tls: {
   return tlsSocket(packed(UpstreamTlsContextSchema, context));
 }
 
-/** Server side of mesh mutual TLS: a certificate is demanded and its trust domain's own bundle must vouch for it. */
-export function meshServerTls(): TransportSocket {
+/** Server side of mesh mutual TLS: a certificate is demanded, and the bundle that the secret has for its trust domain must vouch for it. */
+export function meshServerTls(secret: string): TransportSocket {
   const context = create(DownstreamTlsContextSchema, {
     requireClientCertificate: true,
     commonTlsContext: {
@@ -104,7 +104,7 @@ export function meshServerTls(): TransportSocket {
       },
       alpnProtocols: [...alpn.server],
       tlsCertificateSdsSecretConfigs: [workloadCertificate()],
-      validationContextType: { case: 'combinedValidationContext', value: validation([]) },
+      validationContextType: { case: 'combinedValidationContext', value: validation(secret, []) },
     },
   });
   return tlsSocket(packed(DownstreamTlsContextSchema, context));

@@ -6,7 +6,8 @@ import type { MeshModel } from '../mesh-model.js';
 import { compareText, sortedUnique } from '../ordering.js';
 import { names } from '../resource-names.js';
 
-interface Bundle {
+/** Certificates that may vouch for the identities of one trust domain. */
+export interface Bundle {
   readonly trustDomain: string;
   readonly pem: string;
 }
@@ -33,8 +34,8 @@ export function trustBundles(model: Pick<MeshModel, 'cluster' | 'trust'>): reado
     }));
 }
 
-/** The validation secret that every mesh TLS context refers to. */
-export function trustSecretFor(bundles: readonly Bundle[]): Resource {
+/** A validation secret, as mesh TLS contexts refer to it by name. */
+export function trustSecretFor(bundles: readonly Bundle[], name: string = names.trustSecret): Resource {
   const validator = create(SPIFFECertValidatorConfigSchema, {
     trustDomains: bundles.map(({ trustDomain, pem }) => ({
       name: trustDomain,
@@ -42,7 +43,7 @@ export function trustSecretFor(bundles: readonly Bundle[]): Resource {
     })),
   });
   const secret = create(SecretSchema, {
-    name: names.trustSecret,
+    name,
     type: {
       case: 'validationContext',
       value: {
@@ -53,7 +54,7 @@ export function trustSecretFor(bundles: readonly Bundle[]): Resource {
       },
     },
   });
-  return toResource(SecretSchema, secret, names.trustSecret);
+  return toResource(SecretSchema, secret, name);
 }
 
 function trimmed(pem: string): string {

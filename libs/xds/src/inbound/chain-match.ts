@@ -58,6 +58,11 @@ export function carriesHttp(protocol: PortProtocol): boolean {
   return carried(protocol) !== 'TCP';
 }
 
+/** True when some chain of the port carries bytes. */
+export function carriesBytes(protocol: PortProtocol): boolean {
+  return carried(protocol) !== 'HTTP';
+}
+
 function carried(protocol: PortProtocol): Carried {
   if (protocol === 'HTTP' || protocol === 'HTTP2' || protocol === 'GRPC') return 'HTTP';
   return protocol === 'auto' ? 'auto' : 'TCP';

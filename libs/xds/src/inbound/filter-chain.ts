@@ -3,7 +3,7 @@ import { HttpConnectionManager_ForwardClientCertDetails as ForwardClientCert } f
 import { httpAccessFilters, networkAccessFilters } from '../authz/rbac.js';
 import type { Init } from '../envoy/init.js';
 import { httpConnectionManager, type NetworkFilter, tcpProxy } from '../envoy/network-filters.js';
-import { inboundCluster, names, ports } from '../resource-names.js';
+import { inboundCluster, names, narrowedTrustSecret, ports } from '../resource-names.js';
 import { meshServerTls } from '../identity/transport-sockets.js';
 import { type ChainPlan, chainPlans } from './chain-match.js';
 import type { InboundFacts, InboundPort } from './facts.js';
@@ -17,7 +17,7 @@ export function portChains(facts: InboundFacts, port: InboundPort): readonly Fil
   return chainPlans(port.mode, port.protocol).map((plan) => ({
     name: `0.0.0.0_${port.port}`,
     filterChainMatch: { destinationPort: port.port, ...plan.match },
-    ...transport(plan),
+    ...transport(plan, port.grantedTrustDomains),
     filters: plan.http ? [inboundHttp(port.port, plan)] : [...networkAccessFilters(access), tcpProxy(cluster)],
   }));
 }
@@ -28,7 +28,7 @@ export function passthroughChains(facts: InboundFacts): readonly FilterChain[] {
   return chainPlans(facts.mode, 'TCP').map((plan) => ({
     name: names.virtualInbound,
     filterChainMatch: plan.match,
-    ...transport(plan),
+    ...transport(plan, facts.grantedEverything),
     filters: [...networkAccessFilters(access), tcpProxy(names.inboundPassthroughCluster)],
   }));
 }
@@ -42,8 +42,13 @@ export function blackHoleChain(): FilterChain {
   };
 }
 
-function transport({ mutualTls }: ChainPlan): Pick<FilterChain, 'transportSocket'> {
-  return mutualTls ? { transportSocket: meshServerTls() } : {};
+/**
+ * A chain of bytes knows only the trust domains its port is granted to: others fail the handshake, so that not even the greeting of
+ * a server that speaks first gets out. An HTTP chain knows all, and its rules answer 403.
+ */
+function transport({ mutualTls, http }: ChainPlan, granted: readonly string[]): Pick<FilterChain, 'transportSocket'> {
+  if (!mutualTls) return {};
+  return { transportSocket: meshServerTls(http ? names.trustSecret : narrowedTrustSecret(granted)) };
 }
 
 /** The caller's identity is what TLS proved: an x-forwarded-client-cert that came along is replaced, or removed where there is none. */

@@ -16,6 +16,12 @@ import { offerAlpn } from './offer-alpn.js';
 type FilterChain = Init<typeof FilterChainSchema>;
 type TrafficPolicyMode = MeshSettings['outboundTrafficPolicy'];
 
+/**
+ * Endpoints tried before a client's connection is closed; nothing has been sent by then. Two failures eject a lost gateway, so that
+ * the further attempts find another.
+ */
+const connectAttempts = 5;
+
 /** What stands behind one outbound address and port. */
 export interface OutboundListenerInput {
   /** `0.0.0.0`, or the virtual address of the one service that the listener is for. */
@@ -75,12 +81,12 @@ function outboundHttp(statPrefix: string, routeName: string, filters: readonly H
 function tlsChains({ tlsHosts, port }: OutboundListenerInput): readonly FilterChain[] {
   return tlsHosts.map((host) => ({
     filterChainMatch: { serverNames: [host], transportProtocol: 'tls' },
-    filters: [tcpProxy(outboundCluster(port, host))],
+    filters: [tcpProxy(outboundCluster(port, host), connectAttempts)],
   }));
 }
 
 function restOf({ tcpHost, port, outboundTrafficPolicy }: OutboundListenerInput): FilterChain {
-  if (tcpHost !== undefined) return { filters: [tcpProxy(outboundCluster(port, tcpHost))] };
+  if (tcpHost !== undefined) return { filters: [tcpProxy(outboundCluster(port, tcpHost), connectAttempts)] };
   return { name: 'PassthroughFilterChain', filters: [tcpProxy(fallbackCluster(outboundTrafficPolicy))] };
 }
 
