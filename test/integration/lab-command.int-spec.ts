@@ -79,7 +79,7 @@ describe('npm run lab', () => {
       what: 'end of all',
       timeoutMs: 3000,
     });
-    // A killed lab can't tidy up; the next one does.
+    // A killed lab can't tidy up; a later one does.
     if (signal !== 'SIGKILL') expect(existsSync(directory)).toBe(false);
     rmSync(directory, { recursive: true, force: true });
   });

@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -134,15 +134,19 @@ export async function startClusters(options: LabOptions): Promise<Lab> {
   return lab;
 }
 
-/** Folders of labs whose holder was killed before it could remove them; a lab that failed keeps its folder until then. */
+const keptMs = 3_600_000;
+
+/** Folders of labs whose holder was killed before it could remove them, and of labs that failed, an hour after the last change. */
 function removeDeadLabs(): void {
   for (const name of readdirSync(tmpdir())) {
     const holder = /^isthmus-lab-(\d+)-/.exec(name)?.[1];
     if (holder === undefined || existsSync(`/proc/${holder}`)) continue;
+    const directory = join(tmpdir(), name);
     try {
-      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+      const { mtimeMs } = statSync(join(directory, 'lab.log'));
+      if (Date.now() - mtimeMs > keptMs) rmSync(directory, { recursive: true, force: true });
     } catch {
-      // Another user's: theirs to remove.
+      // Another user's, theirs to remove, or removed at this moment.
     }
   }
 }

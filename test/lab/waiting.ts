@@ -33,7 +33,7 @@ export async function waitFor<T>(ask: () => Promise<T | undefined>, options: Wai
     }
     if (now - said >= 2000) {
       said = now;
-      options.progress?.(`${options.what} … ${Math.round((now - started) / 1000)} s`);
+      options.progress?.(`${options.what} … ${Math.round((now - started) / 1000)} s (${last.split('\n')[0]})`);
     }
     await pause(options.everyMs ?? 50);
   }
