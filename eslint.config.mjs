@@ -41,14 +41,16 @@ const impureModules = [
   'os',
   'worker_threads',
   'timers',
-].flatMap((name) => [`node:${name}`, `node:${name}/*`, name]);
+];
 
 function importRules(lib) {
   const libs = lib === 'testing' ? [] : [...forbiddenLibs(lib), '#testing'];
   const packages = Object.entries(onlyIn)
     .filter(([, places]) => !places.includes(lib))
     .map(([name]) => name);
-  const impure = pure.includes(lib) ? [...impureModules, '@grpc/*', 'undici'] : [];
+  const impure = pure.includes(lib)
+    ? [...impureModules.flatMap((name) => [`node:${name}`, `node:${name}/*`]), '@grpc/*', 'undici']
+    : [];
   return [
     {
       group: [...libs, ...packages, ...impure, '**/apps/**'],
@@ -67,7 +69,7 @@ const libConfigs = [...layers.flat(), 'testing'].map((lib) => ({
   files: [`libs/${lib}/src/**/*.ts`],
   ignores: ['**/*.spec.ts'],
   rules: {
-    'no-restricted-imports': ['error', { patterns: importRules(lib) }],
+    'no-restricted-imports': ['error', { patterns: importRules(lib), paths: pure.includes(lib) ? impureModules : [] }],
     ...(pure.includes(lib)
       ? {
           'no-restricted-properties': ['error', ...clockAndRandom],

@@ -41,10 +41,13 @@ export class HttpKubeClient implements KubeClient {
     this.#userAgent = userAgent;
     const connect: buildConnector.connector = (options, callback) => {
       // Built for every connection, so that a rotated CA or client certificate counts from the next one on.
-      buildConnector({ ...access.tls(), timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 15_000 })(
-        options,
-        callback,
-      );
+      buildConnector({
+        ...access.tls(),
+        allowH2: false,
+        timeout: 10_000,
+        keepAlive: true,
+        keepAliveInitialDelay: 15_000,
+      })(options, callback);
     };
     this.#requests = new Agent({ connect, allowH2: false, connections: requestConnections, keepAliveTimeout: 30_000 });
     this.#streams = new Agent({ connect, allowH2: false, bodyTimeout: 0, headersTimeout: 30_000 });

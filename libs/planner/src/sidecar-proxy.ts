@@ -91,6 +91,8 @@ function proxyEnvironment(pod: PodSpec, settings: SidecarSettings): readonly Env
 function proxyConfig(discoveryAddress: string, { workloadName }: SidecarSettings): Readonly<Record<string, unknown>> {
   return {
     discoveryAddress,
+    // A connection that may no longer be is cut when its chain has drained: seconds, not Envoy's minutes (product, trust rule 10).
+    drainDuration: '5s',
     proxyMetadata: { ISTIO_META_DNS_CAPTURE: 'true' },
     ...(workloadName === undefined ? {} : { serviceCluster: workloadName }),
   };

@@ -4,6 +4,7 @@ import type {
   PeerAuthentication as PeerObject,
 } from '#istio-api';
 import type { AuthorizationPolicy, MutualTlsMode, PeerAuthentication } from '#xds';
+import { labels } from '#model';
 import { createdAt } from './services.js';
 
 type Labels = Readonly<Record<string, string>>;
@@ -26,14 +27,16 @@ export function peerAuthenticationFrom({ metadata = {}, spec = {} }: PeerObject)
 
 /**
  * An AuthorizationPolicy as proxies enforce it. AUDIT changes nothing that is let through; CUSTOM asks a provider that is not
- * there, and what would have been asked is denied, as Istio does with a provider it does not know.
+ * there, and what would have been asked is denied, as Istio does with a provider it does not know. Policies that our own
+ * controller wrote (for stock control planes) are passed over: the same grants are enforced at once, from their sources.
  */
 export function authorizationPolicyFrom({
   metadata = {},
   spec = {},
 }: AuthorizationObject): AuthorizationPolicy | undefined {
   const { action = 'ALLOW', rules = [] } = spec;
-  if (action === 'AUDIT') return undefined;
+  const ours = metadata.labels?.[labels.managedBy] === labels.managedByValue;
+  if (action === 'AUDIT' || ours) return undefined;
   return {
     name: metadata.name ?? '',
     namespace: metadata.namespace ?? 'default',
