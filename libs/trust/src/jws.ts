@@ -39,7 +39,8 @@ export function decodeJws(raw: string, maximumBytes: number): DecodedJws | strin
   const fault = headerFault(header);
   if (fault !== undefined) return fault;
   const signature = Buffer.from(tail, 'base64url');
-  if (signature.length !== 64) return 'the signature has not 64 bytes';
+  // Node passes over surplus bits: only the one canonical text of a signature is taken.
+  if (signature.length !== 64 || signature.toString('base64url') !== tail) return 'the signature is not 64 bytes';
   return {
     header: { alg: 'EdDSA', ...(typeof header['kid'] === 'string' ? { kid: header['kid'] } : {}) },
     payload,
@@ -51,7 +52,8 @@ export function decodeJws(raw: string, maximumBytes: number): DecodedJws | strin
 function headerFault(header: Readonly<Record<string, unknown>>): string | undefined {
   if (header['alg'] !== 'EdDSA') return 'alg must be EdDSA';
   if ('crit' in header || 'b64' in header) return 'crit and b64 are not understood';
-  return header['kid'] === undefined || typeof header['kid'] === 'string' ? undefined : 'kid must be a text';
+  const kid = header['kid'];
+  return kid === undefined || (typeof kid === 'string' && kid.length <= 128) ? undefined : 'kid must be a short text';
 }
 
 /** True when this Ed25519 public key (PEM) made the signature. */

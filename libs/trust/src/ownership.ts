@@ -1,7 +1,7 @@
 import type { PeerKind, PeerRef } from '#model';
 import { peerKey } from '#model';
 import type { Reason } from '#crd';
-import { parseCertificate } from './certificate.js';
+import { parseCertificate, spkiFingerprint } from './certificate.js';
 import type { PeerFacts } from './peer-facts.js';
 
 /** One peer as ownership sees it: when it was first met decides who came first. */
@@ -34,15 +34,26 @@ export interface OwnershipFinding {
  */
 export function judgeOwnership(claims: readonly OwnershipClaim[], own: OwnTrust): readonly OwnershipFinding[] {
   const ordered = [...claims].sort((a, b) => a.since - b.since || (peerKey(a.peer) < peerKey(b.peer) ? -1 : 1));
-  const fingerprints = new Map(
-    ordered.map((claim) => [claim, claim.facts.roots.map((pem) => parseCertificate(pem).fingerprint)]),
-  );
-  const ownRoots = own.roots.map((pem) => parseCertificate(pem).fingerprint);
+  const fingerprints = new Map(ordered.map((claim) => [claim, claim.facts.roots.map(authorityOf)]));
+  const ownRoots = own.roots.map(authorityOf);
   return ordered.flatMap((claim) => [
     ...uuidConflict(claim, ordered, own),
     ...trustDomainConflict(claim, ordered, own),
     ...sharedRoot(claim, fingerprints, { fingerprints: ownRoots, trustDomain: own.trustDomain }),
   ]);
+}
+
+/** Roots that were read lately, by PEM: ownership is judged often and roots seldom change. */
+const authorities = new Map<string, string>();
+
+/** A root is its key: a certificate issued anew for the same key can mint the same identities. */
+function authorityOf(pem: string): string {
+  const known = authorities.get(pem);
+  if (known !== undefined) return known;
+  const print = spkiFingerprint(parseCertificate(pem).publicKey);
+  if (authorities.size >= 4096) authorities.clear();
+  authorities.set(pem, print);
+  return print;
 }
 
 function uuidConflict(
@@ -112,7 +123,7 @@ function sharedRoot(
       refusal(
         claim,
         'SharedRoot',
-        `root sha256:${ours} is also this cluster’s, under another trust domain: either could mint the other’s identities`,
+        `the CA key sha256:${ours} is also this cluster’s, under another trust domain: either could mint the other’s identities`,
       ),
     ];
   }
@@ -124,7 +135,7 @@ function sharedRoot(
         refusal(
           claim,
           'SharedRoot',
-          `root sha256:${root} is also that of ${peerKey(other.peer)}, under another trust domain: either could mint the other’s identities`,
+          `the CA key sha256:${root} is also that of ${peerKey(other.peer)}, under another trust domain: either could mint the other’s identities`,
         ),
       ];
   }

@@ -112,8 +112,8 @@ function signedClaim(input: PublicDocumentInput, raw: string): Claimed | Refusal
   if (typeof payload === 'string')
     return refused('DocumentInvalid', `public.json: signed.${payload}: missing, of another type or too long`);
   const signer = signerAmong(jws, payload.keys);
-  if (signer === undefined || signer.state === 'next')
-    return refused('SignatureInvalid', 'public.json: no key it names as in use made its signature');
+  if (signer?.state !== 'current')
+    return refused('SignatureInvalid', 'public.json: no key that it names as current made its signature');
   const roots = readRoots(payload.roots, input.now);
   if ('kind' in roots) return roots;
   const fault = disagreement(input, payload) ?? keyChainFault(payload, signer, roots, input.now);
@@ -194,12 +194,16 @@ function firstContact(claimed: Claimed, input: PublicDocumentInput): PublicDocum
       'PinMismatch',
       `${pinned.what} sha256:${pinned.fingerprint} is not in spec.pins.${pinned.list}; compare it with the peer's operator before adding it`,
     );
-  const hasPins = (input.pins?.roots?.length ?? 0) + (input.pins?.keys?.length ?? 0) > 0;
   return {
     kind: 'accepted',
     facts: claimed.facts,
-    firstContact: hasPins ? 'Pinned' : input.verifiedByCa ? 'VerifiedCA' : 'Blind',
+    firstContact: pinsVouch(claimed, input.pins ?? {}) ? 'Pinned' : input.verifiedByCa ? 'VerifiedCA' : 'Blind',
   };
+}
+
+/** A signed document ties key and roots together, so one list is enough; a legacy document's halves need both. */
+function pinsVouch(claimed: Claimed, { roots = [], keys = [] }: Pins): boolean {
+  return claimed.signer === undefined ? roots.length > 0 && keys.length > 0 : roots.length + keys.length > 0;
 }
 
 interface Unpinned {
@@ -229,7 +233,8 @@ function isPinned(list: readonly string[] | undefined, fingerprint: string): boo
 function continued(claimed: Claimed, known: PeerFacts, input: PublicDocumentInput): PublicDocumentVerdict {
   const { signer } = claimed;
   const signing = signer ?? claimed.facts.keys[0];
-  const byKnownKey = signing !== undefined && known.keys.some((key) => key.kid === signing.kid);
+  const byKnownKey =
+    signing !== undefined && known.keys.some((key) => key.kid === signing.kid && key.state !== 'retired');
   const key = signing === undefined ? undefined : readPublicSigningKey(signing.pem);
   if (!byKnownKey && key !== undefined && !isPinned(input.pins?.keys, key.fingerprint)) {
     return held('KeyChangedPendingApproval', 'signing key', key.fingerprint, 'keys');

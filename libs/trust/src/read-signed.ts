@@ -50,12 +50,24 @@ export function signerAmong(jws: DecodedJws, keys: readonly TrustedKey[]): Trust
   return keys.find((key) => jwsSignatureHolds(jws, key.pem));
 }
 
+/** These words end up in object names, SPIFFE ids and proxy configuration: nothing but plain characters. */
+const names: Readonly<Record<string, RegExp>> = {
+  clusterUUID: /^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$/,
+  trustDomain: /^[0-9A-Za-z._-]{1,255}$/,
+  clusterDomain: /^[0-9a-z][0-9a-z.-]{0,199}$/,
+  clusterID: /^[0-9A-Za-z][0-9A-Za-z._-]{0,252}$/,
+  networkName: /^[0-9A-Za-z][0-9A-Za-z._-]{0,252}$/,
+};
+
+function isTextLike(value: unknown, pattern: RegExp): boolean {
+  return typeof value === 'string' && pattern.test(value);
+}
+
 /** Shapes of a public payload's fields; a text names the first field that is wrong. */
 export function publicPayload(payload: Readonly<Record<string, unknown>>): SignedPublicPayload | string {
-  for (const field of ['clusterUUID', 'trustDomain', 'clusterDomain', 'clusterID', 'networkName', 'tlsCA']) {
-    const value = payload[field];
-    if (typeof value !== 'string' || value.length > 65_536) return field;
-  }
+  const badName = Object.entries(names).find(([field, pattern]) => !isTextLike(payload[field], pattern));
+  if (badName !== undefined) return badName[0];
+  if (!isTexts([payload['tlsCA']], 1)) return 'tlsCA';
   for (const field of ['roots', 'keyChain', 'crls']) if (!isTexts(payload[field], 50)) return field;
   if (payload['crossCertificates'] !== undefined && !isTexts(payload['crossCertificates'], 50))
     return 'crossCertificates';

@@ -64,7 +64,7 @@ export interface TokenAccepted {
   readonly claims: TokenClaims;
 }
 
-export type TokenRefusalReason = 'malformed' | 'unknown-key' | 'claims' | 'scope' | 'kind';
+export type TokenRefusalReason = 'malformed' | 'untrusted-peer' | 'unknown-key' | 'claims' | 'scope' | 'kind';
 
 /** Why a token is not taken: HTTP status, a word for metrics and a sentence for logs (never the token itself). */
 export interface TokenRefused {
@@ -88,7 +88,15 @@ export function verifyToken(
   const jws = decodeJws(raw, longestBytes);
   if (typeof jws === 'string')
     return { ok: false, status: 400, reason: 'malformed', message: `malformed token: ${jws}` };
-  const peer = signer(jws, registry);
+  const { sub } = jws.payload;
+  if (typeof sub !== 'string')
+    return { ok: false, status: 400, reason: 'malformed', message: 'malformed token: sub must be a cluster UUID' };
+  const claimed = registry.peers.filter(({ clusterUUID }) => clusterUUID === sub);
+  if (claimed.length === 0) {
+    const message = 'sub names no cluster that is trusted here now';
+    return { ok: false, status: 403, reason: 'untrusted-peer', message };
+  }
+  const peer = signer(jws, claimed, expected.scope);
   if (peer === undefined) {
     const message = 'no known key of the named cluster made this signature';
     return { ok: false, status: 401, reason: 'unknown-key', message };
@@ -115,15 +123,15 @@ function claimsOf(claims: Readonly<Record<string, unknown>>, scope: Scope): Toke
   return { sub: String(claims['sub']), scope, exp: Number(claims['exp']), ...(typeof jti === 'string' ? { jti } : {}) };
 }
 
-/** Peers under the claimed UUID whose key holds; a UUID has one owner, so at most one answers. */
-function signer(jws: DecodedJws, registry: TrustRegistry): TrustedPeer | undefined {
-  const claimed = registry.peers.filter((peer) => peer.clusterUUID === jws.payload['sub']);
-  return claimed.find((peer) =>
+/** Of the peers under the claimed UUID the one whose key made the signature; of several (one cluster, both kinds) the one that grants the scope. */
+function signer(jws: DecodedJws, claimed: readonly TrustedPeer[], scope: Scope): TrustedPeer | undefined {
+  const proven = claimed.filter((peer) =>
     peer.keys.some(
       (key) =>
         (jws.header.kid === undefined || jws.header.kid === key.kid || !peer.signed) && jwsSignatureHolds(jws, key.pem),
     ),
   );
+  return proven.find(({ scopes }) => scopes.includes(scope)) ?? proven[0];
 }
 
 type Check = (
