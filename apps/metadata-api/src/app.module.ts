@@ -8,7 +8,8 @@ import type { Logger, Registry } from '#platform';
 import type { Store } from '#store';
 import { Auditor } from './audit.js';
 import { PeerStrategy } from './auth/peer-strategy.js';
-import { ScopeGuard } from './auth/scope.guard.js';
+import { scopeGuardParts } from './auth/scope.guard.js';
+import type { ScopeGuardParts } from './auth/scope.guard.js';
 import { TokenBuckets } from './auth/token-bucket.js';
 import { UsedTokens } from './auth/used-tokens.js';
 import type { DoorConfig } from './config.js';
@@ -74,9 +75,9 @@ export function wire(parts: DoorParts): Wiring {
       { provide: Streaming, useValue: streaming },
       { provide: PeerStrategy, useValue: strategy },
       {
-        provide: ScopeGuard,
+        provide: scopeGuardParts,
         inject: [Reflector],
-        useFactory: (reflector: Reflector) => new ScopeGuard({ reflector, usedTokens, peerBuckets, metrics, now }),
+        useFactory: (reflector: Reflector): ScopeGuardParts => ({ reflector, usedTokens, peerBuckets, metrics, now }),
       },
       { provide: APP_FILTER, useValue: new ErrorFilter(logger, metrics) },
     ],

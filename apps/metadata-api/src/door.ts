@@ -149,8 +149,10 @@ async function drain({ app, server, side, wiring, health, config }: Draining): P
   wiring.streams.endAll('draining');
   const cut = setTimeout(() => server.closeAllConnections(), drainMs);
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  // Kept-alive connections fall idle one by one, as their last answers go out.
+  const idle = setInterval(() => server.closeIdleConnections(), 25);
   await closed;
+  clearInterval(idle);
   clearTimeout(cut);
   await app.close().catch(() => undefined);
   await side.close();

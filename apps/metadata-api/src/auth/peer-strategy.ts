@@ -1,10 +1,14 @@
 import { PassportStrategy } from '@nestjs/passport';
+import { decodeProtectedHeader } from 'jose';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import type { Request } from 'express';
 import type { Scope, TrustedPeer, TrustRegistry } from '#model';
 import { verifyToken } from '#trust';
 import type { TokenClaims } from '#trust';
 import { Refusal } from './refusal.js';
+
+/** docs/protocol.md, "Limits". */
+const largestTokenBytes = 8 * 1024;
 
 /** What a request has proved. */
 export interface VerifiedPeer {
@@ -27,20 +31,38 @@ export interface ScopedRequest extends Request {
 }
 
 /** Judges a token; passport-jwt calls it instead of jsonwebtoken, which knows no EdDSA. */
-function judge(raw: string, expectation: Expectation): VerifiedPeer {
+function judge(raw: string, expectation: Expectation, algorithms: readonly string[]): VerifiedPeer {
   const { registry, audience, scope, now } = expectation;
   if (audience === undefined) throw new Refusal(503, 'not-ready', 'this cluster has no identity yet; try again');
+  if (raw.length > largestTokenBytes)
+    throw new Refusal(431, 'too-large', `token: longer than ${largestTokenBytes} bytes`);
   const verdict = verifyToken(raw, registry, { audience, scope, now });
   if (verdict.ok) return { peer: verdict.peer, claims: verdict.claims };
-  throw new Refusal(verdict.status, verdict.reason, verdict.message, { peer: verdict.peer });
+  if (algorithmIsWrong(raw, algorithms)) {
+    throw new Refusal(401, 'algorithm', `token: alg must be ${algorithms.join(' or ')}`);
+  }
+  throw new Refusal(verdict.status, verdict.reason, verdict.message, verdict);
 }
 
-type Done = (error: unknown, verified?: VerifiedPeer) => void;
-type VerifierHook = (raw: string, expectation: Expectation, options: unknown, done: Done) => void;
-
-const verifierHook: VerifierHook = (raw, expectation, _options, done) => {
+/** A readable token of another algorithm is no malformed one: it fails to authenticate (docs/protocol.md, "Answers"). */
+function algorithmIsWrong(raw: string, algorithms: readonly string[]): boolean {
   try {
-    done(null, judge(raw, expectation));
+    const { alg } = decodeProtectedHeader(raw);
+    return alg !== undefined && !algorithms.includes(alg);
+  } catch {
+    return false;
+  }
+}
+
+interface VerifierOptions {
+  readonly algorithms?: readonly string[];
+}
+type Done = (error: unknown, verified?: VerifiedPeer) => void;
+type VerifierHook = (raw: string, expectation: Expectation, options: VerifierOptions, done: Done) => void;
+
+const verifierHook: VerifierHook = (raw, expectation, { algorithms = ['EdDSA'] }, done) => {
+  try {
+    done(null, judge(raw, expectation, algorithms));
   } catch (error) {
     done(error);
   }

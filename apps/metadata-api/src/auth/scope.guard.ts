@@ -1,4 +1,4 @@
-import { SetMetadata } from '@nestjs/common';
+import { Inject, Injectable, SetMetadata } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
@@ -17,6 +17,9 @@ const scopeKey = 'scope';
 /** Names the scope that a route asks for. */
 export const RequireScope = (scope: Scope): MethodDecorator & ClassDecorator => SetMetadata(scopeKey, scope);
 
+/** Provider token of `ScopeGuardParts`. */
+export const scopeGuardParts = Symbol('ScopeGuardParts');
+
 export interface ScopeGuardParts {
   readonly reflector: Reflector;
   readonly usedTokens: UsedTokens;
@@ -27,10 +30,11 @@ export interface ScopeGuardParts {
 }
 
 /** Lets in whoever proves to be a trusted peer with the route's scope: token, then the peer's own limit, then the replay record. */
+@Injectable()
 export class ScopeGuard extends AuthGuard(peerStrategyName) implements CanActivate {
   readonly #parts: ScopeGuardParts;
 
-  constructor(parts: ScopeGuardParts) {
+  constructor(@Inject(scopeGuardParts) parts: ScopeGuardParts) {
     super();
     this.#parts = parts;
   }
