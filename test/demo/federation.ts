@@ -139,6 +139,7 @@ async function refuse(scene: Scene, story: Story): Promise<void> {
     if (bySni.status !== undefined) throw new Error(`the gateway let it through: ${bySni.status}`);
     const control = await callGateway(scene, gateway, genuine, westEcho);
     if (control.status !== 200) throw new Error(`the same call to echo should pass, but: ${JSON.stringify(control)}`);
+    await b.api.delete(`/api/v1/namespaces/${demoNamespace}/services/plain`);
     return `by name: ${byName.error ?? byName.status}; at the gateway: ${bySni.refused}; echo the same way: ${control.status}`;
   });
   await story.step(
@@ -176,7 +177,8 @@ async function refuse(scene: Scene, story: Story): Promise<void> {
     const forged = await mintCertificate(lab, b, eastClient, 'forged');
     const answer = await callGateway(scene, gateway, forged, westEcho);
     if (answer.status !== undefined) throw new Error(`answered ${answer.status}`);
-    return `${answer.refused}; west’s root vouches for west.example only`;
+    const alert = /alert [a-z ]+/.exec(answer.refused ?? '')?.[0] ?? answer.refused;
+    return `TLS ${alert}; west’s root vouches for west.example only`;
   });
   await third?.stop();
   await b.api.delete(`${federations}/third`);

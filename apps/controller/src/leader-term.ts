@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { EventWriter } from '#kube';
 import type { KubeClient } from '#kube';
-import type { Clock } from '#model';
+import type { Clock, GatewayAddress } from '#model';
 import { names, peerKey } from '#model';
 import type { Logger } from '#platform';
 import { EventStreamParser, forbiddenAddress } from '#protocol';
@@ -167,6 +167,7 @@ export class LeaderTerm {
     this.#tellPeers(verdict.perPeer);
     this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
     this.#passes.end(pass);
+    if (this.#prober.isDue(this.#peerGateways())) void this.#probe();
     return { kind: 'finished', next: done(verdict.nextLookMs) };
   }
 
@@ -260,11 +261,16 @@ export class LeaderTerm {
   }
 
   async #probe(): Promise<void> {
+    await this.#prober.round(this.#peerGateways());
+  }
+
+  /** Gateways of the last good documents, by peer key. */
+  #peerGateways(): ReadonlyMap<string, readonly GatewayAddress[]> {
     const gateways = federationsOf(this.#ports.world).map((resource) => {
       const ref = { kind: 'IstioFederation', name: resource.metadata.name } as const;
       return [peerKey(ref), contentOf(this.#memories.get(ref))?.ingressGateways ?? []] as const;
     });
-    await this.#prober.round(new Map(gateways.filter(([, addresses]) => addresses.length > 0)));
+    return new Map(gateways.filter(([, addresses]) => addresses.length > 0));
   }
 
   #told(key: string, outcome: Outcome, retryInMs: number | undefined): void {

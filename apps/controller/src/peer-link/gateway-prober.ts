@@ -22,6 +22,14 @@ export class GatewayProber {
     return this.#results.get(key) ?? [];
   }
 
+  /** Peers whose gateways have not been looked at as they are now. */
+  isDue(gateways: ReadonlyMap<string, readonly GatewayAddress[]>): boolean {
+    return [...gateways].some(([key, addresses]) => {
+      const probed = this.#results.get(key) ?? [];
+      return addresses.length !== probed.length || addresses.some((each, index) => !sameAddress(each, probed[index]));
+    });
+  }
+
   /** One round over all peers' gateways; peers no longer named are forgotten. */
   async round(gateways: ReadonlyMap<string, readonly GatewayAddress[]>): Promise<void> {
     for (const key of this.#results.keys()) if (!gateways.has(key)) this.#results.delete(key);
@@ -34,6 +42,10 @@ export class GatewayProber {
     this.#results.set(key, probes);
     if (before !== JSON.stringify(probes)) this.#onChange(key);
   }
+}
+
+function sameAddress(a: GatewayAddress, b: GatewayAddress | undefined): boolean {
+  return a.address === b?.address && a.port === b.port;
 }
 
 async function probeOne({ address, port }: GatewayAddress): Promise<GatewayProbe> {

@@ -30,11 +30,11 @@ export function privateDocumentSecrets(
   place: { readonly namespace: string; readonly now: number },
 ): readonly Secret[] {
   const key = currentKey(signing.ring);
-  if (key === undefined) return live;
+  if (key === undefined) return live.map(asWritten);
   const content = JSON.stringify(order.content);
   const digest = contentDigest([content, key.kid, order.peerUUID, signing.identity.clusterUUID]);
   const first = live[0];
-  if (first !== undefined && isFresh(first, digest, place.now)) return live;
+  if (first !== undefined && isFresh(first, digest, place.now)) return live.map(asWritten);
   const seq = nextSequence(Number(first?.metadata?.annotations?.[annotations.sequence] ?? 0), place.now);
   const parties = { clusterUUID: signing.identity.clusterUUID, audience: order.peerUUID };
   const signed = signPrivateDocument(
@@ -69,11 +69,11 @@ export function publicDocumentSecret(
   place: { readonly namespace: string; readonly now: number },
 ): Secret | undefined {
   const key = currentKey(signing.ring);
-  if (key?.chain === undefined) return live;
+  if (key?.chain === undefined) return live === undefined ? undefined : asWritten(live);
   const keys = signing.ring.keys.map(({ kid, publicPem, state }) => ({ kid, pem: publicPem, state }));
   const facts = { identity: signing.identity, roots: signing.roots, keys, keyChain: key.chain, tlsCA: '', crls: [] };
   const digest = contentDigest([JSON.stringify(facts), key.kid]);
-  if (live !== undefined && isFresh(live, digest, place.now)) return live;
+  if (live !== undefined && isFresh(live, digest, place.now)) return asWritten(live);
   const seq = nextSequence(Number(live?.metadata?.annotations?.[annotations.sequence] ?? 0), place.now);
   const signed = signPublicDocument(facts, { seq, now: place.now, lifetimeSeconds: documentLifetimeSeconds }, key);
   const document = encodePublicDocument({
@@ -97,6 +97,22 @@ export function publicDocumentSecret(
       },
     },
     data: { 'public.json': base64(document), 'spiffe-bundle.json': base64(bundle), seq: base64(String(seq)) },
+  };
+}
+
+/** A live Secret as we wrote it, without what the API server added: applied again it changes nothing. */
+function asWritten({ apiVersion, kind, metadata, data }: Secret): Secret {
+  const { namespace, name, labels: given, annotations: notes } = metadata ?? {};
+  return {
+    ...(apiVersion === undefined ? {} : { apiVersion }),
+    ...(kind === undefined ? {} : { kind }),
+    metadata: {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(name === undefined ? {} : { name }),
+      ...(given === undefined ? {} : { labels: given }),
+      ...(notes === undefined ? {} : { annotations: notes }),
+    },
+    ...(data === undefined ? {} : { data }),
   };
 }
 
