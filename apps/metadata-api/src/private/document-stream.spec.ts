@@ -1,0 +1,122 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { describe, expect, it } from '@jest/globals';
+import { servedDocument } from '../documents/served-document.js';
+import type { ServedDocument } from '../documents/served-document.js';
+import { DocumentStream, StreamRegister } from './document-stream.js';
+
+/** A response whose reader can be slow. */
+class SlowResponse extends EventEmitter {
+  readonly written: string[] = [];
+  full = false;
+  ended = false;
+
+  writeHead(): this {
+    return this;
+  }
+  flushHeaders(): void {}
+  write(text: string): boolean {
+    this.written.push(text);
+    return !this.full;
+  }
+  end(): void {
+    this.ended = true;
+  }
+  destroy(): void {
+    this.ended = true;
+  }
+}
+
+function stream(over: { lifeMs?: number; lastEventId?: string } = {}) {
+  const response = new SlowResponse();
+  const state: { document: ServedDocument | undefined; trusted: boolean; tell: () => void; listening: number } = {
+    document: servedDocument(Buffer.from('{"v":1}'), '1'),
+    trusted: true,
+    tell: () => undefined,
+    listening: 0,
+  };
+  const sent: string[] = [];
+  const made = new DocumentStream({
+    response: response as unknown as ServerResponse,
+    current: () => state.document,
+    onChange: (listener) => {
+      state.tell = listener;
+      state.listening += 1;
+      return () => (state.listening -= 1);
+    },
+    stillTrusted: () => state.trusted,
+    lastEventId: over.lastEventId,
+    lifeMs: over.lifeMs ?? 60_000,
+    onSent: ({ seq }) => sent.push(seq),
+  });
+  const change = (seq: string): void => {
+    state.document = servedDocument(Buffer.from(`{"v":${seq}}`), seq);
+    state.tell();
+  };
+  return { made, response, state, sent, change };
+}
+
+describe('DocumentStream', () => {
+  it('sends the current document, then each new one once', () => {
+    const { made, response, sent, change, state } = stream();
+    change('2');
+    state.tell();
+    expect(sent).toEqual(['1', '2']);
+    expect(response.written[1]).toBe('event: document\nid: 1\ndata: {"v":1}\n\n');
+    made.end('over');
+  });
+
+  it('sends nothing that the reader has', () => {
+    const { made, sent } = stream({ lastEventId: '1' });
+    expect(sent).toEqual([]);
+    made.end('over');
+  });
+
+  it('lets nothing pile up for a slow reader: it gets the newest afterwards', () => {
+    const { made, response, sent, change } = stream();
+    response.full = true;
+    change('2');
+    change('3');
+    change('4');
+    expect(sent).toEqual(['1', '2']);
+    response.full = false;
+    response.emit('drain');
+    expect(sent).toEqual(['1', '2', '4']);
+    made.end('over');
+  });
+
+  it('ends as soon as trust is gone, before it sends anything more', async () => {
+    const { made, sent, change, state, response } = stream();
+    state.trusted = false;
+    change('2');
+    expect(await made.ended).toBe('untrusted');
+    expect([sent, response.ended, state.listening]).toEqual([['1'], true, 0]);
+  });
+
+  it('ends within its life', async () => {
+    const started = performance.now();
+    expect(await stream({ lifeMs: 100 }).made.ended).toBe('over');
+    expect(performance.now() - started).toBeLessThan(200);
+  });
+
+  it('lets go when the reader leaves', async () => {
+    const { made, response, state } = stream();
+    response.emit('close');
+    expect([await made.ended, state.listening]).toEqual(['closed', 0]);
+  });
+});
+
+describe('StreamRegister', () => {
+  it('bounds each peer and forgets what ended', async () => {
+    const register = new StreamRegister(2);
+    const [one, two] = [stream().made, stream().made];
+    register.add('a', one);
+    register.add('a', two);
+    expect([register.size, register.hasRoomFor('a'), register.hasRoomFor('b')]).toEqual([2, false, true]);
+    one.end('over');
+    await one.ended;
+    expect([register.size, register.hasRoomFor('a')]).toEqual([1, true]);
+    register.endAll('draining');
+    expect(await two.ended).toBe('draining');
+  });
+});
