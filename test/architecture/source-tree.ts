@@ -18,11 +18,6 @@ export function read(file: string): string {
   return readFileSync(join(root, file), 'utf8');
 }
 
-/** A file without its comments. */
-export function codeOf(file: string): string {
-  return read(file).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
-}
-
 /** Hand-written TypeScript that is not a test. */
 export function sources(): readonly string[] {
   return trackedFiles().filter(
