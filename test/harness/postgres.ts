@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '#kube';
@@ -11,8 +11,11 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
+/** A new folder that PostgreSQL's own user may walk through. */
 export function temporaryDirectory(): string {
-  return mkdtempSync(join(tmpdir(), 'isthmus-store-'));
+  const directory = mkdtempSync(join(tmpdir(), 'isthmus-store-'));
+  chmodSync(directory, 0o711);
+  return directory;
 }
 
 /** Starts a server in a temporary directory (or a given one, which is then left in place). */

@@ -30,7 +30,7 @@ export async function postgresBinaries(): Promise<PostgresBinaries> {
  * temporary folder (a clone inside /root, for instance).
  */
 export function binariesFor(binaries: PostgresBinaries, otherUser: boolean): PostgresBinaries {
-  if (!otherUser || isOpenPath(binaries.postgres)) return binaries;
+  if (!otherUser || closedFolderAbove(binaries.postgres) === undefined) return binaries;
   const native = dirname(dirname(binaries.postgres));
   const version = statSync(binaries.postgres).mtimeMs.toString(36).replace('.', '');
   const copy = join(tmpdir(), `isthmus-postgres-${version}`);
@@ -56,9 +56,11 @@ function placeCopy(staged: string, copy: string): void {
   }
 }
 
-function isOpenPath(path: string): boolean {
+/** The topmost folder on the way to a path that other users may not enter, if there is one. */
+export function closedFolderAbove(path: string): string | undefined {
+  let closed: string | undefined;
   for (let folder = dirname(path); ; folder = dirname(folder)) {
-    if ((statSync(folder).mode & 0o001) === 0) return false;
-    if (folder === dirname(folder)) return true;
+    if ((statSync(folder).mode & 0o001) === 0) closed = folder;
+    if (folder === dirname(folder)) return closed;
   }
 }

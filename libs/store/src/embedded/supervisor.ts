@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StoreLogger } from '../store.js';
-import { binariesFor, postgresBinaries } from './binaries.js';
+import { binariesFor, closedFolderAbove, postgresBinaries } from './binaries.js';
 import type { PostgresBinaries } from './binaries.js';
 import { clearOrphan } from './postmaster-pid.js';
 import { accountForPostgres, initdbCommand } from './run-as.js';
@@ -95,7 +95,15 @@ export class EmbeddedPostgres {
   /** One life of the postmaster, from making the data directory if need be to its end. */
   async #live(): Promise<void> {
     // The account must be able to walk through our folder, though not to read it.
-    if (this.#account !== undefined) chmodSync(dirname(this.#data), 0o711);
+    if (this.#account !== undefined) {
+      chmodSync(dirname(this.#data), 0o711);
+      const closed = closedFolderAbove(this.#data);
+      if (closed !== undefined) {
+        throw new Error(
+          `user nobody, as whom PostgreSQL runs, cannot enter ${closed}: chmod o+x it, or use another folder`,
+        );
+      }
+    }
     this.#own(this.#sockets);
     if (existsSync(this.#data)) {
       const found = await clearOrphan(this.#data);
