@@ -9,10 +9,12 @@ import {
   port,
   readVariables,
   required,
+  secret,
   text,
   wholeNumber,
   withDefault,
 } from '#platform';
+import type { Secret } from '#platform';
 import type { MeshFacts } from '#planner';
 import { defaultPacing } from './peer-link/pacing.js';
 import type { Pacing } from './peer-link/pacing.js';
@@ -39,6 +41,9 @@ export interface ControllerConfig {
   readonly leaseMs: number;
   readonly logLevel: string;
   readonly kubeconfig: string | undefined;
+  readonly databaseUrl: Secret | undefined;
+  /** For the embedded PostgreSQL, when there is no database URL. */
+  readonly storeDirectory: string;
 }
 
 /** `namespace/name` of a Service. */
@@ -84,6 +89,8 @@ const variables = {
   ISTHMUS_KEY_ANNOUNCE_SECONDS: withDefault(wholeNumber(1, 86_400), 120),
   ISTHMUS_KEY_HONOUR_SECONDS: withDefault(wholeNumber(1, 86_400), 3600),
   ISTHMUS_LEASE_SECONDS: withDefault(wholeNumber(3, 300), 15),
+  DATABASE_URL: optional(secret),
+  ISTHMUS_STORE_DIR: withDefault(text, '/var/lib/isthmus'),
   LOG_LEVEL: withDefault(logLevel, 'info'),
 } as const;
 
@@ -116,6 +123,8 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     leaseMs: values.ISTHMUS_LEASE_SECONDS * 1000,
     logLevel: values.LOG_LEVEL,
     kubeconfig: values.KUBECONFIG,
+    databaseUrl: values.DATABASE_URL,
+    storeDirectory: values.ISTHMUS_STORE_DIR,
   });
 }
 

@@ -14,6 +14,7 @@ import type { FederationActions } from './federation/apply.js';
 import { decideFederation } from './federation/decide.js';
 import { gatherFederation } from './federation/gather.js';
 import type { FederationSources } from './federation/gather.js';
+import type { History } from './federation/history.js';
 import { contentOf } from './federation/read-documents.js';
 import { federationStatus } from './federation/status.js';
 import { IdentityKeeper } from './identity/identity-keeper.js';
@@ -39,6 +40,7 @@ export interface TermPorts {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly metrics: ControllerMetrics;
+  readonly history: History;
 }
 
 const publicationKey = 'publication';
@@ -224,6 +226,7 @@ export class LeaderTerm {
       memories: this.#memories,
       links: this.#links,
       events: this.#events,
+      history: this.#ports.history,
       publish: () => this.#queue.add(publicationKey),
       published: (signal) => {
         const ended = this.#passes.after(signal);

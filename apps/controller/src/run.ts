@@ -2,7 +2,9 @@ import { LeaderElector, kubeClientFromEnvironment } from '#kube';
 import { names } from '#model';
 import { createLogger, createRegistry, Health, Shutdown, startHealthServer } from '#platform';
 import type { Scheduler } from '#reconcile';
+import { openStore } from '#store';
 import type { ControllerConfig } from './config.js';
+import { storedHistory } from './federation/history.js';
 import { LeaderTerm } from './leader-term.js';
 import { createMetrics } from './metrics.js';
 import { printPlan } from './plan.js';
@@ -51,12 +53,26 @@ export async function runController(config: ControllerConfig, argv: readonly str
   health.mention('leader', () => ({ ok: true, detail: elector.isLeader ? 'leads' : 'stands by' }));
   const server = await startHealthServer({ health, registry, port: config.httpPort, logger });
   shutdown.add('health server', () => server.close());
+  const store = openStore({ databaseUrl: config.databaseUrl?.reveal(), dataDirectory: config.storeDirectory, logger });
+  health.mention('store', () =>
+    store.available() ? { ok: true } : { ok: false, detail: store.reason() ?? 'not there yet; nothing needs it' },
+  );
+  shutdown.add('store', () => store.close());
   await world.start(shutdown.signal);
   synced = true;
   await elector.run(shutdown.signal, async (signal) => {
     metrics.leading(true);
     logger.info('this replica leads');
-    await new LeaderTerm({ client, world, config, logger, clock, scheduler, metrics }).lead(signal);
+    await new LeaderTerm({
+      client,
+      world,
+      config,
+      logger,
+      clock,
+      scheduler,
+      metrics,
+      history: storedHistory(store),
+    }).lead(signal);
     metrics.leading(false);
   });
 }

@@ -6,6 +6,7 @@ import type { PeerRef } from '#model';
 import type { Memories } from '../memories.js';
 import type { PeerLinks } from '../peer-link/links.js';
 import type { FederationVerdict } from './decide.js';
+import type { History } from './history.js';
 import type { FederationInput } from './input.js';
 
 export interface FederationActions {
@@ -13,6 +14,7 @@ export interface FederationActions {
   readonly memories: Memories;
   readonly links: PeerLinks;
   readonly events: EventWriter;
+  readonly history: History;
   /** Asks for a publication pass. */
   readonly publish: () => void;
   /** Resolves when a pass that began after the call has ended well. */
@@ -44,6 +46,7 @@ export async function applyFederation(
   )
     actions.publish();
   await writing;
+  actions.history.record(ref, before, verdict.memory, input.hearing);
 }
 
 /** Trust ends and everything produced goes before the resource does; what was cut is said in an Event. */
