@@ -61,6 +61,14 @@ export function time(unixMs: number): Node {
     : asn1.create(Class.UNIVERSAL, Type.GENERALIZEDTIME, false, asn1.dateToGeneralizedTime(date));
 }
 
+/** Unix milliseconds of a UTCTime or GeneralizedTime; undefined for any other node. */
+export function timeOf(node: Node | undefined): number | undefined {
+  if (node === undefined || node.tagClass !== Class.UNIVERSAL) return undefined;
+  const text = bytesOf(node).toString('latin1');
+  if (node.type === Type.UTCTIME) return asn1.utcTimeToDate(text).getTime();
+  return node.type === Type.GENERALIZEDTIME ? asn1.generalizedTimeToDate(text).getTime() : undefined;
+}
+
 /** Context-specific tag around children (explicit) or around bytes (implicit). */
 export function tagged(tag: number, content: readonly Node[] | Uint8Array): Node {
   return content instanceof Uint8Array

@@ -12,7 +12,12 @@ export interface PeerFacts {
   readonly networkName?: string;
   readonly roots: readonly string[];
   readonly keys: readonly TrustedKey[];
+  /** Complete and current set, or empty (trust rule 12). */
   readonly crls: readonly string[];
+  /** When the first of `crls` ends: not to be used after. */
+  readonly crlsUntil?: number;
+  /** Why the lists that the peer published are not used. */
+  readonly crlFault?: string;
   readonly tlsCA?: string;
   /** True once a signed document was accepted; never false again (trust rule 5). */
   readonly signed: boolean;

@@ -2,6 +2,7 @@ import type { Reason } from '#crd';
 import type { TrustedKey } from '#model';
 import { chainTo, parseCertificate, spkiFingerprint } from './certificate.js';
 import type { Certificate } from './certificate.js';
+import { usableLists } from './crl.js';
 import { splitCertificates } from './pem.js';
 import type { FirstContact, PeerFacts } from './peer-facts.js';
 import { openSigned, publicPayload, refused, signerAmong } from './read-signed.js';
@@ -98,7 +99,7 @@ function legacyClaim(input: PublicDocumentInput): Claimed | Refusal {
     clusterDomain: input.clusterDomain ?? trustDomain,
     roots: roots.map(({ pem }) => pem),
     keys: [{ kid: key.kid, pem: key.pem, state: 'current' }],
-    crls: document.crl === undefined ? [] : [document.crl],
+    ...revocation(document.crl === undefined ? [] : [document.crl], roots, [], now),
     signed: false,
     seq: 0,
   };
@@ -126,13 +127,44 @@ function signedClaim(input: PublicDocumentInput, raw: string): Claimed | Refusal
     networkName: payload.networkName,
     roots: roots.map(({ pem }) => pem),
     keys: payload.keys,
-    crls: payload.crls,
+    ...revocation(payload.crls, roots, authoritiesOf(payload.keyChain), input.now),
     tlsCA: payload.tlsCA,
     signed: true,
     seq: payload.seq,
     expiresAt: payload.exp * 1000,
   };
   return { facts, roots, crossCertificates: readCrossCertificates(payload.crossCertificates ?? [], input.now), signer };
+}
+
+/** Lists are kept only as a complete set (trust rule 12); else the fault is kept, for status. */
+function revocation(
+  crls: readonly string[],
+  roots: readonly Certificate[],
+  intermediates: readonly Certificate[],
+  now: number,
+): Pick<PeerFacts, 'crls' | 'crlFault' | 'crlsUntil'> {
+  const authorities = [...roots, ...intermediates].map(({ pem }) => pem);
+  const { crls: usable, until, fault } = usableLists(crls, [...new Set(authorities)], now);
+  return {
+    crls: usable,
+    ...(until === undefined ? {} : { crlsUntil: until }),
+    ...(fault === undefined ? {} : { crlFault: fault }),
+  };
+}
+
+function readable(pems: readonly string[]): readonly Certificate[] {
+  return pems.flatMap(splitCertificates).flatMap((pem) => {
+    try {
+      return [parseCertificate(pem)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Intermediate CAs by which the peer's workload certificates are issued, as its own signing key's chain shows them. */
+function authoritiesOf(keyChain: readonly string[]): readonly Certificate[] {
+  return readable(keyChain).filter(({ isCA }) => isCA);
 }
 
 function disagreement(input: PublicDocumentInput, payload: SignedPublicPayload): Refusal | undefined {
@@ -164,14 +196,7 @@ function keyChainFault(
   roots: readonly Certificate[],
   now: number,
 ): Refusal | undefined {
-  const chain = payload.keyChain.flatMap(splitCertificates).flatMap((pem) => {
-    try {
-      return [parseCertificate(pem)];
-    } catch {
-      return [];
-    }
-  });
-  const [leaf, ...rest] = chain;
+  const [leaf, ...rest] = readable(payload.keyChain);
   if (leaf === undefined)
     return refused('SignatureInvalid', 'public.json: keyChain holds no certificate for the signing key');
   const key = readPublicSigningKey(signer.pem);

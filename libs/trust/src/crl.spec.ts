@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import {
+  buildCrl,
+  buildCsr,
+  generateCa,
+  issueWorkloadCertificate,
+  loadCa,
+  parseCertificate,
+  parseCrls,
+  usableLists,
+} from './index.js';
+import type { CaFiles } from './index.js';
+import { serial } from './peer.fixture.js';
+
+const now = Math.floor(Date.now() / 1000) * 1000;
+const hour = 3_600_000;
+const ca = (algorithm: 'ec' | 'rsa'): CaFiles =>
+  generateCa({ trustDomain: 'b.example', now, algorithm, serial: serial() });
+const [first, second] = [ca('ec'), ca('rsa')];
+
+function list(
+  of: CaFiles,
+  more: { revoked?: readonly Uint8Array[]; thisUpdate?: number; nextUpdate?: number; by?: CaFiles } = {},
+): string {
+  return buildCrl({
+    issuer: parseCertificate(of['ca-cert.pem']),
+    key: createPrivateKey((more.by ?? of)['ca-key.pem']),
+    number: 7,
+    thisUpdate: more.thisUpdate ?? now - hour,
+    nextUpdate: more.nextUpdate ?? now + hour,
+    revoked: (more.revoked ?? []).map((number) => ({ serial: number, at: now - hour })),
+  });
+}
+
+describe('revocation lists', () => {
+  it.each<['ec' | 'rsa']>([['ec'], ['rsa']])('OpenSSL reads ours (%s) and refuses what it revokes', (algorithm) => {
+    const files = ca(algorithm);
+    const folder = mkdtempSync(join(tmpdir(), 'crl-'));
+    const revoked = serial();
+    const leaf = (number: Uint8Array): string =>
+      issueWorkloadCertificate(loadCa(files, now), {
+        csrPem: buildCsr(createPrivateKey(files['ca-key.pem'])),
+        spiffeIds: ['spiffe://b.example/ns/a/sa/b'],
+        ttlSeconds: 3600,
+        now,
+        serial: number,
+      }).chain[0] ?? '';
+    const verify = (name: string, pem: string): string => {
+      writeFileSync(join(folder, name), pem);
+      writeFileSync(join(folder, 'root'), files['root-cert.pem']);
+      writeFileSync(join(folder, 'crl'), list(files, { revoked: [revoked] }));
+      const args = [
+        'verify',
+        '-crl_check',
+        '-CAfile',
+        join(folder, 'root'),
+        '-CRLfile',
+        join(folder, 'crl'),
+        join(folder, name),
+      ];
+      try {
+        return execFileSync('openssl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+      } catch (error) {
+        return String((error as { stderr: string }).stderr);
+      }
+    };
+    expect(verify('good', leaf(serial()))).toContain('OK');
+    expect(verify('bad', leaf(revoked))).toContain('revoked');
+  });
+
+  it('reads what it builds', () => {
+    const number = serial();
+    const [read] = parseCrls([list(first, { revoked: [number] })]);
+    expect(read).toMatchObject({
+      thisUpdate: now - hour,
+      nextUpdate: now + hour,
+      revoked: [Buffer.from(number).toString('hex')],
+    });
+    expect(read?.signedBy(parseCertificate(first['ca-cert.pem']).publicKey)).toBe(true);
+    expect(read?.signedBy(parseCertificate(second['ca-cert.pem']).publicKey)).toBe(false);
+  });
+
+  const roots = [first['root-cert.pem'], second['root-cert.pem']];
+  const good = [list(first), list(second)];
+  it.each<[string, readonly string[], number]>([
+    ['none published', [], 0],
+    ['empty text', [''], 0],
+    ['complete', good, 2],
+    ['complete, in one text', [good.join('')], 2],
+    ['one is missing', [list(first)], 0],
+    ['one has ended', [list(first), list(second, { nextUpdate: now - 1 })], 0],
+    ['one is yet to come', [list(first), list(second, { thisUpdate: now + hour, nextUpdate: now + 2 * hour })], 0],
+    ['one signed by another CA', [list(first), list(second, { by: first })], 0],
+    ['of two of one CA the newer counts', [...good, list(first, { thisUpdate: now - 1000 })], 2],
+    ['garbage', ['-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n'], 0],
+    ['a certificate', [first['root-cert.pem']], 0],
+  ])('%s', (_name, pems, used) => {
+    const { crls, fault, until } = usableLists(pems, roots, now);
+    expect(crls).toHaveLength(used);
+    expect(fault !== undefined).toBe(used === 0 && pems.join('') !== '');
+    if (used > 0) expect(until).toBe(now + hour);
+  });
+});

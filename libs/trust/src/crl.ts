@@ -1,0 +1,146 @@
+import type { KeyObject } from 'node:crypto';
+import type { Certificate } from './certificate.js';
+import { subjectDerOf } from './certificate-builder.js';
+import { parseCertificate } from './certificate.js';
+import {
+  bits,
+  bytesOf,
+  childrenOf,
+  dottedOf,
+  fromDer,
+  integer,
+  isObjectId,
+  objectId,
+  octets,
+  positiveInteger,
+  sequence,
+  tagged,
+  time,
+  timeOf,
+  toDer,
+} from './der.js';
+import { oid } from './oids.js';
+import { decodePem, encodePem } from './pem.js';
+import { algorithmIdentifier, signatureHolds, signDer } from './signature.js';
+
+/** A certificate revocation list as read (RFC 5280, section 5); times in Unix milliseconds, serials as lower-case hex. */
+export interface RevocationList {
+  readonly pem: string;
+  readonly issuerDer: Buffer;
+  readonly thisUpdate: number;
+  readonly nextUpdate?: number;
+  readonly revoked: readonly string[];
+  /** True when this key signed the list. */
+  readonly signedBy: (key: KeyObject) => boolean;
+}
+
+export interface RevocationOrder {
+  readonly issuer: Certificate;
+  readonly key: KeyObject;
+  readonly number: number;
+  readonly thisUpdate: number;
+  readonly nextUpdate: number;
+  readonly revoked: readonly { readonly serial: Uint8Array; readonly at: number }[];
+}
+
+/** Builds and signs a version 2 list with its number; PEM block `X509 CRL`. */
+export function buildCrl(order: RevocationOrder): string {
+  const algorithm = algorithmIdentifier(order.key);
+  const entries = order.revoked.map(({ serial, at }) => sequence(positiveInteger(serial), time(at)));
+  const body = sequence(
+    integer(1),
+    algorithm,
+    fromDer(subjectDerOf(order.issuer)),
+    time(order.thisUpdate),
+    time(order.nextUpdate),
+    ...(entries.length === 0 ? [] : [sequence(...entries)]),
+    tagged(0, [sequence(sequence(objectId(oid.crlNumber), octets(toDer(integer(order.number)))))]),
+  );
+  return encodePem('X509 CRL', toDer(sequence(body, algorithm, bits(signDer(order.key, toDer(body))))));
+}
+
+/** Every list in these PEM texts; throws an error that says which cannot be read. */
+export function parseCrls(pems: readonly string[]): readonly RevocationList[] {
+  const blocks = pems.flatMap(decodePem).filter(({ label }) => label === 'X509 CRL' || label === 'CRL');
+  return blocks.map(({ der }, index) => {
+    try {
+      return listFromDer(der);
+    } catch (cause) {
+      throw new Error(`crl: list ${index + 1} is not a certificate revocation list in DER`, { cause });
+    }
+  });
+}
+
+/** Lists that may be handed to proxies, or why none of them may. */
+export interface UsableLists {
+  /** PEM each, sorted; empty when the set is not complete or not current. */
+  readonly crls: readonly string[];
+  /** When the first of them ends (Unix ms). */
+  readonly until?: number;
+  /** Why they are not used; absent where there were none or all are good. */
+  readonly fault?: string;
+}
+
+/**
+ * A peer's lists, only where each CA that stands in its chains has a current one (trust rule 12): lists in a bundle make Envoy check the
+ * whole chain, and a missing or expired one would refuse every certificate. `authorities` = roots and intermediates, PEM each.
+ */
+export function usableLists(pems: readonly string[], authorities: readonly string[], now: number): UsableLists {
+  if (pems.every((pem) => pem.trim() === '')) return { crls: [] };
+  let lists: readonly RevocationList[];
+  try {
+    lists = parseCrls(pems);
+  } catch (error) {
+    return { crls: [], fault: (error as Error).message };
+  }
+  const chosen: RevocationList[] = [];
+  for (const authority of authorities.map(parseCertificate)) {
+    const current = currentListOf(authority, lists, now);
+    if (current === undefined)
+      return {
+        crls: [],
+        fault: `crl: no list that is valid now from the CA "${authority.subject.replaceAll('\n', ', ')}": revocation is not checked until the peer publishes a complete set`,
+      };
+    chosen.push(current);
+  }
+  const until = Math.min(...chosen.map(({ nextUpdate }) => nextUpdate ?? Number.POSITIVE_INFINITY));
+  const crls = [...new Set(chosen.map(({ pem }) => pem))].sort();
+  return Number.isFinite(until) ? { crls, until } : { crls };
+}
+
+/** The newest list of this CA that is valid now and really its own. */
+function currentListOf(
+  authority: Certificate,
+  lists: readonly RevocationList[],
+  now: number,
+): RevocationList | undefined {
+  const name = subjectDerOf(authority);
+  return lists
+    .filter((list) => list.thisUpdate <= now && list.nextUpdate !== undefined && now < list.nextUpdate)
+    .filter((list) => list.issuerDer.equals(name) && list.signedBy(authority.publicKey))
+    .sort((a, b) => b.thisUpdate - a.thisUpdate)[0];
+}
+
+function listFromDer(der: Buffer): RevocationList {
+  const [body, algorithm, signature] = childrenOf(fromDer(der));
+  const id = childrenOf(algorithm)[0];
+  if (body === undefined || !isObjectId(id)) throw new Error('fields are missing');
+  const fields = childrenOf(body);
+  // The version is optional and the only INTEGER here; then algorithm, issuer, times.
+  const [, issuer, first, ...rest] = fields[0]?.type === 2 ? fields.slice(1) : fields;
+  const thisUpdate = timeOf(first);
+  if (issuer === undefined || thisUpdate === undefined) throw new Error('fields are missing');
+  const nextUpdate = timeOf(rest[0]);
+  const entries = rest[nextUpdate === undefined ? 0 : 1];
+  const isEntries = entries !== undefined && entries.tagClass === 0;
+  const content = toDer(body);
+  const bytes = bytesOf(signature).subarray(1);
+  return {
+    pem: encodePem('X509 CRL', der),
+    issuerDer: toDer(issuer),
+    thisUpdate,
+    ...(nextUpdate === undefined ? {} : { nextUpdate }),
+    revoked: isEntries ? childrenOf(entries).map((entry) => bytesOf(childrenOf(entry)[0]).toString('hex')) : [],
+    signedBy: (key) => signatureHolds(key, dottedOf(id), content, bytes),
+  };
+}

@@ -1,0 +1,179 @@
+import { createPrivateKey } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  decodeJws,
+  decodePem,
+  encodePem,
+  generateSigningKey,
+  parseCertificate,
+  parseCrls,
+  parseCsr,
+  readPublicDocument,
+  readPublicSigningKey,
+  signJws,
+  verifyToken,
+} from './index.js';
+import { now, ownUUID, peerUUID, SigningPeer, trusted } from './peer.fixture.js';
+
+const runs = Number(process.env['FUZZ_RUNS'] ?? 100_000);
+const limit = 10 * 60_000;
+const peer = new SigningPeer();
+const key = generateSigningKey();
+const privateKey = createPrivateKey(key.privatePem);
+const seconds = Math.floor(now / 1000);
+const token = signJws(
+  { iss: 'd8-istio', sub: peerUUID, aud: ownUUID, scope: 'api', nbf: seconds, exp: seconds + 60, jti: 'x' },
+  privateKey,
+  { kid: key.kid },
+);
+
+const place = fc.tuple(fc.nat(), fc.nat(), fc.nat(255));
+
+/** The text with one character changed, cut, doubled or a piece of it repeated. */
+function broken(text: string, [where, how, what]: readonly [number, number, number]): string {
+  const at = where % text.length;
+  const forms = [
+    () => text.slice(0, at),
+    () => text.slice(0, at) + String.fromCharCode(what) + text.slice(at + 1),
+    () => text.slice(0, at) + text.slice(at + 1),
+    () => text.slice(at) + text,
+    () => text.slice(0, at) + 'A'.repeat(what) + text.slice(at),
+  ];
+  return (forms[how % forms.length] ?? forms[0])?.() ?? '';
+}
+
+function check(property: (at: readonly [number, number, number]) => void): void {
+  fc.assert(fc.property(place, property), { numRuns: runs });
+}
+
+/** Reads or throws an error of ours; anything else is a fault of the reader. */
+function readsOrRefuses(read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    if (!/CERTIFICATE|csr|crl/.test((error as Error).message)) throw error;
+  }
+}
+
+const brokenDer = (pem: string, label: string, [where, how, what]: readonly [number, number, number]): string => {
+  const der = Buffer.from(decodePem(pem)[0]?.der ?? []);
+  const at = where % der.length;
+  if (how % 4 === 0) return encodePem(label, der.subarray(0, at));
+  der[at] = what;
+  if (how % 4 === 1) der[(at * 7) % der.length] = how & 255;
+  return encodePem(label, der);
+};
+
+describe('readers of what peers send', () => {
+  it(
+    'tokens: a changed one is never taken',
+    () => {
+      const registry = {
+        version: 1 as const,
+        peers: [
+          {
+            kind: 'IstioMulticluster' as const,
+            name: 'b',
+            clusterUUID: peerUUID,
+            trustDomain: 'b',
+            clusterDomain: 'b',
+            roots: [],
+            keys: [trusted(key)],
+            signed: true,
+            crls: [],
+            scopes: ['api' as const],
+            legacyAPITokens: false,
+          },
+        ],
+      };
+      const expected = { audience: ownUUID, scope: 'api' as const, now };
+      if (!verifyToken(token, registry, expected).ok) throw new Error('the token itself must hold');
+      check((at) => {
+        const raw = broken(token, at);
+        if (raw !== token && verifyToken(raw, registry, expected).ok) throw new Error(raw);
+      });
+    },
+    limit,
+  );
+
+  it(
+    'any text as JWS: a value, never an exception',
+    () => {
+      fc.assert(
+        fc.property(fc.string({ maxLength: 200 }), (text) => {
+          decodeJws(text, 1000);
+          decodeJws(`${Buffer.from(text).toString('base64url')}.e30.${'A'.repeat(86)}`, 1000);
+        }),
+        { numRuns: runs },
+      );
+    },
+    limit,
+  );
+
+  it(
+    'payloads come back as they were signed',
+    () => {
+      fc.assert(
+        fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 })), (payload) => {
+          const decoded = decodeJws(signJws(payload, privateKey, {}), 100_000);
+          if (typeof decoded === 'string') throw new Error(decoded);
+          expect(JSON.stringify(decoded.payload)).toBe(JSON.stringify(JSON.parse(JSON.stringify(payload))));
+        }),
+        { numRuns: Math.min(runs, 10_000) },
+      );
+    },
+    limit,
+  );
+
+  it(
+    'certificates: bytes changed anywhere',
+    () => {
+      check((at) => readsOrRefuses(() => parseCertificate(brokenDer(peer.ca['root-cert.pem'], 'CERTIFICATE', at))));
+    },
+    limit,
+  );
+
+  it(
+    'requests, lists and keys: bytes changed anywhere',
+    () => {
+      check((at) => {
+        readsOrRefuses(() => parseCsr(brokenDer(peer.ca['root-cert.pem'], 'CERTIFICATE REQUEST', at)));
+        readsOrRefuses(() => parseCrls([brokenDer(peer.ca['root-cert.pem'], 'X509 CRL', at)]));
+        readPublicSigningKey(brokenDer(key.publicPem, 'PUBLIC KEY', at));
+      });
+    },
+    limit,
+  );
+
+  it(
+    'PEM comes back as it was, whatever stands around it',
+    () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 200 }), fc.string(), (bytes, around) => {
+          if (around.includes('-----')) return;
+          const [block] = decodePem(`${around}\n${encodePem('X', bytes)}${around}`);
+          if (block === undefined || !block.der.equals(bytes)) throw new Error('not the same');
+        }),
+        { numRuns: runs },
+      );
+    },
+    limit,
+  );
+
+  it(
+    'signed public documents: a changed one is refused, with a reason',
+    () => {
+      const document = peer.document();
+      const signed = document.signed ?? '';
+      const input = { ownClusterUUID: ownUUID, trustDomain: 'b.example', verifiedByCa: false, now };
+      check((at) => {
+        const changed = broken(signed, at);
+        if (changed === signed) return;
+        const verdict = readPublicDocument({ ...input, document: { ...document, signed: changed } });
+        if (verdict.kind !== 'refused' || verdict.message === '') throw new Error(changed);
+      });
+    },
+    limit,
+  );
+});
