@@ -112,7 +112,7 @@ export async function writeFederationStatus(
   const before = ready(input.previous);
   if (now === undefined || (before?.status === now.status && before.reason === now.reason)) return;
   actions.events.write(objectOf(input), {
-    type: now.status === 'True' ? 'Normal' : 'Warning',
+    type: now.status === 'False' ? 'Warning' : 'Normal',
     reason: now.reason,
     action: 'Reconcile',
     note: now.message,

@@ -22,7 +22,7 @@ export function judgeConditions(input: FederationInput, verdict: FederationVerdi
     trustEstablished(input, verdict),
     metadataSynced(input, verdict),
     servicesImported(input, verdict),
-    servicesExported(input),
+    servicesExported(input, verdict),
     ...gatewaysReachable(input, verdict),
   ];
 }
@@ -119,10 +119,10 @@ function servicesImported(input: FederationInput, verdict: FederationVerdict): J
   return bad(type, first.reason, summary(first, against.length, `${publication.imported} services are imported`));
 }
 
-function servicesExported(input: FederationInput): Judgement {
+function servicesExported(input: FederationInput, { memory }: FederationVerdict): Judgement {
   const type = 'ServicesExported';
   const { publication } = input;
-  if (publication === undefined) return unknown(type, 'Progressing', 'not yet judged');
+  if (publication === undefined || memory === undefined) return unknown(type, 'Progressing', 'not yet judged');
   if (!publication.trusted) return bad(type, 'FailedClosed', 'the peer is not trusted: nothing is offered to it');
   const [first] = publication.exportFindings;
   if (first === undefined) return good(type, 'Succeeded', `${publication.exported} services`);
