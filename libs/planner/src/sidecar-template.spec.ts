@@ -81,6 +81,7 @@ describe('sidecarPodTemplate', () => {
     });
     expect(JSON.parse(environment['PROXY_CONFIG'] ?? '')).toEqual({
       discoveryAddress: 'istiod.istio-system.svc:15012',
+      drainDuration: '5s',
       proxyMetadata: { ISTIO_META_DNS_CAPTURE: 'true' },
       serviceCluster: 'echo',
     });
