@@ -52,8 +52,17 @@ export function decideFederation(input: FederationInput): FederationVerdict {
     ...(open.against === undefined ? {} : { publicAgainst: open.against }),
     ...(closed.against === undefined ? {} : { privateAgainst: closed.against }),
     ...(closed.removal === undefined ? {} : { removal: closed.removal }),
-    findings: closed.findings,
+    findings: [...revocationFindings(closed.memory, input.now), ...closed.findings],
   };
+}
+
+/** Revocation lists that cannot be used: said, since their certificates are then not checked for revocation. */
+function revocationFindings(memory: PeerMemory | undefined, now: number): readonly Finding[] {
+  const { crlFault, crlsUntil, crls = [] } = memory?.facts ?? {};
+  if (crlFault !== undefined) return [{ reason: 'DocumentInvalid', subject: 'crls', message: crlFault }];
+  if (crls.length === 0 || crlsUntil === undefined || crlsUntil > now) return [];
+  const message = 'the revocation lists have run out and are not used; the peer must renew them';
+  return [{ reason: 'StaleKeepingLastKnownGood', subject: 'crls', message }];
 }
 
 function linkSettings({ spec }: IstioFederation): PeerLinkSettings {

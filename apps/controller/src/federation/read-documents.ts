@@ -78,7 +78,7 @@ interface NewContent {
 
 function braked(input: FederationInput, resource: IstioFederation, memory: PeerMemory, news: NewContent): Reading {
   const findings = news.content.faults.map((fault) => ({
-    reason: 'ServiceInvalid',
+    reason: fault.reason,
     subject: fault.field,
     message: `${fault.value}: ${fault.message}`,
   }));

@@ -80,7 +80,10 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
   };
   const standings = standingsOf(input.peers, own);
   const trusted = standings.filter((standing) => standing.trusted);
-  const registry: TrustRegistry = { version: 1, peers: trusted.flatMap((standing) => trustedPeer(standing) ?? []) };
+  const registry: TrustRegistry = {
+    version: 1,
+    peers: trusted.flatMap((standing) => trustedPeer(standing, input.now) ?? []),
+  };
   const offers = trusted.map((standing) => peerOffer(input, standing));
   const merged = mergeServices(offers.map(({ offer }) => offer));
   const exported = new Map(

@@ -60,8 +60,11 @@ function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[]): St
   };
 }
 
-/** A trusted peer as the door and the mesh core read it. */
-export function trustedPeer({ peer }: Standing): TrustedPeer | undefined {
+/**
+ * A trusted peer as the door and the mesh core read it. Revocation lists that have run out are left out: inside a bundle they would
+ * make every chain of the peer fail; a peer that must fail closed then says so in its stalePolicy (trust rule 12).
+ */
+export function trustedPeer({ peer }: Standing, now: number): TrustedPeer | undefined {
   if (peer.memory === undefined) return undefined;
   const { facts } = peer.memory;
   const ref = refOf(peer.resource);
@@ -73,7 +76,7 @@ export function trustedPeer({ peer }: Standing): TrustedPeer | undefined {
     roots: facts.roots,
     keys: facts.keys,
     signed: facts.signed,
-    crls: facts.crls,
+    crls: (facts.crlsUntil ?? 0) > now ? facts.crls : [],
     scopes: scopesOf(ref.kind),
     legacyAPITokens: false,
   };
