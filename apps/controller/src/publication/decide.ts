@@ -114,26 +114,35 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     ...(gateway === undefined ? {} : { gateway }),
     virtualAddresses,
     audiences: new Map(registry.peers.map((peer) => [peerKey(peer), peer.clusterUUID])),
-    perPeer: new Map(
-      standings.map((standing) => {
-        const key = peerKey(refOf(standing.peer.resource));
-        const findings = merged.findings.filter((finding) => peerKey(finding.peer) === key);
-        const imported = merged.services.filter((service) =>
-          service.peers.some((peer) => peerKey(peer) === key),
-        ).length;
-        return [
-          key,
-          peerPublication(input, standing, {
-            findings,
-            imported,
-            offer: offers.find(({ key: of }) => of === key),
-            exports: exported.get(key),
-          }),
-        ];
-      }),
-    ),
+    perPeer: peerPublications(input, { standings, offers, exported, merged }),
     nextLookMs: Math.min(60_000, ...standings.flatMap(({ changesInMs }) => changesInMs ?? [])),
   };
+}
+
+interface PassResults {
+  readonly standings: readonly Standing[];
+  readonly offers: readonly AdmittedPeer[];
+  readonly exported: ReadonlyMap<string, Exports>;
+  readonly merged: ReturnType<typeof mergeServices>;
+}
+
+/** What the pass means for each peer, by its key. */
+function peerPublications(
+  input: PublicationInput,
+  { standings, offers, exported, merged }: PassResults,
+): ReadonlyMap<string, PeerPublication> {
+  return new Map(
+    standings.map((standing) => {
+      const key = peerKey(refOf(standing.peer.resource));
+      const results = {
+        findings: merged.findings.filter((finding) => peerKey(finding.peer) === key),
+        imported: merged.services.filter(({ peers }) => peers.some((peer) => peerKey(peer) === key)).length,
+        offer: offers.find((offer) => offer.key === key),
+        exports: exported.get(key),
+      };
+      return [key, peerPublication(input, standing, results)];
+    }),
+  );
 }
 
 function grants(input: PublicationInput, registry: TrustRegistry): ReturnType<typeof grantsFor> {
