@@ -18,7 +18,7 @@ import type { History } from './federation/history.js';
 import { contentOf } from './federation/read-documents.js';
 import { federationStatus } from './federation/status.js';
 import { IdentityKeeper } from './identity/identity-keeper.js';
-import { currentKey } from './identity/key-ring.js';
+import { currentKey, previousKey } from './identity/key-ring.js';
 import { Memories } from './memories.js';
 import type { ControllerMetrics } from './metrics.js';
 import { GatewayProber } from './peer-link/gateway-prober.js';
@@ -239,7 +239,7 @@ export class LeaderTerm {
   #linkPorts(key: string): PeerLinkPorts {
     const { clock, config, scheduler } = this.#ports;
     return {
-      token: (audience) => this.#token(audience),
+      token: (audience, by) => this.#token(audience, by),
       eventParser: () => new EventStreamParser(maximumEventBytes),
       clock,
       random: () => scheduler.random(),
@@ -248,9 +248,9 @@ export class LeaderTerm {
     };
   }
 
-  #token(audience: string): string | undefined {
+  #token(audience: string, by: 'current' | 'previous'): string | undefined {
     const state = this.#identity.state;
-    const key = state === undefined ? undefined : currentKey(state.ring);
+    const key = state === undefined ? undefined : by === 'current' ? currentKey(state.ring) : previousKey(state.ring);
     if (state === undefined || key === undefined) return undefined;
     return issueToken({
       privatePem: key.privatePem,

@@ -66,6 +66,12 @@ export function currentKey(ring: KeyRing): StoredSigningKey | undefined {
   return ring.keys.find((key) => key.state === 'current');
 }
 
+/** The key that was current before, while it is still honoured. */
+export function previousKey(ring: KeyRing): StoredSigningKey | undefined {
+  const retired = ring.keys.filter((key) => key.state === 'retired');
+  return retired.sort((a, b) => (b.retiredAt ?? 0) - (a.retiredAt ?? 0))[0];
+}
+
 function begin(ring: KeyRing, facts: RingFacts): KeyRing {
   if (currentKey(ring) !== undefined) return ring;
   const first: StoredSigningKey = {

@@ -1,5 +1,5 @@
 import { defaultLimits, fetchDocument, PeerConnection, streamDocuments } from '#peer-client';
-import type { EventParser, FetchFailure, PeerTls, StreamEnd } from '#peer-client';
+import type { EventParser, FetchFailure, FetchOutcome, PeerTls, StreamEnd } from '#peer-client';
 import type { Clock } from '#model';
 import { heardNothingNew, heardPrivate, heardPublic, nothingHeard } from './hearing.js';
 import type { HeardDocument, Hearing } from './hearing.js';
@@ -14,14 +14,19 @@ export interface PeerLinkSettings {
 }
 
 export interface PeerLinkPorts {
-  /** A fresh one-minute token for this audience (the peer's cluster UUID), or undefined while we have no key. */
-  readonly token: (audience: string) => string | undefined;
+  /**
+   * A fresh one-minute token for this audience (the peer's cluster UUID), by the current key or the one before; undefined without
+   * such a key.
+   */
+  readonly token: (audience: string, by: 'current' | 'previous') => string | undefined;
   readonly eventParser: () => EventParser;
   readonly clock: Clock;
   readonly random: () => number;
   readonly pacing: Pacing;
   readonly onHeard: () => void;
 }
+
+const noKey: FetchFailure = { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
 
 /**
  * Listens to one peer: public document by polling, private documents by stream with polling as fallback. Owns its connections, so a
@@ -141,9 +146,8 @@ export class PeerLink {
   }
 
   async #stream(audience: string, signal: AbortSignal): Promise<StreamEnd> {
-    const token = this.#ports.token(audience);
-    if (token === undefined)
-      return { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
+    const token = this.#ports.token(audience, 'current');
+    if (token === undefined) return noKey;
     return streamDocuments(this.#connection, {
       url: `${this.settings.endpoint}/private/${this.settings.document}/stream`,
       token,
@@ -162,16 +166,11 @@ export class PeerLink {
   }
 
   async #poll(audience: string, signal: AbortSignal): Promise<StreamEnd> {
-    const token = this.#ports.token(audience);
-    if (token === undefined)
-      return { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
-    const outcome = await fetchDocument(this.#connection, {
-      url: `${this.settings.endpoint}/private/${this.settings.document}.json`,
-      token,
-      ...(this.#privateEtag === undefined ? {} : { etag: this.#privateEtag }),
-      limits: defaultLimits,
-      signal,
-    });
+    const first = await this.#ask(this.#ports.token(audience, 'current'), signal);
+    // A peer that polls us may still know only the key before: one more try with that (trust rule 14).
+    const previous =
+      first.kind === 'failed' && first.status === 401 ? this.#ports.token(audience, 'previous') : undefined;
+    const outcome = previous === undefined ? first : await this.#ask(previous, signal);
     if (outcome.kind === 'failed') return outcome;
     if (signal.aborted) return { kind: 'ended' };
     if (outcome.kind === 'unchanged') {
@@ -182,6 +181,17 @@ export class PeerLink {
       this.#update({ ...heardPrivate(this.#hearing, this.#heard(outcome.body, outcome.peerTime)), mode: 'poll' }, true);
     }
     return { kind: 'ended' };
+  }
+
+  async #ask(token: string | undefined, signal: AbortSignal): Promise<FetchOutcome> {
+    if (token === undefined) return noKey;
+    return fetchDocument(this.#connection, {
+      url: `${this.settings.endpoint}/private/${this.settings.document}.json`,
+      token,
+      ...(this.#privateEtag === undefined ? {} : { etag: this.#privateEtag }),
+      limits: defaultLimits,
+      signal,
+    });
   }
 
   #heard(body: string, peerTime?: number): HeardDocument {
