@@ -1,0 +1,46 @@
+// `npm run chaos`: the same as the e2e spec, longer. Exit code 0 only if no call failed and nothing was lost.
+import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { call, label, publicLabel } from '../demo/scene.js';
+import { eventually } from '../demo/story.js';
+import { startLab } from '../lab/index.js';
+import { runChaos } from './chaos/chaos-run.js';
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '200' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  },
+});
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const host = 'echo.demo.svc.west.example';
+say(`chaos: ${values.kills} kills, seed ${values.seed}`);
+const lab = await startLab({ clusters: 2, progress: say });
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void lab.stop().then(() => process.exit(130)));
+let ok = false;
+try {
+  const [east, west] = lab.clusters;
+  if (east === undefined || west === undefined) throw new Error('two clusters were expected');
+  await label(west, 'echo', { [publicLabel]: '' });
+  await eventually('the first call', 30_000, async () =>
+    (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
+  );
+  const outcome = await runChaos(lab, { kills: Number(values.kills), seed: Number(values.seed), host, say });
+  for (const [kind, report] of Object.entries(outcome.loads)) {
+    say(
+      `${kind}: ${report.calls} calls, ${report.failures} failed, p50 ${report.p50} ms, p99 ${report.p99} ms, slowest ${report.max} ms`,
+    );
+    for (const failure of report.firstFailures) say(`  ${JSON.stringify(failure).slice(0, 300)}`);
+  }
+  const kept = isDeepStrictEqual(outcome.before, outcome.after);
+  say(
+    kept
+      ? 'everything produced is as it was'
+      : `something changed:\n${JSON.stringify(outcome.before)}\n${JSON.stringify(outcome.after)}`,
+  );
+  ok = kept && Object.values(outcome.loads).every(({ failures }) => failures === 0);
+} finally {
+  await lab.stop();
+}
+say(ok ? 'held' : `did not hold; run it again with --seed ${values.seed}`);
+process.exit(ok ? 0 : 1);

@@ -1,0 +1,100 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { federationIsReady, startLoad } from '../../lab/index.js';
+import type { Lab, LabCluster, LoadReport, ProcessName, RunningLoad } from '../../lab/index.js';
+import { pick, seededRandom } from './random.js';
+import { producedState } from './state.js';
+
+/** Every control-plane process that may die at any moment. */
+export const victims: readonly ProcessName[] = [
+  'controller',
+  'metadata-api',
+  'mesh',
+  'etcd',
+  'kube-apiserver',
+  'postgres',
+];
+
+export interface ChaosPlan {
+  readonly kills: number;
+  readonly seed: number;
+  /** Host called from the first cluster, served by the second. */
+  readonly host: string;
+  readonly say: (line: string) => void;
+}
+
+export interface ChaosOutcome {
+  readonly kills: readonly string[];
+  readonly loads: Readonly<Record<'http' | 'grpc' | 'tcp', LoadReport>>;
+  readonly before: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly after: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** Kills at random under load of three kinds, waits until all has healed, and tells what stood before and stands after. */
+export async function runChaos(lab: Lab, plan: ChaosPlan): Promise<ChaosOutcome> {
+  const random = seededRandom(plan.seed);
+  const before = await states(lab);
+  const loads = startLoads(lab, plan.host);
+  await pause(2_000);
+  const kills: string[] = [];
+  while (kills.length < plan.kills) {
+    const cluster = pick(lab.clusters, random);
+    const victim = pick(victims, random);
+    if (killed(lab, cluster, victim)) {
+      kills.push(`${cluster.name}/${victim}`);
+      plan.say(`kill ${kills.length} of ${plan.kills}: ${cluster.name}/${victim}`);
+    }
+    await pause(400 + 1_600 * random());
+  }
+  await healed(lab);
+  await pause(1_000);
+  const reports = await Promise.all([loads.http.stop(), loads.grpc.stop(), loads.tcp.stop()]);
+  const [http, grpc, tcp] = reports;
+  return { kills, loads: { http, grpc, tcp }, before, after: await states(lab) };
+}
+
+function startLoads(lab: Lab, host: string): Readonly<Record<'http' | 'grpc' | 'tcp', RunningLoad>> {
+  const [caller] = lab.clusters;
+  const load = (tool: 'call-http' | 'call-grpc' | 'call-tcp', target: string): RunningLoad =>
+    startLoad(lab, {
+      cluster: caller?.name ?? '',
+      namespace: 'demo',
+      pod: 'client',
+      tool,
+      target,
+      rate: 10,
+      timeoutMs: 15_000,
+    });
+  return {
+    http: load('call-http', `http://${host}/`),
+    grpc: load('call-grpc', `${host}:9090`),
+    tcp: load('call-tcp', `${host}:9000`),
+  };
+}
+
+/** A process that is just being started again has no pid: then another is picked. */
+function killed(lab: Lab, cluster: LabCluster, victim: ProcessName): boolean {
+  try {
+    lab.kill(cluster.name, victim);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** All federations Ready, three looks in a row: a status from before the kill does not count. */
+async function healed(lab: Lab): Promise<void> {
+  for (let look = 0; look < 3; look += 1) {
+    await pause(1_500);
+    const pairs = lab.clusters.flatMap((cluster) =>
+      lab.clusters.filter((peer) => peer !== cluster).map((peer) => [cluster, peer.name] as const),
+    );
+    await Promise.all(pairs.map(([cluster, name]) => federationIsReady(cluster, name)));
+  }
+}
+
+async function states(lab: Lab): Promise<Readonly<Record<string, Readonly<Record<string, unknown>>>>> {
+  const all = await Promise.all(
+    lab.clusters.map(async (cluster) => [cluster.name, await producedState(cluster)] as const),
+  );
+  return Object.fromEntries(all);
+}
