@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startLab, startLoad } from '../../lab/index.js';
+import type { Lab, LabCluster } from '../../lab/index.js';
+import { call, label, publicLabel } from '../../demo/scene.js';
+import { eventually } from '../../demo/story.js';
+
+const host = 'echo.demo.svc.west.example';
+let lab: Lab;
+let east: LabCluster;
+let west: LabCluster;
+
+beforeAll(async () => {
+  lab = await startLab({ clusters: 2, replicas: 2 });
+  [east, west] = lab.clusters as [LabCluster, LabCluster];
+  await label(west, 'echo', { [publicLabel]: '' });
+  await eventually('the first call', 30_000, async () =>
+    (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
+  );
+}, 240_000);
+
+afterAll(async () => {
+  await lab?.stop();
+}, 60_000);
+
+describe('one of two gateway replicas killed', () => {
+  it('HTTP and gRPC calls are retried on the other and succeed; TCP breaks at most once per connection and then works', async () => {
+    const load = (tool: 'call-http' | 'call-grpc' | 'call-tcp', target: string): ReturnType<typeof startLoad> =>
+      startLoad(lab, {
+        cluster: 'east',
+        namespace: 'demo',
+        pod: 'client',
+        tool,
+        target,
+        rate: 30,
+        connections: 4,
+        timeoutMs: 15_000,
+      });
+    const loads = [
+      load('call-http', `http://${host}/`),
+      load('call-grpc', `${host}:9090`),
+      load('call-tcp', `${host}:9000`),
+    ] as const;
+    await eventually('calls', 15_000, async () =>
+      loads.every((each) => (each.latest()?.calls ?? 0) > 30) ? true : undefined,
+    );
+    const gateways = lab.pids('west').gateway ?? [];
+    expect(gateways).toHaveLength(2);
+    lab.kill('west', 'gateway', { index: 0 });
+    await new Promise((done) => setTimeout(done, 6_000));
+    const [http, grpc, tcp] = await Promise.all(loads.map((each) => each.stop()));
+    expect({ failures: http?.failures, first: http?.firstFailures }).toEqual({ failures: 0, first: [] });
+    expect({ failures: grpc?.failures, first: grpc?.firstFailures }).toEqual({ failures: 0, first: [] });
+    expect(tcp?.failures).toBeLessThanOrEqual(4);
+    const next = await eventually('the next TCP connection', 10_000, async () => {
+      const result = await call(lab, east, 'call-tcp', `${host}:9000`);
+      return result.ok ? result : undefined;
+    });
+    expect(next.ok).toBe(true);
+  }, 90_000);
+});
