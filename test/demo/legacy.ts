@@ -3,6 +3,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { LabCluster } from '../lab/index.js';
+import { eventually } from './story.js';
 
 export interface LegacyEvent {
   readonly event: string;
@@ -14,6 +15,10 @@ export interface RunningLegacyPeer {
   readonly ready: LegacyEvent & { readonly ca: string; readonly endpoint: string; readonly folder: string };
   readonly events: readonly LegacyEvent[];
   send(command: object): void;
+  /** Resolves with the first event of this kind that comes after the call (or after `from`, an index into `events`). */
+  next(kind: string, from?: number): Promise<LegacyEvent>;
+  /** SIGSTOP and SIGCONT: a peer that is silent without being gone. */
+  signal(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
@@ -24,6 +29,9 @@ export async function startLegacyPeer(
     readonly trustDomain?: string;
     readonly document?: object;
     readonly pollSeconds?: number;
+    readonly listen?: string;
+    readonly uuid?: string;
+    readonly serve?: readonly string[];
   } = {},
 ): Promise<RunningLegacyPeer> {
   const flags = [
@@ -31,6 +39,9 @@ export async function startLegacyPeer(
     ...(options.trustDomain === undefined ? [] : ['--trust-domain', options.trustDomain]),
     ...(options.document === undefined ? [] : ['--document', JSON.stringify(options.document)]),
     ...(options.pollSeconds === undefined ? [] : ['--poll-seconds', String(options.pollSeconds)]),
+    ...(options.listen === undefined ? [] : ['--listen', options.listen]),
+    ...(options.uuid === undefined ? [] : ['--uuid', options.uuid]),
+    ...(options.serve ?? []).flatMap((wish) => ['--serve', wish]),
   ];
   const [program = '', ...args] = [
     ...cluster.enter,
@@ -55,7 +66,13 @@ export async function startLegacyPeer(
     ready: ready as RunningLegacyPeer['ready'],
     events,
     send: (command) => child.stdin.write(`${JSON.stringify(command)}\n`),
+    next: (kind, from = events.length) =>
+      eventually(`the legacy peer to say ${kind}`, 30_000, async () =>
+        events.slice(from).find(({ event }) => event === kind),
+      ),
+    signal: (signal) => void child.kill(signal),
     stop: async () => {
+      child.kill('SIGCONT');
       child.stdin.end();
       await closed;
     },

@@ -4,12 +4,13 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { execFileSync } from 'node:child_process';
-import { createIdentity, refusal, tokenFor } from './tables.js';
+import { createIdentity, refusal, tokenFor, workloadCertificate } from './tables.js';
 import type { LegacyPeerKeys } from './tables.js';
 
 const { values } = parseArgs({
@@ -19,6 +20,8 @@ const { values } = parseArgs({
     uuid: { type: 'string', default: '11111111-2222-4333-8444-555555555555' },
     poll: { type: 'string' },
     'poll-seconds': { type: 'string', default: '60' },
+    // host:port of a gateway that ends mutual TLS itself, as a service's sidecar behind a gateway would; and who it says it is.
+    serve: { type: 'string', multiple: true, default: [] },
     document: { type: 'string', default: '{"ingressGateways":[],"publicServices":[]}' },
   },
 });
@@ -119,10 +122,35 @@ createServer({ cert: door, key: readFileSync(join(folder, 'door-key.pem')) }, an
     root: identity.rootPem,
   });
 });
+/** `host:port=spiffe-id`: answers HTTP with who called, under a certificate of this peer's root. */
+function serve(wish: string): void {
+  const [where = '', spiffeId = ''] = wish.split('=');
+  const [address = '', number = ''] = where.split(':');
+  const files = workloadCertificate(identity, folder, `serve-${number}`, spiffeId);
+  createServer(
+    { ...files, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['istio-http/1.1', 'istio', 'http/1.1'] },
+    (request, response) => {
+      const socket = request.socket as TLSSocket;
+      const caller = socket.getPeerCertificate().subjectaltname ?? '';
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ from: 'legacy', caller, sni: socket.servername ?? null }));
+    },
+  ).listen(Number(number), address);
+}
+
+for (const wish of values.serve) serve(wish);
 createInterface({ input: process.stdin })
   .on('line', (line) => {
-    const command = JSON.parse(line) as { document?: unknown; poll?: boolean };
+    const command = JSON.parse(line) as {
+      document?: unknown;
+      poll?: boolean;
+      mint?: { name: string; spiffeId: string };
+    };
     if (command.document !== undefined) document = JSON.stringify(command.document);
+    if (command.mint !== undefined) {
+      workloadCertificate(identity, folder, command.mint.name, command.mint.spiffeId);
+      tell('minted', { name: command.mint.name });
+    }
     if (command.poll === true && values.poll !== undefined) void poll(values.poll);
   })
   .on('close', () => process.exit(0));

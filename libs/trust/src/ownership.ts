@@ -34,13 +34,16 @@ export interface OwnershipFinding {
  */
 export function judgeOwnership(claims: readonly OwnershipClaim[], own: OwnTrust): readonly OwnershipFinding[] {
   const ordered = [...claims].sort((a, b) => a.since - b.since || (peerKey(a.peer) < peerKey(b.peer) ? -1 : 1));
-  const fingerprints = new Map(ordered.map((claim) => [claim, claim.facts.roots.map(authorityOf)]));
-  const ownRoots = own.roots.map(authorityOf);
-  return ordered.flatMap((claim) => [
-    ...uuidConflict(claim, ordered, own),
-    ...trustDomainConflict(claim, ordered, own),
-    ...sharedRoot(claim, fingerprints, { fingerprints: ownRoots, trustDomain: own.trustDomain }),
-  ]);
+  const conflicts = new Map(ordered.map((claim) => [claim, uuidConflict(claim, ordered, own)]));
+  // Who claims a UUID that is not its own is nobody: what else it shows must not count against the owner.
+  const owners = ordered.filter((claim) => conflicts.get(claim)?.length === 0);
+  const fingerprints = new Map(owners.map((claim) => [claim, claim.facts.roots.map(authorityOf)]));
+  const ownRoots = { fingerprints: own.roots.map(authorityOf), trustDomain: own.trustDomain };
+  return ordered.flatMap((claim) =>
+    owners.includes(claim)
+      ? [...trustDomainConflict(claim, owners, own), ...sharedRoot(claim, fingerprints, ownRoots)]
+      : (conflicts.get(claim) ?? []),
+  );
 }
 
 /** Roots that were read lately, by PEM: ownership is judged often and roots seldom change. */

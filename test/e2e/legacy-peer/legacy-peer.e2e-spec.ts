@@ -1,0 +1,316 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startLab } from '../../lab/index.js';
+import type { ApiObject, Lab, LabCluster } from '../../lab/index.js';
+import { mintCertificate } from '../../demo/certificates.js';
+import { startLegacyPeer } from '../../demo/legacy.js';
+import type { RunningLegacyPeer } from '../../demo/legacy.js';
+import {
+  call,
+  callGateway,
+  condition,
+  federation,
+  gatewayAddress,
+  label,
+  publicLabel,
+  serviceEntryHosts,
+} from '../../demo/scene.js';
+import type { Scene } from '../../demo/scene.js';
+import { eventually } from '../../demo/story.js';
+import { unusedGrants } from '../rbac/grants.js';
+
+const federations = '/apis/isthmus.dev/v1alpha1/istiofederations';
+const entries = '/apis/networking.istio.io/v1/namespaces/isthmus-imports/serviceentries';
+const legacyEcho = 'echo.demo.svc.legacy.example';
+const eastEcho = 'echo.demo.svc.east.example';
+const identity = 'spiffe://legacy.example/ns/demo/sa/echo';
+
+interface Entry extends ApiObject {
+  readonly spec?: { readonly endpoints?: readonly unknown[] };
+}
+
+let lab: Lab;
+let east: LabCluster;
+let scene: Scene;
+let peer: RunningLegacyPeer;
+
+function offer(hosts: readonly string[], port = 15443): object {
+  const ports = [{ name: 'http', port: 80 }];
+  return {
+    ingressGateways: [{ address: '10.10.200.5', port }],
+    publicServices: hosts.map((hostname) => ({ hostname, ports })),
+  };
+}
+
+async function applyPeer(name: string, spec: object): Promise<void> {
+  await east.api.apply(`${federations}/${name}`, {
+    apiVersion: 'isthmus.dev/v1alpha1',
+    kind: 'IstioFederation',
+    metadata: { name },
+    spec,
+  });
+}
+
+function legacySpec(of: RunningLegacyPeer, more: object = {}): object {
+  return { trustDomain: 'legacy.example', metadataEndpoint: of.ready.endpoint, metadata: { ca: of.ready.ca }, ...more };
+}
+
+async function trusted(): Promise<void> {
+  await eventually('trust', 30_000, async () =>
+    (await condition(east, 'legacy', 'TrustEstablished'))?.status === 'True' ? true : undefined,
+  );
+}
+
+async function gone(name: string): Promise<void> {
+  await eventually(`${name} to be gone`, 20_000, async () =>
+    (await federation(east, name)) === undefined ? true : undefined,
+  );
+}
+
+function reason(name: string, type: string, wanted: string): Promise<boolean> {
+  return eventually(
+    `${type} of ${name} to say ${wanted}`,
+    45_000,
+    async () => {
+      const found = await condition(east, name, type);
+      if (found?.reason === wanted) return true;
+      throw new Error(`${found?.status}/${found?.reason}: ${found?.message}`);
+    },
+    100,
+  );
+}
+
+beforeAll(async () => {
+  const values = join(mkdtempSync(join(tmpdir(), 'isthmus-e2e-')), 'values.yaml');
+  writeFileSync(values, 'controller:\n  documents: { streams: true, pollSeconds: 1 }\n');
+  lab = await startLab({ clusters: 1, peers: false, values: [values] });
+  east = lab.clusters[0] as LabCluster;
+  scene = { lab, a: east, b: east };
+  peer = await startLegacyPeer(east, {
+    poll: east.metadataEndpoint,
+    pollSeconds: 1,
+    document: offer([legacyEcho]),
+    serve: [`10.10.200.5:15443=${identity}`, '10.10.200.5:15444=spiffe://legacy.example/ns/other/sa/thief'],
+  });
+  await applyPeer('legacy', legacySpec(peer));
+}, 240_000);
+
+afterAll(async () => {
+  await peer?.stop();
+  await lab?.stop();
+}, 60_000);
+
+describe('a legacy peer, written from the protocol tables alone', () => {
+  it('is trusted, and its service is imported within five seconds of the resource', async () => {
+    await eventually('the ServiceEntry', 5_000, async () =>
+      (await serviceEntryHosts(east)).includes(legacyEcho) ? true : undefined,
+    );
+    await trusted();
+    expect((await federation(east, 'legacy'))?.status?.peer).toMatchObject({ signed: false });
+  }, 30_000);
+
+  it('is called by name, and knows who calls', async () => {
+    const answer = await eventually('the call', 20_000, async () => {
+      const result = await call(lab, east, 'call-http', `http://${legacyEcho}/`);
+      if (!result.ok) throw new Error(JSON.stringify(result).slice(0, 300));
+      return result;
+    });
+    expect(answer.body).toEqual({
+      from: 'legacy',
+      caller: 'URI:spiffe://east.example/ns/demo/sa/client',
+      sni: `outbound_.80_._.${legacyEcho}`,
+    });
+  }, 30_000);
+
+  it('is not believed under another identity than its namespace’s', async () => {
+    peer.send({ document: offer([legacyEcho], 15_444) });
+    await eventually('the call to be refused', 20_000, async () => {
+      const result = await call(lab, east, 'call-http', `http://${legacyEcho}/`);
+      return result.ok ? undefined : true;
+    });
+    peer.send({ document: offer([legacyEcho]) });
+    await eventually('the call to pass again', 20_000, async () =>
+      (await call(lab, east, 'call-http', `http://${legacyEcho}/`)).ok ? true : undefined,
+    );
+  }, 60_000);
+
+  it('sees exactly what is exported to it, and calls it with its RSA certificate', async () => {
+    await label(east, 'echo', { [publicLabel]: '' });
+    const polled = await eventually('its poll to show the service', 20_000, async () => {
+      const last = peer.events.filter(({ event }) => event === 'polled').at(-1);
+      const services =
+        (last?.['document'] as { publicServices?: readonly { hostname: string }[] } | null)?.publicServices ?? [];
+      return services.length > 0 ? services : undefined;
+    });
+    expect(polled.map(({ hostname }) => hostname)).toEqual([eastEcho]);
+    peer.send({ mint: { name: 'caller', spiffeId: 'spiffe://legacy.example/ns/demo/sa/caller' } });
+    await peer.next('minted', 0);
+    const files = { cert: join(peer.ready.folder, 'caller.pem'), key: join(peer.ready.folder, 'caller-key.pem') };
+    const gateway = await gatewayAddress(east);
+    const answer = await eventually(
+      'the call',
+      20_000,
+      async () => {
+        const result = await callGateway(scene, gateway, files, eastEcho);
+        return result.status === 200 ? result : undefined;
+      },
+      200,
+    );
+    expect(answer.body).toContain('spiffe://legacy.example/ns/demo/sa/caller');
+    const other = await callGateway(scene, gateway, files, 'client.demo.svc.east.example');
+    expect(other.status).toBeUndefined();
+  }, 60_000);
+
+  it('cannot be impersonated by our own root', async () => {
+    const forged = await mintCertificate(lab, east, 'spiffe://legacy.example/ns/demo/sa/caller', 'forged');
+    expect((await callGateway(scene, await gatewayAddress(east), forged, eastEcho)).status).toBeUndefined();
+  }, 30_000);
+});
+
+describe('what a peer may not do', () => {
+  it('offers names outside its domain: DomainConflict, the rest is imported', async () => {
+    peer.send({
+      document: offer([
+        legacyEcho,
+        'api.example.com',
+        'x.demo.svc.east.example',
+        'kubernetes.default.svc.cluster.local',
+      ]),
+    });
+    await reason('legacy', 'ServicesImported', 'DomainConflict');
+    expect(await serviceEntryHosts(east)).toEqual([legacyEcho]);
+    peer.send({ document: offer([legacyEcho]) });
+    await reason('legacy', 'ServicesImported', 'Succeeded');
+  }, 60_000);
+
+  it('names a forbidden gateway: AddressRefused, and nothing leads there', async () => {
+    peer.send({
+      document: {
+        ...offer([legacyEcho]),
+        ingressGateways: [
+          { address: '127.0.0.1', port: 15443 },
+          { address: '10.10.200.5', port: 15443 },
+        ],
+      },
+    });
+    await reason('legacy', 'ServicesImported', 'AddressRefused');
+    const entry = await east.api.get<Entry>(`${entries}/${legacyEcho}`);
+    expect(JSON.stringify(entry?.spec?.endpoints)).not.toContain('127.0.0.1');
+    peer.send({ document: offer([legacyEcho]) });
+    await reason('legacy', 'ServicesImported', 'Succeeded');
+  }, 60_000);
+
+  it('sends garbage: DocumentInvalid, the last good state stays', async () => {
+    peer.send({ document: 'not an object' });
+    await reason('legacy', 'MetadataSynced', 'DocumentInvalid');
+    expect(await serviceEntryHosts(east)).toEqual([legacyEcho]);
+    peer.send({ document: offer([legacyEcho]) });
+    await reason('legacy', 'MetadataSynced', 'Succeeded');
+  }, 60_000);
+
+  it('takes twelve services away at once: held, released by the annotation', async () => {
+    const many = Array.from({ length: 12 }, (_unused, index) => `s${index}.demo.svc.legacy.example`);
+    peer.send({ document: offer([legacyEcho, ...many]) });
+    await eventually('thirteen imports', 20_000, async () =>
+      (await serviceEntryHosts(east)).length === 13 ? true : undefined,
+    );
+    peer.send({ document: offer([legacyEcho]) });
+    await reason('legacy', 'MetadataSynced', 'RemovalHeld');
+    expect(await serviceEntryHosts(east)).toHaveLength(13);
+    await east.api.patch(`${federations}/legacy`, {
+      metadata: { annotations: { 'isthmus.dev/accept-removal': 'true' } },
+    });
+    await eventually('the removal', 20_000, async () =>
+      (await serviceEntryHosts(east)).length === 1 ? true : undefined,
+    );
+    await east.api.patch(`${federations}/legacy`, {
+      metadata: { annotations: { 'isthmus.dev/accept-removal': null } },
+    });
+  }, 90_000);
+
+  it('claims a UUID that has an owner: UUIDConflict for the second, the first goes on', async () => {
+    await applyPeer('twin', { ...legacySpec(peer), trustDomain: 'twin.example' });
+    await reason('twin', 'TrustEstablished', 'UUIDConflict');
+    expect((await condition(east, 'legacy', 'TrustEstablished'))?.status).toBe('True');
+    await east.api.delete(`${federations}/twin`);
+    await gone('twin');
+  }, 60_000);
+
+  it('claims a trust domain that another has: neither is trusted, until one is gone', async () => {
+    const rival = await startLegacyPeer(east, {
+      listen: '10.10.200.6:443',
+      uuid: '99999999-2222-4333-8444-555555555555',
+    });
+    try {
+      await applyPeer('rival', { ...legacySpec(rival), clusterDomain: 'rival.example' });
+      await Promise.all([
+        reason('rival', 'TrustEstablished', 'TrustDomainConflict'),
+        reason('legacy', 'TrustEstablished', 'TrustDomainConflict'),
+      ]);
+      expect(await serviceEntryHosts(east)).toEqual([]);
+      await east.api.delete(`${federations}/rival`);
+      await trusted();
+      await eventually('the import', 20_000, async () =>
+        (await serviceEntryHosts(east)).includes(legacyEcho) ? true : undefined,
+      );
+    } finally {
+      await rival.stop();
+    }
+  }, 120_000);
+});
+
+describe('what an operator decides', () => {
+  it('two Services on one port of the same pods: said in status', async () => {
+    const service = (name: string): object => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: 'demo', labels: { [publicLabel]: '' } },
+      spec: { selector: { app: 'echo' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
+    });
+    await east.api.apply('/api/v1/namespaces/demo/services/other', service('other'));
+    await reason('legacy', 'ServicesExported', 'SharedTargetPort');
+    await east.api.delete('/api/v1/namespaces/demo/services/other');
+    await reason('legacy', 'ServicesExported', 'Succeeded');
+  }, 60_000);
+
+  it('DrainAfter: endpoints go when the peer is silent for so long, and come back with it', async () => {
+    await applyPeer('legacy', legacySpec(peer, { stalePolicy: { mode: 'DrainAfter', after: '2s' } }));
+    peer.signal('SIGSTOP');
+    await reason('legacy', 'ServicesImported', 'Drained');
+    await eventually('no endpoints', 10_000, async () => {
+      const entry = await east.api.get<Entry>(`${entries}/${legacyEcho}`);
+      return (entry?.spec?.endpoints ?? []).length === 0 ? true : undefined;
+    });
+    peer.signal('SIGCONT');
+    await eventually('endpoints', 45_000, async () => {
+      const entry = await east.api.get<Entry>(`${entries}/${legacyEcho}`);
+      return (entry?.spec?.endpoints ?? []).length === 1 ? true : undefined;
+    });
+  }, 150_000);
+
+  it('deletes the resource: imports go, the peer’s tokens and calls are refused, an Event says so', async () => {
+    const files = { cert: join(peer.ready.folder, 'caller.pem'), key: join(peer.ready.folder, 'caller-key.pem') };
+    await east.api.delete(`${federations}/legacy`);
+    await gone('legacy');
+    expect(await serviceEntryHosts(east)).toEqual([]);
+    await eventually('its poll to be refused', 20_000, async () => {
+      const status = peer.events.filter(({ event }) => event === 'polled').at(-1)?.['status'];
+      return status === 401 || status === 403 ? true : undefined;
+    });
+    expect((await callGateway(scene, await gatewayAddress(east), files, eastEcho)).status).not.toBe(200);
+    const events = await east.api.list<ApiObject & { readonly reason?: string }>(
+      '/apis/events.k8s.io/v1/namespaces/default/events',
+    );
+    expect(events.items.map((event) => event.reason)).toContain('Revoked');
+  }, 90_000);
+});
+
+describe('the chart’s rights', () => {
+  it('are enough (nothing was forbidden) and none is idle: taking one away would turn this red', async () => {
+    const { forbidden, idle } = await unusedGrants(lab, east);
+    expect(forbidden).toEqual([]);
+    expect(idle).toEqual([]);
+  }, 60_000);
+});

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ApiObject, Lab, LabCluster } from '../../lab/index.js';
+
+interface Rule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly verbs?: readonly string[];
+}
+
+interface Role extends ApiObject {
+  readonly rules?: readonly Rule[];
+}
+
+interface AuditEvent {
+  readonly user?: { readonly username?: string };
+  readonly verb?: string;
+  readonly requestURI?: string;
+  readonly objectRef?: {
+    readonly resource?: string;
+    readonly subresource?: string;
+    readonly apiGroup?: string;
+    readonly namespace?: string;
+  };
+  readonly responseStatus?: { readonly code?: number };
+}
+
+/** `role namespace group resource verb` of everything granted, and who may use it. */
+interface Grant {
+  readonly account: string;
+  readonly namespace: string | undefined;
+  readonly group: string;
+  readonly resource: string;
+  readonly verb: string;
+}
+
+/**
+ * A right that a run of this length cannot use by itself: `list` is the way out for API servers without WatchList, and an Event's series is
+ * patched a minute after it was written. test/integration shows both (kube.informer, kube.client).
+ */
+const shownElsewhere = (grant: Grant): boolean =>
+  grant.verb === 'list' || (grant.resource === 'events' && grant.verb === 'patch');
+
+/** What of the chart's rights our service accounts were refused, and what they never used, by the API server's own audit log. */
+export async function unusedGrants(
+  lab: Lab,
+  cluster: LabCluster,
+): Promise<{ readonly forbidden: readonly string[]; readonly idle: readonly string[] }> {
+  const events = readFileSync(join(lab.directory, cluster.name, 'logs/audit.log'), 'utf8')
+    .split('\n')
+    .flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as AuditEvent] : []))
+    .filter(({ user }) => user?.username?.includes(':isthmus-') === true);
+  const forbidden = events
+    .filter(({ responseStatus }) => responseStatus?.code === 403)
+    .map((event) => `${accountOf(event)} ${event.verb} ${event.requestURI}`);
+  const grants = (await grantsOf(cluster)).filter((grant) => !shownElsewhere(grant));
+  const idle = grants
+    .filter((grant) => !events.some((event) => uses(event, grant)))
+    .map((grant) => Object.values(grant).join(' '));
+  return { forbidden: [...new Set(forbidden)], idle };
+}
+
+function accountOf(event: AuditEvent): string {
+  return event.user?.username?.split(':').at(-1) ?? '';
+}
+
+function uses(event: AuditEvent, grant: Grant): boolean {
+  const { resource = '', subresource, apiGroup = '', namespace } = event.objectRef ?? {};
+  const whole = subresource === undefined ? resource : `${resource}/${subresource}`;
+  if (accountOf(event) !== grant.account || whole !== grant.resource || apiGroup !== grant.group) return false;
+  if (grant.namespace !== undefined && namespace !== grant.namespace) return false;
+  // Server-side apply of something new is a patch that needs the right to create.
+  return (
+    event.verb === grant.verb ||
+    (grant.verb === 'create' && event.verb === 'patch' && event.responseStatus?.code === 201)
+  );
+}
+
+async function grantsOf(cluster: LabCluster): Promise<readonly Grant[]> {
+  const paths = ['/apis/rbac.authorization.k8s.io/v1/clusterroles', '/apis/rbac.authorization.k8s.io/v1/roles'];
+  const lists = await Promise.all(paths.map((path) => cluster.api.list<Role>(path)));
+  const ours = lists.flatMap(({ items }) => items).filter(({ metadata }) => metadata.name.startsWith('isthmus-'));
+  return ours.flatMap(({ metadata, rules = [] }) =>
+    rules.flatMap(({ apiGroups = [], resources = [], verbs = [] }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) =>
+          verbs.map((verb): Grant => ({
+            account: metadata.name,
+            namespace: metadata.namespace,
+            group,
+            resource,
+            verb,
+          })),
+        ),
+      ),
+    ),
+  );
+}
