@@ -156,6 +156,9 @@ export class LeaderTerm {
   async #publish(signal: AbortSignal): Promise<Outcome> {
     const signing = this.#identity.state;
     if (signing === undefined) return { kind: 'finished', next: done() };
+    // A CRD that is gone for a moment shows no resources at all: that is no reason to remove what they asked for.
+    if (this.#ports.world.federations.absent)
+      throw new Error('the CRD of IstioFederation is absent: nothing is changed until it is back');
     const pass = this.#passes.begin();
     const started = performance.now();
     const { world, config, clock, client } = this.#ports;

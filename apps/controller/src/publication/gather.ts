@@ -73,7 +73,9 @@ function knownPeer({ memories, links, clock }: PublicationSources, resource: Ist
   );
   const failing = hearing.publicFailure !== undefined || hearing.privateFailure !== undefined;
   const quiet = clock.now() - last;
-  const silentMs = last > 0 && (failing || quiet > quietMs) ? quiet : 0;
+  // Time in which we ourselves did not listen is no silence of the peer: it counts once the peer was asked.
+  const asked = failing || hearing.lastContact !== undefined;
+  const silentMs = asked && last > 0 && (failing || quiet > quietMs) ? quiet : 0;
   return { resource, silentMs, hosts: hostsOf(memory), ...(memory === undefined ? {} : { memory }) };
 }
 
