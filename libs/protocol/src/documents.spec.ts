@@ -226,6 +226,7 @@ describe('federation document', () => {
   });
 
   it.each<[string, object, string]>([
+    ['an answer of something else', { error: 'maintenance' }, 'publicServices'],
     ['services an object', { publicServices: {} }, 'publicServices'],
     ['gateways a text', { ingressGateways: 'x' }, 'ingressGateways'],
     ['too many services', { publicServices: Array.from({ length: 20_001 }, () => 0) }, 'publicServices'],

@@ -45,6 +45,12 @@ export function decodeMulticlusterDocument(text: string): Decoded<MulticlusterDo
 /** Checks parsed JSON, for example the verified payload of `signed`, as a federation document. */
 export function federationContent(value: unknown): Decoded<FederationContent> {
   if (!isObject(value)) return refuse('(document)', value, 'must be a JSON object');
+  if (saysNothing(value))
+    return refuse(
+      'publicServices',
+      undefined,
+      "neither this nor ingressGateways is there: no federation document; is metadataEndpoint the peer's?",
+    );
   const gateways = listFrom(value, 'ingressGateways', Number.POSITIVE_INFINITY);
   if (!gateways.ok) return gateways;
   const services = listFrom(value, 'publicServices', limits.services);
@@ -92,6 +98,11 @@ export function federationMembers(document: Pick<FederationContent, 'ingressGate
     ingressGateways: sortedGateways(document.ingressGateways),
     publicServices: document.publicServices.map(encodedService).sort((a, b) => compare(a.hostname, b.hostname)),
   };
+}
+
+/** An answer of something else, as `{"error":"maintenance"}` with 200, must not pass for a peer that offers nothing any more. */
+function saysNothing({ ingressGateways, publicServices, signed }: JsonObject): boolean {
+  return ingressGateways === undefined && publicServices === undefined && signed === undefined;
 }
 
 function decodeWith<T>(text: string, read: (value: unknown) => Decoded<T>): Decoded<T & { readonly signed?: string }> {

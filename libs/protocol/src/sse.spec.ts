@@ -56,6 +56,12 @@ describe('event stream', () => {
     ).toHaveLength(100);
   });
 
+  it.each(['\n', '\r', '\r\n'])('an endless row of %j costs no more than its length', (lineBreak) => {
+    const start = process.cpuUsage();
+    expect(parse([lineBreak.repeat(1024 * 1024)])).toEqual([]);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1500);
+  });
+
   it('takes 16 MiB in pieces without quadratic work', () => {
     const chunks = [`data: `, ...Array.from({ length: 1024 }, () => 'x'.repeat(16 * 1024)), '\n\n'];
     const [found] = parse(chunks, 20 * 1024 * 1024) as { data: string }[];

@@ -116,9 +116,9 @@ export class EventStreamParser {
   }
 }
 
+/** Next line break, or -1. One search for both kinds: looking for each alone would scan the rest of the piece once a line. */
 function lineEnd(text: string, from: number): number {
-  const feed = text.indexOf('\n', from);
-  const before = text.indexOf('\r', from);
-  if (feed < 0 || before < 0) return Math.max(feed, before);
-  return Math.min(feed, before);
+  const lineBreak = /[\r\n]/g;
+  lineBreak.lastIndex = from;
+  return lineBreak.test(text) ? lineBreak.lastIndex - 1 : -1;
 }
