@@ -38,11 +38,12 @@ export function exportsFor(input: ExportsInput): Exports {
   const chosen = sharedServices(input);
   const unnamed = chosen.filter((service) => !everyPortIsUsable(service));
   const usable = chosen.filter(everyPortIsUsable);
+  const byPort = servicesByTargetPort(input.services);
   return {
     services: exportedServicesFor(input),
     findings: [
       ...unnamed.map((service) => portUnnamed(service, input.clusterDomain)),
-      ...usable.flatMap((service) => [...sharedTargetPort(input, service), ...noMeshEndpoints(input, service)]),
+      ...usable.flatMap((service) => [...sharedTargetPort(input, service, byPort), ...noMeshEndpoints(input, service)]),
     ],
   };
 }
@@ -120,17 +121,39 @@ function noMeshEndpoints({ hasMeshEndpoints, clusterDomain }: ExportsInput, serv
  * A workload port is the smallest thing a sidecar can guard: another Service on the same port of the same workloads is
  * open to this peer as well. Selectors meet when one includes the other; named and numeric target ports are compared as written.
  */
-function sharedTargetPort({ services, clusterDomain }: ExportsInput, service: LocalService): readonly Finding[] {
-  const targets = new Set(crossingPorts(service).map(({ targetPort }) => targetPort));
-  return services
-    .filter((other) => other !== service && other.namespace === service.namespace && selectorsMeet(service, other))
-    .filter((other) => crossingPorts(other).some(({ targetPort }) => targets.has(targetPort)))
+function sharedTargetPort(
+  { clusterDomain }: ExportsInput,
+  service: LocalService,
+  byPort: ServicesByTargetPort,
+): readonly Finding[] {
+  const neighbours = crossingPorts(service).flatMap((port) => byPort.get(targetKey(service, port)) ?? []);
+  return [...new Set(neighbours)]
+    .filter((other) => other !== service && selectorsMeet(service, other))
     .sort(compareServices)
     .map((other) => ({
       reason: REASONS.SharedTargetPort,
       subject: hostnameOf(service, clusterDomain),
       message: `Services ${service.name} and ${other.name} of namespace ${service.namespace} share a target port: whoever may call one may call the other; give them ports of their own`,
     }));
+}
+
+/** Services by namespace and target port, so that finding the neighbours of one does not mean looking at all. */
+type ServicesByTargetPort = ReadonlyMap<string, readonly LocalService[]>;
+
+function servicesByTargetPort(services: readonly LocalService[]): ServicesByTargetPort {
+  const byPort = new Map<string, LocalService[]>();
+  for (const service of services) {
+    for (const key of new Set(crossingPorts(service).map((port) => targetKey(service, port)))) {
+      const known = byPort.get(key);
+      if (known === undefined) byPort.set(key, [service]);
+      else known.push(service);
+    }
+  }
+  return byPort;
+}
+
+function targetKey({ namespace }: LocalService, { targetPort }: LocalServicePort): string {
+  return `${namespace} ${targetPort}`;
 }
 
 function selectorsMeet(a: LocalService, b: LocalService): boolean {

@@ -13,8 +13,7 @@ export interface ApplyPublicationPorts {
 }
 
 /**
- * Makes the cluster hold what a pass decided: trust first (mesh and door act on it), then documents and mesh objects side by side, then
- * virtual addresses. Everything is tried; the first failure is thrown at the end, and the queue comes again.
+ * Makes the cluster hold what a pass decided: trust first (mesh and door act on it), then documents and mesh objects side by side. Everything is tried; the first failure is thrown at the end, and the queue comes again.
  */
 export async function applyPublication(
   ports: ApplyPublicationPorts,
@@ -30,12 +29,11 @@ export async function applyPublication(
       world.documents.list().filter((secret) => secret.metadata?.labels?.[labels.document] === 'private'),
       signal,
     ),
-    applySet(ports, verdict.imports, [...world.serviceEntries.list(), ...world.destinationRules.list()], signal),
+    applyImports(ports, verdict, signal),
     applySet(ports, verdict.policies, world.authorizationPolicies.list(), signal),
     applySet(ports, verdict.gateway === undefined ? [] : [verdict.gateway], world.gateways.list(), signal),
     verdict.publicDocument === undefined ? emptyOutcome : applyOwn(ports, verdict.publicDocument, signal),
   ]);
-  await applyAddresses(ports, verdict.imports, verdict.virtualAddresses, signal);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   return united(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : emptyOutcome)));
@@ -57,6 +55,20 @@ function applySet(
     signal,
     plan,
   });
+}
+
+/** ServiceEntries and DestinationRules, and at once after them the virtual addresses in their status. */
+async function applyImports(
+  ports: ApplyPublicationPorts,
+  { imports, virtualAddresses }: PublicationVerdict,
+  signal: AbortSignal,
+): Promise<ApplyOutcome> {
+  const { serviceEntries, destinationRules } = ports.world;
+  try {
+    return await applySet(ports, imports, [...serviceEntries.list(), ...destinationRules.list()], signal);
+  } finally {
+    await applyAddresses(ports, imports, virtualAddresses, signal);
+  }
 }
 
 async function applyOwn(
