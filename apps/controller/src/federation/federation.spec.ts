@@ -1,0 +1,340 @@
+import { describe, expect, it } from '@jest/globals';
+import { conditionTableOf } from '#crd';
+import type { FederationSpec } from '#crd';
+import { failed } from '#peer-client';
+import { encodeFederationDocument, encodePublicDocument } from '#protocol';
+import { expectConditions, federation } from '#testing';
+import { generateSigningKey, signPrivateDocument } from '#trust';
+import type { PeerMemory } from '#trust';
+import { SigningPeer, caOf, keyPin, now, ownUUID, peerUUID, rootPin } from '../../../../libs/trust/src/peer.fixture.js';
+import type { PeerDocument } from '../../../../libs/trust/src/peer.fixture.js';
+import { nothingHeard } from '../peer-link/hearing.js';
+import type { Hearing } from '../peer-link/hearing.js';
+import type { PeerPublication } from '../publication/decide.js';
+import { decideFederation } from './decide.js';
+import type { FederationInput } from './input.js';
+import { federationStatus } from './status.js';
+
+const peer = new SigningPeer();
+const ports = [{ name: 'http', port: 80 }];
+const published: PeerPublication = {
+  trusted: true,
+  offered: 1,
+  imported: 1,
+  exported: 0,
+  findings: [],
+  exportFindings: [],
+  withdrawn: 0,
+};
+
+function services(count: number): { hostname: string; ports: typeof ports }[] {
+  return Array.from({ length: count }, (_unused, index) => ({ hostname: `s${index}.demo.svc.b.example`, ports }));
+}
+
+function publicHearing(document: PeerDocument = peer.document(), at = now): Hearing {
+  return { mode: 'stream', lastContact: at, publicDocument: { body: encodePublicDocument(document), at } };
+}
+
+interface Private {
+  readonly count?: number;
+  readonly seq?: number;
+  readonly audience?: string;
+  readonly signer?: SigningPeer['key'];
+  readonly at?: number;
+}
+
+function privateBody({ count = 1, seq = 2000, audience = ownUUID, signer = peer.key, at = now }: Private = {}): string {
+  const content = { ingressGateways: [{ address: '192.0.2.1', port: 15443 }], publicServices: services(count) };
+  const signed = signPrivateDocument(
+    content,
+    { clusterUUID: peerUUID, audience },
+    { seq, now: at, lifetimeSeconds: 3600 },
+    signer,
+  );
+  return encodeFederationDocument({ ...content, signed });
+}
+
+function withPrivate(hearing: Hearing, body = privateBody(), at = now): Hearing {
+  return { ...hearing, privateDocument: { body, at } };
+}
+
+function input(over: Partial<FederationInput> = {}, spec: Partial<FederationSpec> = {}): FederationInput {
+  const resource = federation(spec);
+  return {
+    metadata: resource.metadata,
+    previous: undefined,
+    resource,
+    hearing: nothingHeard,
+    memory: undefined,
+    publication: published,
+    probes: [{ address: '192.0.2.1', port: 15443, reachable: true }],
+    mesh: {
+      trustDomain: 'a.example',
+      clusterDomain: 'a.example',
+      importsNamespace: 'i',
+      releaseNamespace: 'r',
+      rootNamespace: 'istio-system',
+    },
+    ownClusterUUID: ownUUID,
+    now,
+    ...over,
+  };
+}
+
+/** What is remembered after one good look at public and private document. */
+function remembered(count = 1): PeerMemory {
+  const memory = decideFederation(input({ hearing: withPrivate(publicHearing(), privateBody({ count })) })).memory;
+  if (memory?.privateDocument === undefined) throw new Error('the peer of these specs should be taken');
+  return memory;
+}
+
+/** `Type=Status/Reason` of every condition. */
+function conditionsOf(given: FederationInput): readonly string[] {
+  const verdict = decideFederation(given);
+  const status = federationStatus(given, verdict);
+  const conditions = status.conditions ?? [];
+  expectConditions(conditionTableOf('IstioFederation'), conditions as Parameters<typeof expectConditions>[1], 1);
+  return conditions.map(({ type, status: value, reason }) => `${type}=${value}/${reason}`);
+}
+
+const other = new SigningPeer();
+const stranger = generateSigningKey();
+const down = failed('Unreachable', 'https://b: connection refused');
+
+describe('what one look at an IstioFederation says', () => {
+  it.each<[string, () => FederationInput, readonly string[]]>([
+    ['nothing heard yet', () => input(), ['Ready=Unknown/Progressing', 'TrustEstablished=Unknown/Progressing']],
+    [
+      'unreachable from the start',
+      () => input({ hearing: { mode: 'none', publicFailure: down } }),
+      ['TrustEstablished=False/Unreachable'],
+    ],
+    [
+      'blind first contact',
+      () => input({ hearing: withPrivate(publicHearing()) }),
+      [
+        'Ready=True/Succeeded',
+        'TrustEstablished=True/BlindFirstContact',
+        'MetadataSynced=True/Succeeded',
+        'GatewaysReachable=True/Succeeded',
+      ],
+    ],
+    [
+      'endpoint verified by a CA',
+      () => input({ hearing: publicHearing() }, { metadata: { ca: 'pem', insecureSkipVerify: false } }),
+      ['TrustEstablished=True/Succeeded'],
+    ],
+    [
+      'pinned',
+      () => input({ hearing: publicHearing() }, { pins: { roots: [rootPin(peer.ca)], keys: [keyPin(peer.key)] } }),
+      ['TrustEstablished=True/Succeeded'],
+    ],
+    [
+      'a pin that does not fit',
+      () => input({ hearing: publicHearing() }, { pins: { roots: [rootPin(caOf('b.example'))] } }),
+      ['Ready=False/PinMismatch', 'TrustEstablished=False/PinMismatch'],
+    ],
+    [
+      'our own UUID',
+      () => input({ hearing: publicHearing(peer.document({ clusterUUID: ownUUID })) }),
+      ['TrustEstablished=False/UUIDConflict'],
+    ],
+    [
+      'another trust domain than the resource says',
+      () => input({ hearing: publicHearing(peer.document({ trustDomain: 'c.example' })) }),
+      ['TrustEstablished=False/TrustDomainConflict'],
+    ],
+    [
+      'garbage',
+      () => input({ hearing: { mode: 'none', publicDocument: { body: '<html>', at: now } } }),
+      ['TrustEstablished=False/DocumentInvalid'],
+    ],
+    [
+      'a rolled-back sequence',
+      () => input({ memory: remembered(), hearing: publicHearing(peer.document({ seq: 1 })) }),
+      ['TrustEstablished=False/SignatureInvalid'],
+    ],
+    [
+      'an expired document',
+      () =>
+        input({ memory: remembered(), hearing: publicHearing(peer.document({ now: now - 9e6, lifetimeSeconds: 60 })) }),
+      ['TrustEstablished=False/SignatureInvalid'],
+    ],
+    [
+      'a document from the future',
+      () => input({ memory: remembered(), hearing: publicHearing(peer.document({ now: now + 9e6 })) }),
+      ['TrustEstablished=False/ClockSkew'],
+    ],
+    [
+      'no signature any more',
+      () => input({ memory: remembered(), hearing: publicHearing(peer.legacyDocument()) }),
+      ['TrustEstablished=False/SignatureInvalid'],
+    ],
+    [
+      'a new key that nothing vouches for',
+      () => input({ memory: remembered(), hearing: publicHearing(peer.document({ signer: stranger, seq: 1001 })) }),
+      ['TrustEstablished=False/KeyChangedPendingApproval'],
+    ],
+    [
+      'ownership refuses it',
+      () =>
+        input({
+          memory: remembered(),
+          publication: { ...published, trusted: false, findings: [{ reason: 'UUIDConflict', message: 'taken' }] },
+        }),
+      ['TrustEstablished=False/UUIDConflict', 'ServicesImported=False/FailedClosed'],
+    ],
+    [
+      'a document made for another cluster',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: withPrivate(publicHearing(), privateBody({ audience: 'cccc', seq: 2001 })),
+        }),
+      ['MetadataSynced=False/SignatureInvalid'],
+    ],
+    [
+      'a private document by a strange key',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: withPrivate(publicHearing(), privateBody({ signer: other.key, seq: 2001 })),
+        }),
+      ['MetadataSynced=False/SignatureInvalid'],
+    ],
+    [
+      'silence after good times',
+      () => input({ memory: remembered(), hearing: { ...publicHearing(), privateFailure: down } }),
+      [
+        'Ready=False/StaleKeepingLastKnownGood',
+        'MetadataSynced=False/StaleKeepingLastKnownGood',
+        'ServicesImported=True/Succeeded',
+      ],
+    ],
+    [
+      'our token refused',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: { ...publicHearing(), privateFailure: failed('TokenRejected', '401', 401) },
+        }),
+      ['MetadataSynced=False/TokenRejected'],
+    ],
+    [
+      'our token refused, clocks apart',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: {
+            mode: 'none',
+            publicDocument: { body: encodePublicDocument(peer.document()), at: now, clockOffsetMs: 90_000 },
+            privateFailure: failed('TokenRejected', '401', 401),
+          },
+        }),
+      ['MetadataSynced=False/ClockSkew'],
+    ],
+    [
+      'many services vanish at once',
+      () =>
+        input({ memory: remembered(20), hearing: withPrivate(publicHearing(), privateBody({ count: 2, seq: 2001 })) }),
+      ['MetadataSynced=False/RemovalHeld'],
+    ],
+    [
+      'endpoints withdrawn by policy',
+      () => input({ memory: remembered(), hearing: publicHearing(), publication: { ...published, withdrawn: 1 } }),
+      ['ServicesImported=False/Drained'],
+    ],
+    [
+      'an offer outside its domain',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: publicHearing(),
+          publication: { ...published, findings: [{ reason: 'DomainConflict', message: 'no' }] },
+        }),
+      ['ServicesImported=False/DomainConflict'],
+    ],
+    [
+      'no mesh endpoints behind an export',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: publicHearing(),
+          publication: { ...published, exportFindings: [{ reason: 'NoMeshEndpoints', message: 'no' }] },
+        }),
+      ['ServicesExported=False/NoMeshEndpoints'],
+    ],
+    [
+      'two Services on one port: a notice',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: publicHearing(),
+          publication: { ...published, exportFindings: [{ reason: 'SharedTargetPort', message: 'two' }] },
+        }),
+      ['Ready=True/Succeeded', 'ServicesExported=True/SharedTargetPort'],
+    ],
+    [
+      'a dead gateway',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: publicHearing(),
+          probes: [{ address: '192.0.2.1', port: 15443, reachable: false, message: 'refused' }],
+        }),
+      ['GatewaysReachable=False/Unreachable', 'ServicesImported=True/Succeeded'],
+    ],
+    [
+      'a spec with faults',
+      () => input({ resource: [{ field: 'spec.trustDomain', value: '!', message: 'wrong' }] }),
+      ['Ready=False/SpecInvalid'],
+    ],
+    [
+      'being deleted',
+      () =>
+        input({
+          memory: remembered(),
+          metadata: { ...federation().metadata, deletionTimestamp: '2026-01-01T00:00:00Z' },
+        }),
+      ['TrustEstablished=False/Terminating'],
+    ],
+  ])('%s', (_name, make, wanted) => {
+    expect(conditionsOf(make())).toEqual(expect.arrayContaining([...wanted]));
+  });
+});
+
+describe('what is remembered', () => {
+  it.each<[string, Hearing]>([
+    ['garbage', { mode: 'stream', publicDocument: { body: '{}', at: now } }],
+    ['a strange key', publicHearing(peer.document({ signer: stranger, seq: 1001 }))],
+    [
+      'a private document of another cluster',
+      withPrivate(publicHearing(), privateBody({ audience: 'cccc', seq: 2001 })),
+    ],
+    ['a held removal', withPrivate(publicHearing(), privateBody({ count: 1, seq: 2001 }))],
+  ])('stays as it was after %s', (_name, hearing) => {
+    const memory = remembered(20);
+    const after = decideFederation(input({ memory, hearing })).memory;
+    expect(after?.privateDocument?.body).toBe(memory.privateDocument?.body);
+    expect(after?.facts.keys).toEqual(memory.facts.keys);
+  });
+
+  it('lets a removal through when it is accepted, or after ten minutes', () => {
+    const memory = remembered(20);
+    const hearing = withPrivate(publicHearing(), privateBody({ count: 2, seq: 2001 }));
+    const resource = federation();
+    const accepted = {
+      ...resource,
+      metadata: { ...resource.metadata, annotations: { 'isthmus.dev/accept-removal': 'true' } },
+    };
+    expect(decideFederation(input({ memory, hearing, resource: accepted })).removal).toBeUndefined();
+    const since = new Date(now - 600_001).toISOString();
+    const previous = { removalHeld: { since, until: since, services: 18 } };
+    expect(decideFederation(input({ memory, hearing, previous })).removal).toBeUndefined();
+  });
+
+  it('is the same for the same input, twice', () => {
+    const given = input({ hearing: withPrivate(publicHearing()) });
+    expect(JSON.stringify(decideFederation(given))).toBe(JSON.stringify(decideFederation(given)));
+  });
+});

@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import type { Secret } from '#istio-api';
+import { annotations, parseTrustRegistry, peerKey } from '#model';
+import { workloadIndex } from '#planner';
+import { decodeFederationDocument } from '#protocol';
+import { federation, localService, publicLabel } from '#testing';
+import { generateSigningKey } from '#trust';
+import type { PeerMemory } from '#trust';
+import { caOf, now, ownUUID } from '../../../../libs/trust/src/peer.fixture.js';
+import { secretsFor, textOf } from '../shards.js';
+import { decidePublication } from './decide.js';
+import type { HeardOffer, PublicationInput } from './decide.js';
+import type { KnownPeer } from './standing.js';
+
+const key = generateSigningKey();
+const signing: PublicationInput['signing'] = {
+  identity: {
+    clusterUUID: ownUUID,
+    clusterID: 'a-1',
+    trustDomain: 'a.example',
+    clusterDomain: 'a.example',
+    networkName: 'n',
+  },
+  ring: { version: 1, keys: [{ ...key, state: 'current', chain: ['leaf'], announcedAt: 0, currentSince: 0 }] },
+  roots: [caOf('a.example')['root-cert.pem']],
+};
+
+function known(
+  name: string,
+  over: { readonly uuid?: string; readonly since?: number; readonly spec?: object; readonly silentMs?: number } = {},
+): KnownPeer {
+  const memory: PeerMemory = {
+    version: 1,
+    facts: {
+      clusterUUID: over.uuid ?? `uuid-${name}`,
+      trustDomain: `${name}.example`,
+      clusterDomain: `${name}.example`,
+      roots: [caOf(`${name}.example`)['root-cert.pem']],
+      keys: [],
+      crls: [],
+      signed: true,
+      seq: 1,
+    },
+    firstContact: 'Blind',
+    firstContactAt: over.since ?? 1,
+    publicDocument: { seq: 1, fetchedAt: now, changedAt: now, digest: 'x' },
+  };
+  return {
+    resource: federation(over.spec, name),
+    memory,
+    silentMs: over.silentMs ?? 0,
+    hosts: [`echo.demo.svc.${name}.example`],
+  };
+}
+
+function offer(name: string, hosts = [`echo.demo.svc.${name}.example`]): readonly [string, HeardOffer] {
+  const services = hosts.map((hostname) => ({ hostname, ports: [{ name: 'http', port: 80 }] }));
+  return [
+    peerKey({ kind: 'IstioFederation', name }),
+    { services, gateways: [{ address: '192.0.2.1', port: 15443 }], findings: [] },
+  ];
+}
+
+const shared = localService({ name: 'echo', namespace: 'demo', labels: { [publicLabel]: '' } });
+const hidden = localService({ name: 'hidden', namespace: 'demo', labels: {} });
+
+function input(over: Partial<PublicationInput> = {}): PublicationInput {
+  return {
+    now,
+    mesh: {
+      trustDomain: 'a.example',
+      clusterDomain: 'a.example',
+      importsNamespace: 'imports',
+      releaseNamespace: 'release',
+      rootNamespace: 'istio-system',
+    },
+    peersNamespace: 'peers',
+    label: publicLabel,
+    signing,
+    peers: [known('b'), known('c')],
+    offers: new Map([offer('b'), offer('c')]),
+    services: [shared, hidden],
+    workloads: workloadIndex([], 'a.example'),
+    gateways: { addresses: [{ address: '198.51.100.1', port: 15443 }], findings: [] },
+    virtualAddresses: [],
+    liveDocuments: [],
+    ...over,
+  };
+}
+
+function documentOf(documents: readonly Secret[], peer: string): readonly string[] {
+  const mine = documents.filter(({ metadata }) => metadata?.name?.startsWith(`isthmus-document-federation-${peer}`));
+  const decoded = decodeFederationDocument(textOf((shard) => mine[shard]) ?? '');
+  return decoded.ok ? decoded.value.publicServices.map(({ hostname }) => hostname) : ['not readable'];
+}
+
+const hosts = (verdict: ReturnType<typeof decidePublication>): readonly string[] =>
+  verdict.imports.filter(({ kind }) => kind === 'ServiceEntry').map(({ metadata }) => metadata?.name ?? '');
+
+describe('one publication pass', () => {
+  it('imports what trusted peers offer and offers each what it may see', () => {
+    const verdict = decidePublication(input({ peers: [known('b', { spec: { exports: { hosts: [] } } }), known('c')] }));
+    expect(hosts(verdict)).toEqual(['echo.demo.svc.b.example', 'echo.demo.svc.c.example']);
+    expect(documentOf(verdict.documents, 'b')).toEqual([]);
+    expect(documentOf(verdict.documents, 'c')).toEqual(['echo.demo.svc.a.example']);
+    expect(verdict.audiences).toEqual(
+      new Map([
+        ['federation/b', 'uuid-b'],
+        ['federation/c', 'uuid-c'],
+      ]),
+    );
+  });
+
+  it('gives nothing to, and takes nothing from, a peer that claims another’s UUID', () => {
+    const verdict = decidePublication(
+      input({ peers: [known('b', { since: 1 }), known('c', { uuid: 'uuid-b', since: 2 })] }),
+    );
+    expect(hosts(verdict)).toEqual(['echo.demo.svc.b.example']);
+    expect(verdict.documents).toHaveLength(1);
+    expect([...verdict.audiences.keys()]).toEqual(['federation/b']);
+    const registry = parseTrustRegistry(
+      Buffer.from(verdict.trustSecret.data?.['trust.json'] ?? '', 'base64').toString('utf8'),
+    );
+    expect(registry.peers.map(({ name }) => name)).toEqual(['b']);
+    expect(verdict.perPeer.get('federation/c')).toMatchObject({
+      trusted: false,
+      imported: 0,
+      findings: [{ reason: 'UUIDConflict' }],
+    });
+  });
+
+  it('withdraws a silent peer as its policy says, and nobody else', () => {
+    const failClosed = known('b', { spec: { stalePolicy: { mode: 'FailClosed', after: '10s' } }, silentMs: 11_000 });
+    const verdict = decidePublication(input({ peers: [failClosed, known('c', { silentMs: 11_000 })] }));
+    expect(hosts(verdict)).toEqual(['echo.demo.svc.c.example']);
+    expect(verdict.perPeer.get('federation/b')).toMatchObject({ trusted: false });
+  });
+
+  it('lets a resource under deletion go', () => {
+    const peer = known('b');
+    const leaving = {
+      ...peer,
+      resource: {
+        ...peer.resource,
+        metadata: { ...peer.resource.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' },
+      },
+    };
+    expect(hosts(decidePublication(input({ peers: [leaving] })))).toEqual([]);
+  });
+
+  it('keeps a document while nothing asks for a new one; content, key and age do, and the sequence grows', () => {
+    const first = decidePublication(input());
+    const again = decidePublication(input({ liveDocuments: first.documents, now: now + 60_000 }));
+    expect(again.documents).toEqual(first.documents);
+    const seq = (secrets: readonly Secret[]): number =>
+      Number(secrets[0]?.metadata?.annotations?.[annotations.sequence]);
+    const renewed = decidePublication(input({ liveDocuments: first.documents, now: now + 21 * 60_000 }));
+    expect(seq(renewed.documents)).toBeGreaterThan(seq(first.documents));
+    const changed = decidePublication(input({ liveDocuments: first.documents, services: [], now: now - 60_000 }));
+    expect(seq(changed.documents)).toBe(seq(first.documents) + 1);
+    const rotated = generateSigningKey();
+    const ring = {
+      version: 1 as const,
+      keys: [{ ...rotated, state: 'current' as const, chain: ['leaf'], announcedAt: 0 }],
+    };
+    expect(
+      decidePublication(input({ liveDocuments: first.documents, signing: { ...signing, ring } })).documents,
+    ).not.toEqual(first.documents);
+  });
+
+  it('is the same for shuffled input', () => {
+    const straight = decidePublication(input());
+    const turned = decidePublication(
+      input({
+        peers: [known('c'), known('b')].map((peer) => peer),
+        services: [hidden, shared],
+        offers: new Map([offer('c'), offer('b')]),
+      }),
+    );
+    const lean = (verdict: typeof straight): string =>
+      JSON.stringify([verdict.imports, verdict.policies, verdict.gateway, verdict.virtualAddresses]);
+    expect(lean(turned)).toBe(lean(straight));
+  });
+});
+
+describe('sharded Secrets', () => {
+  it('carry large documents in several, and tell a missing one', () => {
+    // Random bytes do not compress: a megabyte of them needs more than one Secret.
+    const big = randomBytes(1024 * 1024).toString('base64');
+    const secrets = secretsFor({
+      namespace: 'n',
+      nameOf: (shard) => `s-${shard}`,
+      text: big,
+      labels: {},
+      annotations: {},
+    });
+    expect(secrets.length).toBeGreaterThan(1);
+    expect(textOf((shard) => secrets[shard]) === big).toBe(true);
+    expect(textOf((shard) => (shard === 1 ? undefined : secrets[shard]))).toBeUndefined();
+    expect(textOf(() => undefined)).toBeUndefined();
+  });
+});
