@@ -2,6 +2,8 @@ import { createPrivateKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  buildCrl,
+  buildCsr,
   decodeJws,
   decodePem,
   encodePem,
@@ -12,9 +14,10 @@ import {
   readPublicDocument,
   readPublicSigningKey,
   signJws,
+  usableLists,
   verifyToken,
 } from './index.js';
-import { now, ownUUID, peerUUID, SigningPeer, trusted } from './peer.fixture.js';
+import { now, ownUUID, peerUUID, serial, SigningPeer, trusted } from './peer.fixture.js';
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 100_000);
 const limit = 10 * 60_000;
@@ -48,12 +51,25 @@ function check(property: (at: readonly [number, number, number]) => void): void 
 }
 
 /** Reads or throws an error of ours; anything else is a fault of the reader. */
-function readsOrRefuses(read: () => unknown): void {
+function readsOrRefuses<T>(read: () => T): T | undefined {
   try {
-    read();
+    return read();
   } catch (error) {
     if (!/CERTIFICATE|csr|crl/.test((error as Error).message)) throw error;
+    return undefined;
   }
+}
+
+/** A list of the peer's CA with three revoked certificates, valid now. */
+function revocationList(): string {
+  return buildCrl({
+    issuer: parseCertificate(peer.ca['ca-cert.pem']),
+    key: createPrivateKey(peer.ca['ca-key.pem']),
+    number: 7,
+    thisUpdate: now - 3_600_000,
+    nextUpdate: now + 3_600_000,
+    revoked: [serial(), serial(), serial()].map((number) => ({ serial: number, at: now - 3_600_000 })),
+  });
 }
 
 const brokenDer = (pem: string, label: string, [where, how, what]: readonly [number, number, number]): string => {
@@ -129,17 +145,47 @@ describe('readers of what peers send', () => {
   it(
     'certificates: bytes changed anywhere',
     () => {
-      check((at) => readsOrRefuses(() => parseCertificate(brokenDer(peer.ca['root-cert.pem'], 'CERTIFICATE', at))));
+      check((at) => {
+        readsOrRefuses(() => parseCertificate(brokenDer(peer.ca['root-cert.pem'], 'CERTIFICATE', at)));
+      });
     },
     limit,
   );
 
   it(
-    'requests, lists and keys: bytes changed anywhere',
+    'requests: bytes changed anywhere; what is still taken is for the same key',
+    () => {
+      const csr = buildCsr(privateKey);
+      const proven = parseCsr(csr).publicKey;
+      check((at) => {
+        const read = readsOrRefuses(() => parseCsr(brokenDer(csr, 'CERTIFICATE REQUEST', at)));
+        if (read !== undefined && !read.publicKey.equals(proven)) throw new Error('another key');
+      });
+    },
+    limit,
+  );
+
+  it(
+    'revocation lists: bytes changed anywhere; what is still used says the same',
+    () => {
+      const root = peer.ca['root-cert.pem'];
+      const crl = revocationList();
+      const [whole] = parseCrls([crl]);
+      if (usableLists([crl], [root], now).crls.length !== 1) throw new Error('the list itself must hold');
+      check((at) => {
+        const changed = brokenDer(crl, 'X509 CRL', at);
+        readsOrRefuses(() => parseCrls([changed]));
+        const used = usableLists([changed], [root], now).crls;
+        if (used.length > 0 && String(parseCrls(used)[0]?.revoked) !== String(whole?.revoked)) throw new Error(changed);
+      });
+    },
+    limit,
+  );
+
+  it(
+    'public signing keys: bytes changed anywhere',
     () => {
       check((at) => {
-        readsOrRefuses(() => parseCsr(brokenDer(peer.ca['root-cert.pem'], 'CERTIFICATE REQUEST', at)));
-        readsOrRefuses(() => parseCrls([brokenDer(peer.ca['root-cert.pem'], 'X509 CRL', at)]));
         readPublicSigningKey(brokenDer(key.publicPem, 'PUBLIC KEY', at));
       });
     },
