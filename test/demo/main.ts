@@ -1,5 +1,5 @@
 // `npm run demo`: the main job end to end on this machine. Exit code 0 only if every step held; `--json` prints one last line.
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,18 +21,30 @@ function stop(): Promise<void> {
   return stopping;
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void stop().then(() => process.exit(130)));
+/** Interrupted before the lab stood: its processes die with this one, its folder goes here. */
+function removeUnfinishedLab(): void {
+  const mine = readdirSync(tmpdir()).filter((name) => name.startsWith(`isthmus-lab-${process.pid}-`));
+  for (const name of mine) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+}
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    if (lab === undefined) removeUnfinishedLab();
+    void stop().then(() => process.exit(130));
+  });
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'isthmus-demo-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 out('Isthmus demo: two clusters on this machine, different trust domains and roots; one call between them.');
-const values1 = join(tmpdir(), `isthmus-demo-${process.pid}.yaml`);
-writeFileSync(values1, 'controller:\n  keyRotation: { announceSeconds: 20, honourSeconds: 30 }\n');
+const valuesFile = join(folder, 'values.yaml');
+writeFileSync(valuesFile, 'controller:\n  keyRotation: { announceSeconds: 20, honourSeconds: 30 }\n');
 const started = performance.now();
 try {
   await story.step(
     'two clusters start, each with Isthmus (helm install) and workloads with sidecars',
     async (say) => {
-      lab = await startLab({ clusters: 2, peers: false, values: [values1], progress: say });
+      lab = await startLab({ clusters: 2, peers: false, values: [valuesFile], progress: say });
       return lab.clusters.map(({ plan }) => `${plan.name}: trust domain ${plan.trustDomain}`).join('\n');
     },
     true,
