@@ -2,18 +2,28 @@ import { create } from '@bufbuild/protobuf';
 import { packed } from '#proto';
 import type { RetryPolicySchema, RouteMatchSchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
 import { PreviousHostsPredicateSchema } from '#proto-gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb';
+import { duration } from '../envoy/config.js';
 import type { Init } from '../envoy/init.js';
 import { regex } from '../envoy/string-match.js';
+import type { MeshService } from '../mesh-model.js';
 
 /** A request to which nothing was sent yet, or that the server promised not to have begun, may always be sent again. */
 const always = 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes,reset-before-request';
 /** A lost connection hides whether the request was carried out: only where repeating it does no harm. */
 const whenRepeatable = `${always},reset`;
 
-function retryPolicy(retryOn: string): Init<typeof RetryPolicySchema> {
+/**
+ * A gateway's address usually stands for several replicas, told apart only by a balancer that may send connections to a dead one
+ * until it notices. Then every attempt is one more throw of the dice, so that attempts go on, ever later, until it has noticed.
+ */
+const throughGateways = { numRetries: 6, retryBackOff: { baseInterval: duration(25), maxInterval: duration(1000) } };
+/** Istio's default. */
+const direct = { numRetries: 2 };
+
+function retryPolicy(retryOn: string, attempts: Init<typeof RetryPolicySchema>): Init<typeof RetryPolicySchema> {
   return {
     retryOn,
-    numRetries: 2,
+    ...attempts,
     hostSelectionRetryMaxAttempts: 5n,
     retriableStatusCodes: [503],
     retryHostPredicate: [
@@ -40,8 +50,9 @@ const anyPath = { case: 'prefix', value: '/' } as const;
  * Istio's default retries, and on a lost connection (a gateway that dies) also requests that may be repeated: safe methods by
  * RFC 9110, section 9.2.1, and gRPC calls, which the default repeats on UNAVAILABLE already. Order matters: first match wins.
  */
-export function retryClasses(): readonly RetryClass[] {
-  const repeatable = retryPolicy(whenRepeatable);
+export function retryClasses(service: Pick<MeshService, 'throughGateways'>): readonly RetryClass[] {
+  const attempts = service.throughGateways ? throughGateways : direct;
+  const repeatable = retryPolicy(whenRepeatable, attempts);
   return [
     { match: { pathSpecifier: anyPath, grpc: {} }, retryPolicy: repeatable },
     {
@@ -56,6 +67,6 @@ export function retryClasses(): readonly RetryClass[] {
       },
       retryPolicy: repeatable,
     },
-    { match: { pathSpecifier: anyPath }, retryPolicy: retryPolicy(always) },
+    { match: { pathSpecifier: anyPath }, retryPolicy: retryPolicy(always, attempts) },
   ];
 }

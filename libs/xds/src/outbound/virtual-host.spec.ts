@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { echo, headless, imported } from '../model.fixture.js';
-import { domainsFor } from './virtual-host.js';
+import { domainsFor, virtualHostFor } from './virtual-host.js';
 
 describe('domainsFor', () => {
   it('gives short names in the own namespace', () => {
@@ -30,5 +30,16 @@ describe('domainsFor', () => {
   });
   it('puts IPv6 addresses in brackets', () => {
     expect(domainsFor({ ...echo, addresses: ['fd00::1'] }, 'x')).toContain('[fd00::1]');
+  });
+});
+
+describe('virtualHostFor', () => {
+  const retries = (service: typeof echo): readonly unknown[] =>
+    (virtualHostFor(service, 80, [service.hostname]).routes ?? []).map((route) =>
+      route.action?.case === 'route' ? route.action.value.retryPolicy?.numRetries : undefined,
+    );
+  it('tries longer where a gateway’s address stands for several replicas', () => {
+    expect(new Set(retries(imported))).toEqual(new Set([6]));
+    expect(new Set(retries(echo))).toEqual(new Set([2]));
   });
 });

@@ -34,7 +34,7 @@ export function virtualHostFor(service: MeshService, port: number, domains: read
   return {
     name: `${service.hostname}:${port}`,
     domains: [...domains],
-    routes: retryClasses().map(({ match, retryPolicy }): Init<typeof RouteSchema> => ({
+    routes: retryClasses(service).map(({ match, retryPolicy }): Init<typeof RouteSchema> => ({
       name: 'default',
       match,
       action: {
