@@ -83,4 +83,13 @@ describe('npm run lab', () => {
     if (signal !== 'SIGKILL') expect(existsSync(directory)).toBe(false);
     rmSync(directory, { recursive: true, force: true });
   });
+
+  it('runs twice at once: each describes its own processes', async () => {
+    const files = ['c.json', 'd.json'].map((name) => join(folder, name));
+    for (const file of files) startCommand(file);
+    const both = await Promise.all(files.map(described));
+    const pids = both.flatMap(({ clusters }) => Object.values(clusters[0]?.pids ?? {}).flat());
+    expect(both.map(({ clusters }) => clusters[0]?.pids.etcd?.length)).toEqual([1, 1]);
+    expect(new Set(pids).size).toBe(pids.length);
+  });
 });

@@ -139,6 +139,7 @@ export function storageAndApi(plan: LabPlan, cluster: ClusterPlan): readonly Pro
       `--audit-policy-file=${file('audit-policy.json')}`,
       `--audit-log-path=${join(cluster.directory, 'logs/audit.log')}`,
       '--audit-log-maxsize=50',
+      ...cluster.apiServerFlags,
     ]),
   ];
 }

@@ -9,6 +9,7 @@ export type { CommandOptions, CommandResult, Lab, LabCluster, ProcessIds, Proces
 export { addressAnnotation } from './load-balancer.js';
 export type { LabOptions } from './options.js';
 export { federateAll, federationFor, federationIsReady } from './peers.js';
+export { plugInCa } from './plugged-in-ca.js';
 export { clusterName, network } from './plan.js';
 export type { ClusterPlan } from './plan.js';
 export { injectSidecar } from './sidecar.js';

@@ -16,6 +16,7 @@ const readyTimeoutMs = 120_000;
 export async function installProduct(lab: Lab, cluster: LabCluster, options: LabOptions): Promise<void> {
   await applyIstioCrds(lab, cluster);
   await prepareNamespace(cluster);
+  await options.prepare?.(cluster);
   await helmUpgrade(lab, cluster, options.values ?? [], options.replicas ?? 1);
 }
 

@@ -67,13 +67,15 @@ export class Machine {
   /** Supervised processes with their ids as seen from here. */
   supervised(table = readProcessTable()): readonly RunningProcess[] {
     const depth = table.find(({ pid }) => pid === process.pid)?.nested.length ?? 1;
+    // Only this lab's own: another one on the machine has processes with the same inner ids.
     const inside = new Map(
-      table.filter(({ nested }) => nested.length === depth + 1).map((entry) => [entry.nested[depth], entry] as const),
+      descendants(table, this.pid)
+        .filter(({ nested }) => nested.length === depth + 1)
+        .map(({ pid, nested }) => [nested[depth], pid] as const),
     );
-    const ours = new Set(descendants(table, this.pid).map(({ pid }) => pid));
     return this.running.flatMap((process) => {
-      const entry = inside.get(process.pid);
-      return entry === undefined || !ours.has(entry.pid) ? [] : [{ ...process, pid: entry.pid }];
+      const pid = inside.get(process.pid);
+      return pid === undefined ? [] : [{ ...process, pid }];
     });
   }
 

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import type { LabCluster } from './lab.js';
 
 export interface LabOptions {
   readonly clusters?: number;
@@ -8,6 +9,10 @@ export interface LabOptions {
   readonly replicas?: number;
   /** More Helm values files, for every cluster; later ones win. */
   readonly values?: readonly string[];
+  /** More flags for every API server. */
+  readonly apiServerFlags?: readonly string[];
+  /** Done in each cluster just before our chart is installed: what an operator has there already. */
+  readonly prepare?: (cluster: LabCluster) => Promise<void>;
   /** How far to go: `clusters` = bare Kubernetes, `product` = our chart too, `workloads` (default) = all. */
   readonly upTo?: 'clusters' | 'product' | 'workloads';
   readonly progress?: (line: string) => void;

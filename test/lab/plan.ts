@@ -22,6 +22,7 @@ export interface ClusterPlan {
   readonly range: string;
   /** Port on 127.0.0.1, inside the cluster's namespace and outside of the lab, at which its API server answers. */
   readonly localApiPort: number;
+  readonly apiServerFlags: readonly string[];
   readonly directory: string;
 }
 
@@ -76,7 +77,12 @@ export function clusterName(index: number): string {
 }
 
 /** Plan of the n-th cluster; `localApiPort` is a free TCP port outside of the lab. */
-export function clusterPlan(index: number, directory: string, localApiPort: number): ClusterPlan {
+export function clusterPlan(
+  index: number,
+  directory: string,
+  localApiPort: number,
+  apiServerFlags: readonly string[] = [],
+): ClusterPlan {
   const name = clusterName(index);
   const range = `10.10.${index}`;
   return {
@@ -96,6 +102,7 @@ export function clusterPlan(index: number, directory: string, localApiPort: numb
     gatewayAddress: `${range}.11`,
     range,
     localApiPort,
+    apiServerFlags,
     directory: join(directory, name),
   };
 }

@@ -7,7 +7,7 @@ import { pathFor, resources } from './resource.js';
 /** The same event about the same object is one Event object for so long (it runs out after an hour in the API server). */
 const seriesWindowMs = 10 * 60_000;
 /** A repeated event updates its count at most this often. */
-const seriesUpdateMs = 60_000;
+const seriesUpdateMs = 10_000;
 const mostSeries = 2_000;
 const noteLimit = 1_000;
 

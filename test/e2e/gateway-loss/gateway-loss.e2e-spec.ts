@@ -1,16 +1,24 @@
+import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startLab, startLoad } from '../../lab/index.js';
+import { plugInCa, startLab, startLoad } from '../../lab/index.js';
 import type { Lab, LabCluster } from '../../lab/index.js';
 import { call, label, publicLabel } from '../../demo/scene.js';
 import { eventually } from '../../demo/story.js';
 
 const host = 'echo.demo.svc.west.example';
+const roots: Record<string, string> = {};
 let lab: Lab;
 let east: LabCluster;
 let west: LabCluster;
 
 beforeAll(async () => {
-  lab = await startLab({ clusters: 2, replicas: 2 });
+  lab = await startLab({
+    clusters: 2,
+    replicas: 2,
+    prepare: async (cluster) => {
+      roots[cluster.name] = await plugInCa(cluster, cluster.name === 'east' ? 'rsa' : 'ec');
+    },
+  });
   [east, west] = lab.clusters as [LabCluster, LabCluster];
   await label(west, 'echo', { [publicLabel]: '' });
   await eventually('the first call', 30_000, async () =>
@@ -21,6 +29,25 @@ beforeAll(async () => {
 afterAll(async () => {
   await lab?.stop();
 }, 60_000);
+
+describe('workload CAs plugged in by their operators', () => {
+  it('are what peers trust: an intermediate each, RSA in east and EC in west', async () => {
+    const answer = await call(lab, east, 'call-http', `http://${host}/`);
+    expect(JSON.stringify(answer.body)).toContain('spiffe://east.example/ns/demo/sa/client');
+    for (const cluster of [east, west]) {
+      const { stdout } = await lab.runIn(cluster.name, [
+        'curl',
+        '-sk',
+        `${cluster.metadataEndpoint}/public/public.json`,
+      ]);
+      const shown = (JSON.parse(stdout) as { rootCA: string }).rootCA;
+      expect(new X509Certificate(shown).fingerprint256).toBe(
+        new X509Certificate(roots[cluster.name] ?? '').fingerprint256,
+      );
+      expect(await cluster.api.get('/api/v1/namespaces/istio-system/secrets/isthmus-ca')).toBeUndefined();
+    }
+  }, 30_000);
+});
 
 describe('one of two gateway replicas killed', () => {
   it('HTTP and gRPC calls are retried on the other and succeed; TCP breaks at most once per connection and then works', async () => {

@@ -34,13 +34,6 @@ interface Grant {
   readonly verb: string;
 }
 
-/**
- * A right that a run of this length cannot use by itself: `list` is the way out for API servers without WatchList, and an Event's series is
- * patched a minute after it was written. test/integration shows both (kube.informer, kube.client).
- */
-const shownElsewhere = (grant: Grant): boolean =>
-  grant.verb === 'list' || (grant.resource === 'events' && grant.verb === 'patch');
-
 /** What of the chart's rights our service accounts were refused, and what they never used, by the API server's own audit log. */
 export async function unusedGrants(
   lab: Lab,
@@ -53,7 +46,7 @@ export async function unusedGrants(
   const forbidden = events
     .filter(({ responseStatus }) => responseStatus?.code === 403)
     .map((event) => `${accountOf(event)} ${event.verb} ${event.requestURI}`);
-  const grants = (await grantsOf(cluster)).filter((grant) => !shownElsewhere(grant));
+  const grants = await grantsOf(cluster);
   const idle = grants
     .filter((grant) => !events.some((event) => uses(event, grant)))
     .map((grant) => Object.values(grant).join(' '));
