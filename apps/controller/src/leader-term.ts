@@ -9,18 +9,18 @@ import { done, reconcileOnce, WorkQueue } from '#reconcile';
 import type { Outcome, Scheduler } from '#reconcile';
 import { issueToken } from '#trust';
 import type { ControllerConfig } from './config.js';
-import { applyFederation, writeFederationStatus } from './federation/apply.js';
-import type { FederationActions } from './federation/apply.js';
 import { decideFederation } from './federation/decide.js';
 import { gatherFederation } from './federation/gather.js';
-import type { FederationSources } from './federation/gather.js';
-import type { History } from './federation/history.js';
 import { contentOf } from './federation/read-documents.js';
 import { federationStatus } from './federation/status.js';
 import { IdentityKeeper } from './identity/identity-keeper.js';
 import { currentKey, previousKey } from './identity/key-ring.js';
 import { Memories } from './memories.js';
 import type { ControllerMetrics } from './metrics.js';
+import { applyPeer, writePeerStatus } from './peer/apply.js';
+import type { PeerActions } from './peer/apply.js';
+import type { PeerSources } from './peer/gather.js';
+import type { History } from './peer/history.js';
 import { GatewayProber } from './peer-link/gateway-prober.js';
 import { PeerLinks } from './peer-link/links.js';
 import type { PeerLinkPorts } from './peer-link/peer-link.js';
@@ -186,7 +186,7 @@ export class LeaderTerm {
   }
 
   async #reconcile(name: string, signal: AbortSignal): Promise<Outcome> {
-    const sources: FederationSources = {
+    const sources: PeerSources = {
       world: this.#ports.world,
       config: this.#ports.config,
       identity: this.#identity,
@@ -202,11 +202,10 @@ export class LeaderTerm {
       {
         gather: () => Promise.resolve((input = gatherFederation(sources, name))),
         decide: decideFederation,
-        apply: async (verdict, given) =>
-          input === undefined ? undefined : applyFederation(actions, input, verdict, given),
+        apply: async (verdict, given) => (input === undefined ? undefined : applyPeer(actions, input, verdict, given)),
         status: federationStatus,
       },
-      (given, status, s) => writeFederationStatus(actions, given, status, s),
+      (given, status, s) => writePeerStatus(actions, given, status, s),
       name,
       signal,
     );
@@ -223,7 +222,7 @@ export class LeaderTerm {
     this.#queue.add(publicationKey);
   }
 
-  #actions(): FederationActions {
+  #actions(): PeerActions {
     return {
       client: this.#ports.client,
       memories: this.#memories,

@@ -4,7 +4,7 @@ import { createLogger, createRegistry, Health, Shutdown, startHealthServer } fro
 import type { Scheduler } from '#reconcile';
 import { openStore } from '#store';
 import type { ControllerConfig } from './config.js';
-import { storedHistory } from './federation/history.js';
+import { storedHistory } from './peer/history.js';
 import { LeaderTerm } from './leader-term.js';
 import { createMetrics } from './metrics.js';
 import { printPlan } from './plan.js';

@@ -18,6 +18,8 @@ import type { ControllerConfig } from './config.js';
 /** Every collection the controller reads, as always converging local copies. */
 export interface World {
   readonly federations: Informer<ApiObject>;
+  /** Undefined where the scheme is off: nothing is asked of the API server then. */
+  readonly multiclusters: Informer<ApiObject> | undefined;
   readonly services: Informer<Service & ApiObject>;
   readonly pods: Informer<Pod & ApiObject>;
   readonly nodes: Informer<Node & ApiObject> | undefined;
@@ -55,6 +57,7 @@ export function createWorld(client: KubeClient, config: ControllerConfig, logger
   };
   return {
     federations: informer(resources.istioFederations),
+    multiclusters: config.multiclusterEnabled ? informer(resources.istioMulticlusters) : undefined,
     services: informer(resources.services),
     pods: informer(resources.pods, undefined, undefined, leanPod),
     nodes: undefined,

@@ -12,7 +12,7 @@ import { nothingHeard } from '../peer-link/hearing.js';
 import type { Hearing } from '../peer-link/hearing.js';
 import type { PeerPublication } from '../publication/decide.js';
 import { decideFederation } from './decide.js';
-import type { FederationInput } from './input.js';
+import type { FederationInput } from './decide.js';
 import { federationStatus } from './status.js';
 
 const peer = new SigningPeer();
@@ -61,6 +61,7 @@ function withPrivate(hearing: Hearing, body = privateBody(), at = now): Hearing 
 function input(over: Partial<FederationInput> = {}, spec: Partial<FederationSpec> = {}): FederationInput {
   const resource = federation(spec);
   return {
+    ref: { kind: 'IstioFederation', name: resource.metadata.name },
     metadata: resource.metadata,
     previous: undefined,
     resource,

@@ -2,14 +2,19 @@ import type { PeerStatus } from '#crd';
 import { EventWriter, pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import { names, peerKey } from '#model';
-import type { PeerRef } from '#model';
 import type { Memories } from '../memories.js';
 import type { PeerLinks } from '../peer-link/links.js';
-import type { FederationVerdict } from './decide.js';
 import type { History } from './history.js';
-import type { FederationInput } from './input.js';
+import type { PeerInput } from './input.js';
+import { statusEvents } from './status-events.js';
+import type { PeerVerdict } from './verdict.js';
 
-export interface FederationActions {
+const resourceByKind = {
+  IstioFederation: resources.istioFederations,
+  IstioMulticluster: resources.istioMulticlusters,
+} as const;
+
+export interface PeerActions {
   readonly client: KubeClient;
   readonly memories: Memories;
   readonly links: PeerLinks;
@@ -22,15 +27,15 @@ export interface FederationActions {
 }
 
 /** Carries out what one reconcile decided: the finalizer, the link, what is remembered. */
-export async function applyFederation(
-  actions: FederationActions,
-  input: FederationInput,
-  verdict: FederationVerdict,
+export async function applyPeer(
+  actions: PeerActions,
+  input: PeerInput,
+  verdict: PeerVerdict,
   signal: AbortSignal,
 ): Promise<void> {
-  const ref: PeerRef = { kind: 'IstioFederation', name: input.metadata.name };
+  const { ref } = input;
   if (verdict.leaving) {
-    await leave(actions, input, ref, signal);
+    await leave(actions, input, signal);
     return;
   }
   await ensureFinalizer(actions.client, input, signal);
@@ -50,12 +55,8 @@ export async function applyFederation(
 }
 
 /** Trust ends and everything produced goes before the resource does; what was cut is said in an Event. */
-async function leave(
-  actions: FederationActions,
-  input: FederationInput,
-  ref: PeerRef,
-  signal: AbortSignal,
-): Promise<void> {
+async function leave(actions: PeerActions, input: PeerInput, signal: AbortSignal): Promise<void> {
+  const { ref } = input;
   if (!(input.metadata.finalizers ?? []).includes(names.finalizer)) return;
   await actions.published(signal);
   await actions.links.remove(peerKey(ref));
@@ -74,7 +75,7 @@ async function leave(
   );
 }
 
-async function ensureFinalizer(client: KubeClient, input: FederationInput, signal: AbortSignal): Promise<void> {
+async function ensureFinalizer(client: KubeClient, input: PeerInput, signal: AbortSignal): Promise<void> {
   const present = input.metadata.finalizers ?? [];
   if (!present.includes(names.finalizer)) await patchFinalizers(client, input, [...present, names.finalizer], signal);
 }
@@ -82,41 +83,31 @@ async function ensureFinalizer(client: KubeClient, input: FederationInput, signa
 /** Guarded by the resource version: finalizers of others are never lost. */
 async function patchFinalizers(
   client: KubeClient,
-  input: FederationInput,
+  input: PeerInput,
   finalizers: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const path = pathFor(resources.istioFederations, { name: input.metadata.name });
+  const path = pathFor(resourceByKind[input.ref.kind], { name: input.ref.name });
   const body = { metadata: { resourceVersion: input.metadata.resourceVersion, finalizers } };
   await client.patch(path, body, 'application/merge-patch+json', { signal });
 }
 
-/** Writes status when it differs; Ready's changes become Events. */
-export async function writeFederationStatus(
-  actions: Pick<FederationActions, 'client' | 'events'>,
-  input: FederationInput,
+/** Writes status when it differs; what changed becomes Events. */
+export async function writePeerStatus(
+  actions: Pick<PeerActions, 'client' | 'events'>,
+  input: PeerInput,
   status: PeerStatus,
   signal: AbortSignal,
 ): Promise<void> {
   if (input.metadata.deletionTimestamp !== undefined || sameStatus(input.previous, status)) return;
   const object = {
     apiVersion: 'isthmus.dev/v1alpha1',
-    kind: 'IstioFederation',
-    metadata: { name: input.metadata.name },
+    kind: input.ref.kind,
+    metadata: { name: input.ref.name },
     status,
   };
   await actions.client.applyStatus(object as ApiObject, { fieldManager: names.fieldManager, signal });
-  const ready = (of: PeerStatus | undefined): { status: string; reason: string; message: string } | undefined =>
-    of?.conditions?.find(({ type }) => type === 'Ready');
-  const now = ready(status);
-  const before = ready(input.previous);
-  if (now === undefined || (before?.status === now.status && before.reason === now.reason)) return;
-  actions.events.write(objectOf(input), {
-    type: now.status === 'False' ? 'Warning' : 'Normal',
-    reason: now.reason,
-    action: 'Reconcile',
-    note: now.message,
-  });
+  for (const event of statusEvents(input.previous, status)) actions.events.write(objectOf(input), event);
 }
 
 /** Equal but for times of contact, which alone are not worth a write. */
@@ -133,10 +124,10 @@ function canonical(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)));
 }
 
-function objectOf(input: FederationInput): ApiObject {
+function objectOf(input: PeerInput): ApiObject {
   return {
     apiVersion: 'isthmus.dev/v1alpha1',
-    kind: 'IstioFederation',
+    kind: input.ref.kind,
     metadata: { name: input.metadata.name, ...(input.metadata.uid === undefined ? {} : { uid: input.metadata.uid }) },
   };
 }

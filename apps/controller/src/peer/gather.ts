@@ -1,5 +1,5 @@
-import { parseIstioFederation } from '#crd';
-import type { PeerMetadata, PeerStatus } from '#crd';
+import type { Parsed, PeerMetadata, PeerStatus } from '#crd';
+import type { ApiObject, Informer } from '#kube';
 import type { Clock, PeerRef } from '#model';
 import { peerKey } from '#model';
 import type { ControllerConfig } from '../config.js';
@@ -9,9 +9,9 @@ import type { GatewayProber } from '../peer-link/gateway-prober.js';
 import type { PeerLinks } from '../peer-link/links.js';
 import type { PeerPublication } from '../publication/decide.js';
 import type { World } from '../world.js';
-import type { FederationInput } from './input.js';
+import type { PeerInput, PeerResource } from './input.js';
 
-export interface FederationSources {
+export interface PeerSources {
   readonly world: World;
   readonly config: ControllerConfig;
   readonly identity: IdentityKeeper;
@@ -22,23 +22,28 @@ export interface FederationSources {
   readonly clock: Clock;
 }
 
-/** Reads everything one reconcile looks at; undefined when the resource is gone. Throws while this cluster has no identity yet. */
-export function gatherFederation(sources: FederationSources, name: string): FederationInput | undefined {
-  const { world, config, identity, memories, links, prober, publications, clock } = sources;
-  const object = world.federations.get(undefined, name);
+/** Reads what a reconcile of either kind looks at; undefined when the resource is gone. Throws while this cluster has no identity yet. */
+export function gatherPeer<Resource extends PeerResource>(
+  { config, identity, memories, links, prober, publications, clock }: PeerSources,
+  ref: PeerRef,
+  informer: Informer<ApiObject>,
+  parse: (object: unknown) => Parsed<Resource>,
+): PeerInput<Resource> | undefined {
+  const object = informer.get(undefined, ref.name);
   if (object === undefined) return undefined;
   const state = identity.state;
   if (state === undefined) throw new Error('this cluster’s identity and signing key are not there yet');
-  const ref: PeerRef = { kind: 'IstioFederation', name };
-  const parsed = parseIstioFederation(object);
+  const parsed = parse(object);
+  const key = peerKey(ref);
   return {
+    ref,
     metadata: object.metadata as PeerMetadata,
     previous: (object as { readonly status?: PeerStatus }).status,
     resource: parsed.ok ? parsed.value : parsed.faults,
-    hearing: links.hearing(peerKey(ref)),
+    hearing: links.hearing(key),
     memory: memories.get(ref),
-    publication: publications.get(peerKey(ref)),
-    probes: prober.results(peerKey(ref)),
+    publication: publications.get(key),
+    probes: prober.results(key),
     mesh: config.mesh,
     ownClusterUUID: state.identity.clusterUUID,
     now: clock.now(),

@@ -1,16 +1,21 @@
-import type { FieldFault, IstioFederation, PeerMetadata, PeerStatus } from '#crd';
+import type { FieldFault, IstioFederation, IstioMulticluster, PeerMetadata, PeerStatus } from '#crd';
+import type { PeerRef } from '#model';
 import type { MeshFacts } from '#planner';
 import type { PeerMemory } from '#trust';
 import type { GatewayProbe } from '../peer-link/gateway-prober.js';
 import type { Hearing } from '../peer-link/hearing.js';
 import type { PeerPublication } from '../publication/decide.js';
 
-/** Everything one reconcile of an IstioFederation looks at; immutable. */
-export interface FederationInput {
+/** A resource that names a peer. */
+export type PeerResource = IstioFederation | IstioMulticluster;
+
+/** Everything one reconcile of a peer resource looks at; immutable. */
+export interface PeerInput<Resource extends PeerResource = PeerResource> {
+  readonly ref: PeerRef;
   readonly metadata: PeerMetadata;
   readonly previous: PeerStatus | undefined;
   /** The resource, or what is wrong with it. */
-  readonly resource: IstioFederation | readonly FieldFault[];
+  readonly resource: Resource | readonly FieldFault[];
   readonly hearing: Hearing;
   readonly memory: PeerMemory | undefined;
   /** What the last publication pass made of this peer. */
@@ -21,14 +26,14 @@ export interface FederationInput {
   readonly now: number;
 }
 
-export function resourceOf(input: FederationInput): IstioFederation | undefined {
+export function resourceOf<Resource extends PeerResource>(input: PeerInput<Resource>): Resource | undefined {
   return isFaults(input.resource) ? undefined : input.resource;
 }
 
-export function faultsOf(input: FederationInput): readonly FieldFault[] {
+export function faultsOf(input: PeerInput): readonly FieldFault[] {
   return isFaults(input.resource) ? input.resource : [];
 }
 
-function isFaults(value: FederationInput['resource']): value is readonly FieldFault[] {
+function isFaults(value: PeerResource | readonly FieldFault[]): value is readonly FieldFault[] {
   return Array.isArray(value);
 }

@@ -1,0 +1,112 @@
+import type { FetchFailure } from '#peer-client';
+import type { GatewayAddress } from '#model';
+import { bad, good, unknown } from '#reconcile';
+import type { Judgement } from '#reconcile';
+import type { PeerInput } from './input.js';
+import type { PeerVerdict } from './verdict.js';
+
+const forgivenSkewMs = 30_000;
+
+/** The one condition of a resource that is being deleted. */
+export const leavingJudgements: readonly Judgement[] = [
+  bad('TrustEstablished', 'Terminating', 'the resource is being deleted: trust ends and what it produced is removed'),
+];
+
+/** Are the peer's identity, roots and keys known and accepted? */
+export function trustEstablished(input: PeerInput, verdict: PeerVerdict): Judgement {
+  const type = 'TrustEstablished';
+  const { publicAgainst, memory } = verdict;
+  if (publicAgainst !== undefined) return bad(type, publicAgainst.reason, publicAgainst.message);
+  if (memory === undefined) return noContact(type, input.hearing.publicFailure);
+  const refusal = input.publication?.findings.find(({ reason }) =>
+    ['UUIDConflict', 'TrustDomainConflict', 'SharedRoot'].includes(reason),
+  );
+  if (input.publication?.trusted === false) {
+    return refusal === undefined
+      ? bad(type, 'FailedClosed', 'stalePolicy has withdrawn trust in this silent peer')
+      : bad(type, refusal.reason, refusal.message);
+  }
+  if (memory.firstContact === 'Blind') {
+    return good(
+      type,
+      'BlindFirstContact',
+      'trusted as it showed itself: neither pins nor metadata.ca vouched for it. Compare status.peer with the peer’s operator, then set spec.pins',
+    );
+  }
+  return good(
+    type,
+    'Succeeded',
+    memory.firstContact === 'Pinned' ? 'root and key are pinned' : 'its metadata endpoint was verified by metadata.ca',
+  );
+}
+
+function noContact(type: string, failure: FetchFailure | undefined): Judgement {
+  return failure === undefined
+    ? unknown(type, 'Progressing', 'the public document is being fetched')
+    : bad(type, reasonOf(failure), failure.message);
+}
+
+function reasonOf(failure: FetchFailure): string {
+  if (failure.reason === 'InvalidDocument') return 'DocumentInvalid';
+  return failure.reason === 'RateLimited' ? 'Unreachable' : failure.reason;
+}
+
+/** Did the last fetch of its documents succeed? `held` = what holds a document back that came. */
+export function metadataSynced(input: PeerInput, verdict: PeerVerdict, held?: Judgement): Judgement {
+  const type = 'MetadataSynced';
+  const { hearing } = input;
+  const { privateAgainst, memory } = verdict;
+  if (privateAgainst !== undefined) return bad(type, privateAgainst.reason, privateAgainst.message);
+  const failure = hearing.privateFailure ?? hearing.publicFailure;
+  if (failure !== undefined) return failing(input, verdict, failure);
+  if (held !== undefined) return held;
+  if (memory?.privateDocument === undefined) return unknown(type, 'Progressing', 'no private document has come yet');
+  if (hearing.mode === 'none')
+    return unknown(type, 'Progressing', 'the last known document is used; the peer is being asked');
+  return good(type, 'Succeeded', hearing.mode === 'stream' ? 'documents are streamed' : 'documents are polled');
+}
+
+function failing(input: PeerInput, { memory }: PeerVerdict, failure: FetchFailure): Judgement {
+  const type = 'MetadataSynced';
+  const offset = input.hearing.publicDocument?.clockOffsetMs ?? 0;
+  if (failure.reason === 'TokenRejected' && Math.abs(offset) > forgivenSkewMs) {
+    return bad(
+      type,
+      'ClockSkew',
+      `${failure.message} The peer’s clock is ${Math.round(Math.abs(offset) / 1000)} s ${offset > 0 ? 'ahead of' : 'behind'} ours: synchronise both`,
+    );
+  }
+  if (memory?.privateDocument === undefined || failure.reason === 'TokenRejected')
+    return bad(type, reasonOf(failure), failure.message);
+  const age = Math.round((input.now - memory.privateDocument.fetchedAt) / 1000);
+  return bad(type, 'StaleKeepingLastKnownGood', `${failure.message} The last good document, ${age} s old, goes on`);
+}
+
+/** Do the peer's gateways accept a TCP connection? Absent until a document named any. */
+export function gatewaysReachable(
+  input: PeerInput,
+  { memory }: PeerVerdict,
+  gateways: readonly GatewayAddress[],
+): readonly Judgement[] {
+  const type = 'GatewaysReachable';
+  if (memory?.privateDocument === undefined) return [];
+  if (gateways.length === 0)
+    return [
+      bad(
+        type,
+        'NoGateways',
+        'the peer names no gateway: calls to its services cannot leave; it must expose its east-west gateway',
+      ),
+    ];
+  if (input.probes.length === 0) return [unknown(type, 'Progressing', 'not yet probed')];
+  const dead = input.probes.filter(({ reachable }) => !reachable);
+  const [first] = dead;
+  if (first === undefined) return [good(type, 'Succeeded', `${input.probes.length} gateways accept connections`)];
+  return [
+    bad(
+      type,
+      'Unreachable',
+      `${dead.length} of ${input.probes.length} gateways do not answer: ${first.address}:${first.port}: ${first.message ?? 'no answer'}`,
+    ),
+  ];
+}

@@ -1,0 +1,115 @@
+import { conditionTableOf } from '#crd';
+import type { PeerStatus } from '#crd';
+import type { Finding, GatewayAddress } from '#model';
+import { finaliseConditions } from '#reconcile';
+import type { Judgement } from '#reconcile';
+import { parseCertificate, readPublicSigningKey } from '#trust';
+import type { PeerMemory } from '#trust';
+import type { PeerInput } from './input.js';
+import type { PeerVerdict } from './verdict.js';
+
+/** What a kind's own part of the status is made of. */
+export interface StatusParts {
+  readonly judged: readonly Judgement[];
+  readonly gateways: readonly GatewayAddress[];
+  readonly findings: readonly Finding[];
+}
+
+/** The part of a status that both kinds have: conditions, who the peer is, its documents, its gateways. Pure. */
+export function peerStatusOf(
+  input: PeerInput,
+  verdict: PeerVerdict | undefined,
+  failure: Error | undefined,
+  { judged, gateways, findings }: StatusParts,
+): PeerStatus {
+  const generation = input.metadata.generation ?? 0;
+  const conditions = finaliseConditions({
+    table: conditionTableOf(input.ref.kind),
+    judged: verdict === undefined || verdict.next.kind === 'stalled' ? [] : judged,
+    previous: (input.previous?.conditions ?? []) as Parameters<typeof finaliseConditions>[0]['previous'],
+    generation,
+    now: input.now,
+    next: verdict?.next,
+    failure,
+  });
+  const memory = verdict?.memory ?? input.memory;
+  return {
+    observedGeneration: generation,
+    conditions,
+    ...(memory === undefined ? {} : { peer: peerStatus(memory), documents: documentStatus(input, memory) }),
+    ...(memory?.privateDocument === undefined ? {} : { gateways: gatewayStatus(input, gateways) }),
+    ...(findings.length === 0 ? {} : { findings: findings.slice(0, 100) }),
+  };
+}
+
+function peerStatus(memory: PeerMemory): NonNullable<PeerStatus['peer']> {
+  const { facts } = memory;
+  return {
+    clusterUUID: facts.clusterUUID,
+    trustDomain: facts.trustDomain,
+    clusterDomain: facts.clusterDomain,
+    ...(facts.clusterID === undefined ? {} : { clusterID: facts.clusterID }),
+    ...(facts.networkName === undefined ? {} : { networkName: facts.networkName }),
+    signed: facts.signed,
+    firstContact: memory.firstContact,
+    roots: facts.roots.map((pem) => {
+      const root = parseCertificate(pem);
+      return {
+        fingerprint: `sha256:${root.fingerprint}`,
+        subject: root.subject.replaceAll('\n', ', '),
+        notBefore: time(root.notBefore),
+        notAfter: time(root.notAfter),
+        state: 'Trusted' as const,
+      };
+    }),
+    keys: facts.keys.map((key) => ({
+      fingerprint: `sha256:${readPublicSigningKey(key.pem)?.fingerprint ?? ''}`,
+      kid: key.kid,
+      state:
+        key.state === 'current'
+          ? ('Trusted' as const)
+          : key.state === 'next'
+            ? ('Next' as const)
+            : ('Retired' as const),
+    })),
+  };
+}
+
+function documentStatus({ hearing }: PeerInput, memory: PeerMemory): NonNullable<PeerStatus['documents']> {
+  const { publicDocument, privateDocument } = memory;
+  return {
+    ...(hearing.mode === 'none'
+      ? {}
+      : { transport: hearing.mode === 'stream' ? ('Stream' as const) : ('Poll' as const) }),
+    public: {
+      fetchedAt: time(publicDocument.changedAt),
+      changedAt: time(publicDocument.changedAt),
+      digest: publicDocument.digest,
+      seq: publicDocument.seq,
+    },
+    ...(privateDocument === undefined
+      ? {}
+      : {
+          private: {
+            fetchedAt: time(privateDocument.fetchedAt),
+            changedAt: time(privateDocument.changedAt),
+            digest: privateDocument.digest,
+            seq: privateDocument.seq,
+          },
+        }),
+  };
+}
+
+function gatewayStatus(
+  { probes }: PeerInput,
+  gateways: readonly GatewayAddress[],
+): NonNullable<PeerStatus['gateways']> {
+  const total = gateways.length;
+  const reachable = probes.filter((probe) => probe.reachable).length;
+  return { total, reachable, summary: `${reachable}/${total}`, addresses: probes.slice(0, 100) };
+}
+
+/** Kubernetes' time format, to the second. */
+export function time(unixMs: number): string {
+  return new Date(unixMs).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}

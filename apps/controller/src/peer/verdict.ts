@@ -1,0 +1,58 @@
+import { describeFault } from '#crd';
+import type { Finding } from '#model';
+import { done, stalled } from '#reconcile';
+import type { Result } from '#reconcile';
+import type { PeerMemory } from '#trust';
+import type { PeerLinkSettings } from '../peer-link/peer-link.js';
+import { faultsOf } from './input.js';
+import type { PeerInput, PeerResource } from './input.js';
+
+/** What one look at a peer resource comes to. */
+export interface PeerVerdict {
+  readonly next: Result;
+  /** The resource is being deleted: trust ends, what it produced goes, then the finalizer. */
+  readonly leaving: boolean;
+  readonly link: PeerLinkSettings | undefined;
+  /** To be remembered; equal to the input's when nothing new was learnt. */
+  readonly memory: PeerMemory | undefined;
+  readonly publicAgainst?: Finding;
+  readonly privateAgainst?: Finding;
+  readonly findings: readonly Finding[];
+}
+
+/** Looked at again this often, so that ages, expiry and approvals move status even in silence. */
+export const lookAgainMs = 15_000;
+
+/** The verdict on a resource that is being deleted. */
+export function leavingVerdict(input: PeerInput): PeerVerdict {
+  return { next: done(), leaving: true, link: undefined, memory: input.memory, findings: [] };
+}
+
+/** The verdict on a resource that cannot be read; what was learnt before stays. */
+export function invalidVerdict(input: PeerInput): PeerVerdict {
+  const message = faultsOf(input).map(describeFault).join('; ');
+  return { next: stalled('SpecInvalid', message), leaving: false, link: undefined, memory: input.memory, findings: [] };
+}
+
+/** How to listen to the peer. */
+export function linkSettings({ spec }: PeerResource, document: PeerLinkSettings['document']): PeerLinkSettings {
+  return {
+    endpoint: spec.metadataEndpoint.replace(/\/+$/, ''),
+    tls: {
+      ...(spec.metadata?.ca === undefined ? {} : { ca: spec.metadata.ca }),
+      ...(spec.metadata?.insecureSkipVerify === undefined
+        ? {}
+        : { insecureSkipVerify: spec.metadata.insecureSkipVerify }),
+    },
+    document,
+  };
+}
+
+/** Revocation lists that cannot be used: said, since their certificates are then not checked for revocation. */
+export function revocationFindings(memory: PeerMemory | undefined, now: number): readonly Finding[] {
+  const { crlFault, crlsUntil, crls = [] } = memory?.facts ?? {};
+  if (crlFault !== undefined) return [{ reason: 'DocumentInvalid', subject: 'crls', message: crlFault }];
+  if (crls.length === 0 || crlsUntil === undefined || crlsUntil > now) return [];
+  const message = 'the revocation lists have run out and are not used; the peer must renew them';
+  return [{ reason: 'StaleKeepingLastKnownGood', subject: 'crls', message }];
+}
