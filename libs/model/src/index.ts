@@ -3,3 +3,4 @@ export * from './names.js';
 export * from './peer.js';
 export * from './service.js';
 export * from './trust.js';
+export * from './way-out.js';

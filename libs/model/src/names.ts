@@ -10,6 +10,13 @@ export const names = {
   publicDocumentSecret: 'isthmus-public-document',
   trustSecret: 'isthmus-trust',
   trustKey: 'trust.json',
+  wayOutSecret: 'isthmus-way-out',
+  wayOutKey: 'peers.json',
+  wayOutTlsSecret: 'isthmus-way-out-tls',
+  /** Where the mesh core says how far it has read remote clusters; in the root namespace. */
+  remoteClustersConfigMap: 'isthmus-remote-clusters',
+  /** Istio's mesh configuration, of which `meshNetworks` is one key. */
+  meshConfigMap: 'istio',
   caSecret: 'isthmus-ca',
   pluggedInCaSecret: 'cacerts',
   rootCertConfigMap: 'istio-ca-root-cert',
@@ -25,6 +32,8 @@ export const labels = {
   peerKind: 'isthmus.dev/peer-kind',
   peerName: 'isthmus.dev/peer-name',
   document: 'isthmus.dev/document',
+  reader: 'isthmus.dev/reader',
+  multiCluster: 'istio/multiCluster',
   peerMemory: 'isthmus.dev/peer-memory',
   tlsMode: 'security.istio.io/tlsMode',
   publicService: 'federation.istio.deckhouse.io/public-service',
@@ -38,6 +47,14 @@ export const annotations = {
   /** On ServiceEntries of legacy peers: URI SAN prefix that an endpoint must present (trust rule 8). */
   sanPrefix: 'isthmus.dev/subject-alt-name-prefix',
   peers: 'isthmus.dev/peers',
+  /** Istio's: cluster ID of a remote Secret. */
+  remoteCluster: 'networking.istio.io/cluster',
+  trustDomain: 'isthmus.dev/trust-domain',
+  stalePolicy: 'isthmus.dev/stale-policy',
+  /** On ConfigMap `istio`: networks that are ours to change. */
+  networks: 'isthmus.dev/networks',
+  /** On an IstioMulticluster: `false` = its account gets no rights but those that an operator binds. */
+  defaultReader: 'isthmus.dev/default-reader',
 } as const;
 
 /** Secret that holds the private document made for one peer; further shards append `-1`, `-2` … */
@@ -48,6 +65,21 @@ export function documentSecretName(peer: PeerRef, shard = 0): string {
 /** Secret that holds what was last learnt of one peer. */
 export function peerMemorySecretName(peer: PeerRef, shard = 0): string {
   return withShard(`isthmus-peer-${kindWord(peer.kind)}-${peer.name}`, shard);
+}
+
+/** Secret that makes a peer's API server a remote registry, as `istioctl create-remote-secret` names it. */
+export function remoteSecretName(name: string): string {
+  return `istio-remote-secret-${name}`;
+}
+
+/** Secret with the credentials of one local reader of peers' API servers, one key a peer. */
+export function readerSecretName(reader: string): string {
+  return `isthmus-reader-${reader}`;
+}
+
+/** Service account, in the peers' namespace, as which a multicluster peer's API requests are made. */
+export function peerAccountName(name: string): string {
+  return `peer-${name}`;
 }
 
 function withShard(name: string, shard: number): string {

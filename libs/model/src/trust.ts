@@ -19,6 +19,8 @@ export interface TrustedPeer extends PeerRef {
   readonly crls: readonly string[];
   readonly scopes: readonly Scope[];
   readonly legacyAPITokens: boolean;
+  /** May create token and subject-access reviews here; absent = no. */
+  readonly allowReviews?: boolean;
 }
 
 /** Content of Secret `isthmus-trust`: only peers that are trusted at this moment. */
