@@ -1,36 +1,53 @@
 // `npm run bench -- <name> [--json FILE]`: figures from one run on this machine; quote them as ratios, with nothing else running.
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { parseArgs } from 'node:util';
+import { benchPeers } from './peers.js';
 import { benchPropagation } from './propagation.js';
+import { readWish, WishError } from './wish.js';
+import type { BenchOptions, Wish } from './wish.js';
 
-const usage = `npm run bench -- propagation [--services 100] [--proxies 50] [--rounds 50] [--poll-rounds 5] [--json FILE]`;
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    services: { type: 'string', default: '100' },
-    proxies: { type: 'string', default: '50' },
-    rounds: { type: 'string', default: '50' },
-    'poll-rounds': { type: 'string', default: '5' },
-    json: { type: 'string' },
-  },
-});
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
-if (positionals[0] !== 'propagation') {
-  process.stderr.write(
-    `${positionals[0] === undefined ? 'which bench?' : `no bench is called ${positionals[0]}`}\n${usage}\n`,
-  );
-  process.exit(2);
+interface Bench extends BenchOptions {
+  readonly run: (wish: Wish) => Promise<object>;
 }
-const result = await benchPropagation({
-  services: Number(values.services),
-  proxies: Number(values.proxies),
-  rounds: Number(values.rounds),
-  pollRounds: Number(values['poll-rounds']),
-  say,
-});
-const report = { bench: 'propagation', cpus: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), ...result };
-say(JSON.stringify(report));
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-process.exit(0);
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const benches: Readonly<Record<string, Bench>> = {
+  propagation: {
+    numbers: { services: 100, proxies: 50, rounds: 50, 'poll-rounds': 5 },
+    run: ({ number }) =>
+      benchPropagation({
+        services: number('services'),
+        proxies: number('proxies'),
+        rounds: number('rounds'),
+        pollRounds: number('poll-rounds'),
+        say,
+      }),
+  },
+  peers: {
+    numbers: { peers: 100, services: 100, changes: 100, seconds: 60 },
+    texts: ['cpu-prof'],
+    run: ({ number, text }) =>
+      benchPeers({
+        peers: number('peers'),
+        services: number('services'),
+        changes: number('changes'),
+        seconds: number('seconds'),
+        cpuProfile: text('cpu-prof'),
+        say,
+      }),
+  },
+};
+
+try {
+  const wish = readWish(process.argv.slice(2), benches);
+  const result = await benches[wish.bench]?.run(wish);
+  const machine = { cpus: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30) };
+  const report = { bench: wish.bench, ...machine, ...result };
+  say(JSON.stringify(report));
+  const json = wish.text('json');
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`${error instanceof WishError ? error.message : String((error as Error).stack)}\n`);
+  process.exit(error instanceof WishError ? 2 : 1);
+}
