@@ -33,6 +33,11 @@ export interface ControllerConfig {
   readonly meshTokenFile: string;
   readonly federationEnabled: boolean;
   readonly multiclusterEnabled: boolean;
+  /** False where the cluster's own istiod stands in for our mesh core. */
+  readonly meshEnabled: boolean;
+  /** True where gateways are reached by node addresses. */
+  readonly readNodes: boolean;
+  readonly multicluster: MulticlusterConfig;
   readonly httpPort: number;
   readonly podName: string;
   readonly pacing: Pacing;
@@ -44,6 +49,20 @@ export interface ControllerConfig {
   readonly databaseUrl: Secret | undefined;
   /** For the embedded PostgreSQL, when there is no database URL. */
   readonly storeDirectory: string;
+}
+
+/** What only the multicluster scheme asks for. */
+export interface MulticlusterConfig {
+  /** `host` or `host:port` under which peers reach the door's API proxy. */
+  readonly apiHost: string | undefined;
+  /** Local readers of peers' API servers; each has a credential for each peer. */
+  readonly readers: readonly string[];
+  readonly wayOutUrl: string;
+  readonly wayOutHealthUrl: string;
+  /** PEM file that the way out's certificate is checked against. */
+  readonly wayOutCaFile: string;
+  /** Folder with the door's `tls.crt` and, if there is one, `ca.crt`. */
+  readonly doorCertificateDirectory: string;
 }
 
 /** `namespace/name` of a Service. */
@@ -83,6 +102,14 @@ const variables = {
   ISTHMUS_MESH_TOKEN_FILE: withDefault(text, '/var/run/secrets/tokens/istio-token'),
   ISTHMUS_FEDERATION_ENABLED: withDefault(flag, true),
   ISTHMUS_MULTICLUSTER_ENABLED: withDefault(flag, false),
+  ISTHMUS_MESH_ENABLED: withDefault(flag, true),
+  ISTHMUS_READ_NODES: withDefault(flag, false),
+  ISTHMUS_API_HOST: optional(text),
+  ISTHMUS_READERS: withDefault(listOf(domain), ['mesh']),
+  ISTHMUS_WAY_OUT_URL: withDefault(text, 'https://isthmus-way-out.isthmus-system.svc'),
+  ISTHMUS_WAY_OUT_HEALTH_URL: withDefault(text, 'http://isthmus-way-out.isthmus-system.svc:8080'),
+  ISTHMUS_WAY_OUT_CA_FILE: withDefault(text, '/etc/isthmus/way-out/ca.crt'),
+  ISTHMUS_DOOR_CERTIFICATE_DIR: withDefault(text, '/etc/isthmus/door'),
   ISTHMUS_HTTP_PORT: withDefault(port, 8080),
   ISTHMUS_STREAMS: withDefault(flag, true),
   ISTHMUS_POLL_SECONDS: withDefault(wholeNumber(1, 3600), defaultPacing.pollMs / 1000),
@@ -115,6 +142,16 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     meshTokenFile: values.ISTHMUS_MESH_TOKEN_FILE,
     federationEnabled: values.ISTHMUS_FEDERATION_ENABLED,
     multiclusterEnabled: values.ISTHMUS_MULTICLUSTER_ENABLED,
+    meshEnabled: values.ISTHMUS_MESH_ENABLED,
+    readNodes: values.ISTHMUS_READ_NODES,
+    multicluster: {
+      apiHost: values.ISTHMUS_API_HOST,
+      readers: values.ISTHMUS_READERS,
+      wayOutUrl: values.ISTHMUS_WAY_OUT_URL,
+      wayOutHealthUrl: values.ISTHMUS_WAY_OUT_HEALTH_URL,
+      wayOutCaFile: values.ISTHMUS_WAY_OUT_CA_FILE,
+      doorCertificateDirectory: values.ISTHMUS_DOOR_CERTIFICATE_DIR,
+    },
     httpPort: values.ISTHMUS_HTTP_PORT,
     podName: values.POD_NAME,
     pacing: pacingFrom(values.ISTHMUS_STREAMS, values.ISTHMUS_POLL_SECONDS * 1000),

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { EventWriter } from '#kube';
 import type { KubeClient } from '#kube';
-import type { Clock, GatewayAddress } from '#model';
+import type { PeerStatus } from '#crd';
+import type { Clock, GatewayAddress, PeerRef, Scope } from '#model';
 import { names, peerKey } from '#model';
 import type { Logger } from '#platform';
 import { EventStreamParser, forbiddenAddress } from '#protocol';
@@ -10,6 +11,11 @@ import type { Outcome, Scheduler } from '#reconcile';
 import { issueToken } from '#trust';
 import type { ControllerConfig } from './config.js';
 import { decideFederation } from './federation/decide.js';
+import { decideMulticluster } from './multicluster/decide.js';
+import { multiclusterContentOf } from './multicluster/documents.js';
+import { gatherMulticluster } from './multicluster/gather.js';
+import { ApiReaches } from './multicluster/api-reaches.js';
+import { multiclusterStatus } from './multicluster/status.js';
 import { gatherFederation } from './federation/gather.js';
 import { contentOf } from './federation/read-documents.js';
 import { federationStatus } from './federation/status.js';
@@ -21,6 +27,8 @@ import { applyPeer, writePeerStatus } from './peer/apply.js';
 import type { PeerActions } from './peer/apply.js';
 import type { PeerSources } from './peer/gather.js';
 import type { History } from './peer/history.js';
+import type { PeerInput } from './peer/input.js';
+import type { PeerVerdict } from './peer/verdict.js';
 import { GatewayProber } from './peer-link/gateway-prober.js';
 import { PeerLinks } from './peer-link/links.js';
 import type { PeerLinkPorts } from './peer-link/peer-link.js';
@@ -28,7 +36,10 @@ import { AddressBook } from './publication/address-book.js';
 import { applyPublication } from './publication/apply.js';
 import { decidePublication } from './publication/decide.js';
 import type { PeerPublication } from './publication/decide.js';
-import { federationsOf, gatherPublication } from './publication/gather.js';
+import { CredentialBook } from './publication/credential-book.js';
+import { gatherPublication, peersOf } from './publication/gather.js';
+import { RemoteSecretWriter } from './publication/remote-secret-writer.js';
+import { refOf } from './publication/standing.js';
 import { PassCounter } from './publication/pass-counter.js';
 import type { World } from './world.js';
 
@@ -48,6 +59,12 @@ const identityKey = 'identity';
 const maximumEventBytes = 48 * 1024 * 1024;
 const probeEveryMs = 20_000;
 
+interface PeerPhases<Input, Verdict> {
+  readonly gather: () => Input | undefined;
+  readonly decide: (input: Input) => Verdict;
+  readonly status: (input: Input, verdict: Verdict | undefined, failure?: Error) => PeerStatus;
+}
+
 /** One term as leader: all loops, links and memories that live and end with it. */
 export class LeaderTerm {
   readonly #ports: TermPorts;
@@ -60,6 +77,9 @@ export class LeaderTerm {
   readonly #publications = new Map<string, PeerPublication>();
   readonly #passes = new PassCounter();
   readonly #events: EventWriter;
+  readonly #credentials = new CredentialBook();
+  readonly #remoteSecrets: RemoteSecretWriter;
+  readonly #apiReaches: ApiReaches;
 
   constructor(ports: TermPorts) {
     const { client, world, config, clock, scheduler, logger } = ports;
@@ -95,6 +115,10 @@ export class LeaderTerm {
       clock,
     );
     this.#events = new EventWriter({ client, controller: 'isthmus.dev/controller', instance: config.podName, logger });
+    this.#remoteSecrets = new RemoteSecretWriter({ client, rootNamespace: config.mesh.rootNamespace, clock });
+    this.#apiReaches = new ApiReaches(config.multicluster.wayOutHealthUrl, (name) =>
+      this.#queue.add(`multicluster/${name}`),
+    );
     this.#queue = new WorkQueue({
       scheduler,
       concurrency: 8,
@@ -109,6 +133,7 @@ export class LeaderTerm {
     const stops = [
       world.federations.onChange((name) => this.#queue.add(`federation/${name}`)),
       world.federations.onChange(() => this.#queue.add(publicationKey)),
+      ...this.#watchMulticluster(world),
       ...[
         world.services,
         world.pods,
@@ -127,6 +152,7 @@ export class LeaderTerm {
     this.#queue.start(signal);
     this.#queue.add(identityKey);
     const probing = setInterval(() => void this.#probe(), probeEveryMs);
+    if (this.#ports.config.multiclusterEnabled) this.#apiReaches.start(signal);
     await new Promise<void>((ended) =>
       signal.aborted ? ended() : signal.addEventListener('abort', () => ended(), { once: true }),
     );
@@ -137,19 +163,42 @@ export class LeaderTerm {
     await this.#events.flush();
   }
 
+  #watchMulticluster({
+    multiclusters,
+    remoteClusters,
+    meshConfig,
+    peerAccounts,
+    peerBindings,
+  }: World): readonly (() => void)[] {
+    const publish = (): void => this.#queue.add(publicationKey);
+    const all = (): void => {
+      for (const { metadata } of multiclusters?.list() ?? []) this.#queue.add(`multicluster/${metadata?.name ?? ''}`);
+    };
+    return [
+      multiclusters?.onChange((name) => this.#queue.add(`multicluster/${name}`)),
+      multiclusters?.onChange(publish),
+      remoteClusters?.onChange(all),
+      meshConfig?.onChange(publish),
+      peerAccounts?.onChange(publish),
+      peerBindings?.onChange(publish),
+    ].filter((stop) => stop !== undefined);
+  }
+
   async #work(key: string, signal: AbortSignal): Promise<Outcome> {
     if (key === identityKey) return this.#keepIdentity(signal);
     if (key === publicationKey) return this.#publish(signal);
-    return this.#reconcile(key.slice(key.indexOf('/') + 1), signal);
+    const name = key.slice(key.indexOf('/') + 1);
+    return key.startsWith('multicluster/')
+      ? this.#reconcileMulticluster(name, signal)
+      : this.#reconcileFederation(name, signal);
   }
 
   async #keepIdentity(signal: AbortSignal): Promise<Outcome> {
     const first = this.#identity.state === undefined;
     const changed = await this.#identity.ensure(signal);
     if (changed) this.#queue.add(publicationKey);
-    if (first)
-      for (const { metadata } of this.#ports.world.federations.list())
-        this.#queue.add(`federation/${metadata?.name ?? ''}`);
+    const { world, config } = this.#ports;
+    if (first) for (const resource of peersOf(world, config)) this.#queue.add(peerKey(refOf(resource)));
     return { kind: 'finished', next: done(Math.min(60_000, (this.#identity.nextChangeMs() ?? 60_000) + 50)) };
   }
 
@@ -157,18 +206,30 @@ export class LeaderTerm {
     const signing = this.#identity.state;
     if (signing === undefined) return { kind: 'finished', next: done() };
     // A CRD that is gone for a moment shows no resources at all: that is no reason to remove what they asked for.
-    if (this.#ports.world.federations.absent)
-      throw new Error('the CRD of IstioFederation is absent: nothing is changed until it is back');
+    for (const informer of [this.#ports.world.federations, this.#ports.world.multiclusters])
+      if (informer?.absent === true)
+        throw new Error(
+          'the CRD of IstioFederation or IstioMulticluster is absent: nothing is changed until it is back',
+        );
     const pass = this.#passes.begin();
     const started = performance.now();
     const { world, config, clock, client } = this.#ports;
     const input = await gatherPublication(
-      { world, config, memories: this.#memories, links: this.#links, addressBook: this.#addressBook, clock },
+      {
+        world,
+        config,
+        memories: this.#memories,
+        links: this.#links,
+        addressBook: this.#addressBook,
+        credentials: this.#credentials,
+        clock,
+      },
       signing,
     );
     const verdict = decidePublication(input);
     this.#links.authorise(verdict.audiences);
-    await applyPublication({ client, world }, verdict, signal);
+    const { rootNamespace } = config.mesh;
+    await applyPublication({ client, world, rootNamespace, remoteSecrets: this.#remoteSecrets }, verdict, signal);
     this.#tellPeers(verdict.perPeer);
     this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
     this.#passes.end(pass);
@@ -185,8 +246,8 @@ export class LeaderTerm {
     }
   }
 
-  async #reconcile(name: string, signal: AbortSignal): Promise<Outcome> {
-    const sources: PeerSources = {
+  #sources(): PeerSources {
+    return {
       world: this.#ports.world,
       config: this.#ports.config,
       identity: this.#identity,
@@ -196,26 +257,50 @@ export class LeaderTerm {
       publications: this.#publications,
       clock: this.#ports.clock,
     };
+  }
+
+  #reconcileFederation(name: string, signal: AbortSignal): Promise<Outcome> {
+    const sources = this.#sources();
+    return this.#reconcile({ kind: 'IstioFederation', name }, signal, {
+      gather: () => gatherFederation(sources, name),
+      decide: decideFederation,
+      status: federationStatus,
+    });
+  }
+
+  #reconcileMulticluster(name: string, signal: AbortSignal): Promise<Outcome> {
+    const sources = { ...this.#sources(), apiReaches: this.#apiReaches };
+    return this.#reconcile({ kind: 'IstioMulticluster', name }, signal, {
+      gather: () => gatherMulticluster(sources, name),
+      decide: decideMulticluster,
+      status: multiclusterStatus,
+    });
+  }
+
+  async #reconcile<Input extends PeerInput, Verdict extends PeerVerdict>(
+    ref: PeerRef,
+    signal: AbortSignal,
+    { gather, decide, status }: PeerPhases<Input, Verdict>,
+  ): Promise<Outcome> {
     const actions = this.#actions();
-    let input: ReturnType<typeof gatherFederation>;
-    const outcome = await reconcileOnce(
+    let input: Input | undefined;
+    const outcome = await reconcileOnce<Input, Verdict, PeerStatus>(
       {
-        gather: () => Promise.resolve((input = gatherFederation(sources, name))),
-        decide: decideFederation,
+        gather: () => Promise.resolve((input = gather())),
+        decide,
         apply: async (verdict, given) => (input === undefined ? undefined : applyPeer(actions, input, verdict, given)),
-        status: federationStatus,
+        status,
       },
-      (given, status, s) => writePeerStatus(actions, given, status, s),
-      name,
+      (given, written, s) => writePeerStatus(actions, given, written, s),
+      ref.name,
       signal,
     );
-    if (outcome.kind === 'gone') await this.#forget(name);
+    if (outcome.kind === 'gone') await this.#forget(ref);
     return outcome;
   }
 
   /** The resource vanished without its finalizer: what it produced goes all the same. */
-  async #forget(name: string): Promise<void> {
-    const ref = { kind: 'IstioFederation', name } as const;
+  async #forget(ref: PeerRef): Promise<void> {
     this.#queue.forget(peerKey(ref));
     await this.#links.remove(peerKey(ref));
     if (this.#memories.get(ref) !== undefined) await this.#memories.forget(ref);
@@ -240,8 +325,9 @@ export class LeaderTerm {
 
   #linkPorts(key: string): PeerLinkPorts {
     const { clock, config, scheduler } = this.#ports;
+    const scope = key.startsWith('multicluster/') ? 'private-multicluster' : 'private-federation';
     return {
-      token: (audience, by) => this.#token(audience, by),
+      token: (audience, by) => this.#token(scope, audience, by),
       eventParser: () => new EventStreamParser(maximumEventBytes),
       clock,
       random: () => scheduler.random(),
@@ -250,7 +336,7 @@ export class LeaderTerm {
     };
   }
 
-  #token(audience: string, by: 'current' | 'previous'): string | undefined {
+  #token(scope: Scope, audience: string, by: 'current' | 'previous'): string | undefined {
     const state = this.#identity.state;
     const key = state === undefined ? undefined : by === 'current' ? currentKey(state.ring) : previousKey(state.ring);
     if (state === undefined || key === undefined) return undefined;
@@ -259,7 +345,7 @@ export class LeaderTerm {
       kid: key.kid,
       subject: state.identity.clusterUUID,
       audience,
-      scope: 'private-federation',
+      scope,
       now: this.#ports.clock.now(),
       jti: randomUUID(),
     });
@@ -271,9 +357,12 @@ export class LeaderTerm {
 
   /** Gateways of the last good documents, by peer key. */
   #peerGateways(): ReadonlyMap<string, readonly GatewayAddress[]> {
-    const gateways = federationsOf(this.#ports.world).map((resource) => {
-      const ref = { kind: 'IstioFederation', name: resource.metadata.name } as const;
-      return [peerKey(ref), contentOf(this.#memories.get(ref))?.ingressGateways ?? []] as const;
+    const { world, config } = this.#ports;
+    const gateways = peersOf(world, config).map((resource) => {
+      const ref = refOf(resource);
+      const memory = this.#memories.get(ref);
+      const content = ref.kind === 'IstioFederation' ? contentOf(memory) : multiclusterContentOf(memory);
+      return [peerKey(ref), content?.ingressGateways ?? []] as const;
     });
     return new Map(gateways.filter(([, addresses]) => addresses.length > 0));
   }

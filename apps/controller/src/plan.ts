@@ -10,6 +10,7 @@ import { parseKeyRing } from './identity/key-ring.js';
 import { Memories } from './memories.js';
 import { PeerLinks } from './peer-link/links.js';
 import { AddressBook } from './publication/address-book.js';
+import { CredentialBook } from './publication/credential-book.js';
 import { decidePublication } from './publication/decide.js';
 import { gatherPublication } from './publication/gather.js';
 import type { World } from './world.js';
@@ -39,7 +40,10 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
   const addressBook = new AddressBook((ip) => forbiddenAddress(ip, { ownAddresses: [] }), clock);
   const signing = signingOf(world, config);
   const verdict = decidePublication(
-    await gatherPublication({ world, config, memories, links, addressBook, clock }, signing),
+    await gatherPublication(
+      { world, config, memories, links, addressBook, credentials: new CredentialBook(), clock },
+      signing,
+    ),
   );
   const desired = [
     ...verdict.imports,

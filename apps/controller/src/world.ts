@@ -10,8 +10,8 @@ import type {
   ServiceEntry,
 } from '#istio-api';
 import { Informer, resources } from '#kube';
-import type { ApiObject, KubeClient, KubeLogger, ResourcePath } from '#kube';
-import { labels } from '#model';
+import type { ApiObject, InformerOptions, KubeClient, KubeLogger, ResourcePath } from '#kube';
+import { labels, names } from '#model';
 import { producedSelector } from '#planner';
 import type { ControllerConfig } from './config.js';
 
@@ -32,6 +32,11 @@ export interface World {
   readonly destinationRules: Informer<DestinationRule & ApiObject>;
   readonly gateways: Informer<Gateway & ApiObject>;
   readonly authorizationPolicies: Informer<AuthorizationPolicy & ApiObject>;
+  /** What the mesh core says of remote clusters, and Istio's mesh configuration; both in the root namespace, where the scheme is on. */
+  readonly remoteClusters: Informer<ConfigMap & ApiObject> | undefined;
+  readonly meshConfig: Informer<ConfigMap & ApiObject> | undefined;
+  readonly peerAccounts: Informer<ApiObject> | undefined;
+  readonly peerBindings: Informer<ApiObject> | undefined;
   start(signal: AbortSignal): Promise<void>;
 }
 
@@ -42,25 +47,21 @@ export function createWorld(client: KubeClient, config: ControllerConfig, logger
     resource: ResourcePath,
     namespace?: string,
     labelSelector?: string,
-    transform?: (object: T) => T,
+    more: Pick<InformerOptions<T>, 'transform' | 'fieldSelector'> = {},
   ): Informer<T> => {
-    const made = new Informer<T>({
-      client,
-      resource,
-      namespace,
-      labelSelector,
-      logger,
-      ...(transform === undefined ? {} : { transform }),
-    });
+    const made = new Informer<T>({ client, resource, namespace, labelSelector, logger, ...more });
     all.push(made as unknown as Informer<never>);
     return made;
   };
+  const { multiclusterEnabled } = config;
+  const oneConfigMap = (name: string): Informer<ConfigMap & ApiObject> =>
+    informer(resources.configMaps, mesh.rootNamespace, undefined, { fieldSelector: `metadata.name=${name}` });
   return {
     federations: informer(resources.istioFederations),
-    multiclusters: config.multiclusterEnabled ? informer(resources.istioMulticlusters) : undefined,
+    multiclusters: multiclusterEnabled ? informer(resources.istioMulticlusters) : undefined,
     services: informer(resources.services),
-    pods: informer(resources.pods, undefined, undefined, leanPod),
-    nodes: undefined,
+    pods: informer(resources.pods, undefined, undefined, { transform: leanPod }),
+    nodes: config.readNodes ? informer(resources.nodes) : undefined,
     configMaps: informer(resources.configMaps, mesh.releaseNamespace),
     secrets: informer(resources.secrets, mesh.releaseNamespace, `${labels.managedBy}=${labels.managedByValue}`),
     documents: informer(resources.secrets, peersNamespace, producedSelector),
@@ -68,6 +69,14 @@ export function createWorld(client: KubeClient, config: ControllerConfig, logger
     destinationRules: informer(resources.destinationRules, mesh.importsNamespace, producedSelector),
     gateways: informer(resources.gateways, mesh.releaseNamespace, producedSelector),
     authorizationPolicies: informer(resources.authorizationPolicies, mesh.rootNamespace, producedSelector),
+    remoteClusters: multiclusterEnabled ? oneConfigMap(names.remoteClustersConfigMap) : undefined,
+    meshConfig: multiclusterEnabled ? oneConfigMap(names.meshConfigMap) : undefined,
+    peerAccounts: multiclusterEnabled
+      ? informer(resources.serviceAccounts, peersNamespace, producedSelector)
+      : undefined,
+    peerBindings: multiclusterEnabled
+      ? informer(resources.clusterRoleBindings, undefined, producedSelector)
+      : undefined,
     start: async (signal) => {
       for (const each of all) each.start(signal);
       await Promise.all(all.map((each) => each.synced));

@@ -38,6 +38,8 @@ export const REASONS = {
   SpecInvalid: 'SpecInvalid',
   /** Roots expired or not yet valid. */
   RootInvalid: 'RootInvalid',
+  /** A stock istiod serves the proxies and pools all roots. */
+  TrustUnscoped: 'TrustUnscoped',
   /** First contact without pins and without `metadata.ca`: nothing vouches for the peer but itself. */
   BlindFirstContact: 'BlindFirstContact',
   /** Our own write to the Kubernetes API failed; retried. */

@@ -96,6 +96,16 @@ export const status = z.object({
   documents: documents.optional(),
   services: z.object({ offered: count.optional(), imported: count.optional(), exported: count.optional() }).optional(),
   gateways: gateways.optional(),
+  remote: z
+    .object({
+      clusterID: z.string(),
+      synced: z.boolean(),
+      services: count.optional(),
+      endpoints: count.optional(),
+      lastContact: time.optional().meta({ description: 'Last answer of its API server.', format: 'date-time' }),
+    })
+    .optional()
+    .meta({ description: 'IstioMulticluster: how far the mesh core has read the peer’s registry.' }),
   findings: z.array(finding).max(100).optional().meta({
     description: 'What is not as it should be, service by service; the first hundred.',
     'x-kubernetes-list-type': 'atomic',

@@ -12,11 +12,17 @@ export const gatewayPort = 15_443;
 export const gatewayName = 'isthmus-exports';
 
 /**
- * What the east-west gateway lets through: the union of all exports, by exact name, never a wildcard. It authenticates nobody
+ * What the east-west gateway lets through: the union of all exports, by exact name. It authenticates nobody
  * (TLS passes), so who may call is decided by the service's sidecar. Undefined when nothing is exported: then none may exist.
+ * A multicluster peer shares `everything`: the whole cluster domain.
  */
-export function gatewayFor(mesh: MeshFacts, exported: readonly PublicService[]): Gateway | undefined {
-  const hosts = sortedUnique(exported.map(({ hostname }) => hostname));
+export function gatewayFor(
+  mesh: MeshFacts,
+  exported: readonly PublicService[],
+  everything = false,
+): Gateway | undefined {
+  const whole = everything ? [`*.${mesh.clusterDomain}`] : [];
+  const hosts = sortedUnique([...exported.map(({ hostname }) => hostname), ...whole]);
   if (hosts.length === 0) return undefined;
   return {
     apiVersion: networkingApiVersion,

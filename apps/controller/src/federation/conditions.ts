@@ -1,7 +1,13 @@
 import type { Finding } from '#model';
 import { bad, good, unknown } from '#reconcile';
 import type { Judgement } from '#reconcile';
-import { gatewaysReachable, leavingJudgements, metadataSynced, trustEstablished } from '../peer/conditions.js';
+import {
+  gatewaysReachable,
+  leavingJudgements,
+  metadataSynced,
+  trustEstablished,
+  trustUnscoped,
+} from '../peer/conditions.js';
 import type { FederationInput, FederationVerdict } from './decide.js';
 import { contentOf } from './read-documents.js';
 
@@ -14,6 +20,7 @@ export function judgeConditions(input: FederationInput, verdict: FederationVerdi
     servicesImported(input, verdict),
     servicesExported(input, verdict),
     ...gatewaysReachable(input, verdict, contentOf(verdict.memory)?.ingressGateways ?? []),
+    ...trustUnscoped(input),
   ];
 }
 

@@ -76,6 +76,7 @@ function input(over: Partial<FederationInput> = {}, spec: Partial<FederationSpec
       releaseNamespace: 'r',
       rootNamespace: 'istio-system',
     },
+    trustUnscoped: false,
     ownClusterUUID: ownUUID,
     now,
     ...over,

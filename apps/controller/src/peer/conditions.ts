@@ -110,3 +110,11 @@ export function gatewaysReachable(
     ),
   ];
 }
+
+/** Said only where it is so. */
+export function trustUnscoped({ trustUnscoped: unscoped }: PeerInput): readonly Judgement[] {
+  if (!unscoped) return [];
+  const message =
+    'mesh.enabled is false: the istiod of this cluster pools all roots, so that each peer’s root could mint identities of any trust domain; our own mesh core keeps them apart';
+  return [{ type: 'TrustUnscoped', status: 'True', reason: 'TrustUnscoped', message }];
+}

@@ -45,6 +45,7 @@ export function gatherPeer<Resource extends PeerResource>(
     publication: publications.get(key),
     probes: prober.results(key),
     mesh: config.mesh,
+    trustUnscoped: !config.meshEnabled,
     ownClusterUUID: state.identity.clusterUUID,
     now: clock.now(),
   };

@@ -23,6 +23,8 @@ export interface PeerInput<Resource extends PeerResource = PeerResource> {
   readonly probes: readonly GatewayProbe[];
   readonly mesh: MeshFacts;
   readonly ownClusterUUID: string;
+  /** A stock istiod stands in for our mesh core: roots are not kept apart. */
+  readonly trustUnscoped: boolean;
   readonly now: number;
 }
 

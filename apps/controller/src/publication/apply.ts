@@ -5,11 +5,17 @@ import { labels, names } from '#model';
 import type { VirtualAddress } from '#planner';
 import type { World } from '../world.js';
 import type { PublicationVerdict } from './decide.js';
+import { keepMeshNetworks } from './mesh-networks.js';
+import type { RemoteClusters } from './remote-clusters.js';
+import type { RemoteSecretWriter } from './remote-secret-writer.js';
 
 export interface ApplyPublicationPorts {
   readonly client: KubeClient;
   readonly world: World;
   readonly plan?: boolean;
+  /** Where the multicluster scheme is on. */
+  readonly remoteSecrets?: RemoteSecretWriter;
+  readonly rootNamespace?: string;
 }
 
 /**
@@ -33,10 +39,38 @@ export async function applyPublication(
     applySet(ports, verdict.policies, world.authorizationPolicies.list(), signal),
     applySet(ports, verdict.gateway === undefined ? [] : [verdict.gateway], world.gateways.list(), signal),
     verdict.publicDocument === undefined ? emptyOutcome : applyOwn(ports, verdict.publicDocument, signal),
+    verdict.remote === undefined ? emptyOutcome : applyRemoteClusters(ports, verdict, verdict.remote, signal),
   ]);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   return united(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : emptyOutcome)));
+}
+
+/** Access first, then what tells the mesh to use it. */
+async function applyRemoteClusters(
+  ports: ApplyPublicationPorts,
+  { perPeer }: PublicationVerdict,
+  remote: RemoteClusters,
+  signal: AbortSignal,
+): Promise<ApplyOutcome> {
+  const { world, client, plan = false } = ports;
+  const owned = [...(world.peerAccounts?.list() ?? []), ...(world.peerBindings?.list() ?? [])];
+  const outcomes = [await applySet(ports, remote.accounts, owned, signal)];
+  for (const secret of [...remote.readers, remote.wayOut]) outcomes.push(await applyOwn(ports, secret, signal));
+  if (plan) return united(outcomes);
+  const known = [...perPeer.keys()].flatMap((key) =>
+    key.startsWith('multicluster/') ? [key.slice(key.indexOf('/') + 1)] : [],
+  );
+  const written = await ports.remoteSecrets?.keep(remote.remoteSecrets, known, signal);
+  const { rootNamespace } = ports;
+  if (rootNamespace !== undefined)
+    await keepMeshNetworks(
+      client,
+      { namespace: rootNamespace, live: world.meshConfig?.list()[0] },
+      remote.networks,
+      signal,
+    );
+  return united([...outcomes, { ...emptyOutcome, applied: written ?? [] }]);
 }
 
 const emptyOutcome: ApplyOutcome = { applied: [], pruned: [], unchanged: [] };

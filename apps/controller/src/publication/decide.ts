@@ -11,14 +11,19 @@ import {
   gatewayFor,
   grantsFor,
   mergeServices,
+  multiclusterDocumentFor,
   serviceEntryFor,
 } from '#planner';
 import type { Exports, LocalService, MeshFacts, PeerOffer, VirtualAddress, WorkloadIndex } from '#planner';
 import { peerClusterDomain } from '#crd';
+import type { IstioFederation } from '#crd';
 import type { KubernetesObject } from '#istio-api';
 import type { SigningState } from '../identity/identity-keeper.js';
 import { privateDocumentSecrets, publicDocumentSecret } from './documents.js';
-import { refOf, standingsOf, trustedPeer } from './standing.js';
+import type { DocumentContent } from './documents.js';
+import { remoteClustersFor } from './remote-clusters.js';
+import type { RemoteClusterFacts, RemoteClusters } from './remote-clusters.js';
+import { isFederation, isMulticluster, refOf, standingsOf, trustedPeer } from './standing.js';
 import type { KnownPeer, Standing } from './standing.js';
 
 /** A peer's last good offer, as its document said it, with the gateways that may be used. */
@@ -35,6 +40,8 @@ export interface PublicationInput {
   readonly peersNamespace: string;
   readonly label: string;
   readonly signing: SigningState;
+  /** What the door's certificate is checked against, PEM; empty where a public authority issued it. */
+  readonly tlsCA: string;
   readonly peers: readonly KnownPeer[];
   readonly offers: ReadonlyMap<string, HeardOffer>;
   readonly services: readonly LocalService[];
@@ -43,6 +50,8 @@ export interface PublicationInput {
   readonly virtualAddresses: readonly VirtualAddress[];
   readonly liveDocuments: readonly Secret[];
   readonly livePublicDocument?: Secret;
+  /** Where the multicluster scheme is on. */
+  readonly remote?: RemoteClusterFacts;
 }
 
 /** What one peer's status says after a pass. */
@@ -68,6 +77,8 @@ export interface PublicationVerdict {
   /** By peer key: audience for the private channel, of trusted peers only. */
   readonly audiences: ReadonlyMap<string, string>;
   readonly perPeer: ReadonlyMap<string, PeerPublication>;
+  /** Where the multicluster scheme is on. */
+  readonly remote?: RemoteClusters;
   readonly nextLookMs: number;
 }
 
@@ -84,10 +95,12 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     version: 1,
     peers: trusted.flatMap((standing) => trustedPeer(standing, input.now) ?? []),
   };
-  const offers = trusted.map((standing) => peerOffer(input, standing));
+  const federated = trusted.filter(isFederation);
+  const multicluster = trusted.filter(isMulticluster);
+  const offers = federated.map((standing) => peerOffer(input, standing));
   const merged = mergeServices(offers.map(({ offer }) => offer));
   const exported = new Map(
-    trusted.map((standing) => [peerKey(refOf(standing.peer.resource)), exportsTo(input, standing)]),
+    federated.map((standing) => [peerKey(refOf(standing.peer.resource)), exportsTo(input, standing)]),
   );
   const virtualAddresses = allocateVirtualAddresses(
     input.virtualAddresses,
@@ -96,8 +109,9 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
   const gateway = gatewayFor(
     input.mesh,
     [...exported.values()].flatMap(({ services }) => services),
+    multicluster.length > 0,
   );
-  const publicDocument = publicDocumentSecret(input.signing, input.livePublicDocument, {
+  const publicDocument = publicDocumentSecret(input, input.livePublicDocument, {
     namespace: input.mesh.releaseNamespace,
     now: input.now,
   });
@@ -114,6 +128,9 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     ...(gateway === undefined ? {} : { gateway }),
     virtualAddresses,
     audiences: new Map(registry.peers.map((peer) => [peerKey(peer), peer.clusterUUID])),
+    ...(input.remote === undefined
+      ? {}
+      : { remote: remoteClustersFor({ ...input, facts: input.remote }, multicluster) }),
     perPeer: peerPublications(input, { standings, offers, exported, merged }),
     nextLookMs: Math.min(60_000, ...standings.flatMap(({ changesInMs }) => changesInMs ?? [])),
   };
@@ -150,7 +167,7 @@ function grants(input: PublicationInput, registry: TrustRegistry): ReturnType<ty
     label: input.label,
     clusterDomain: input.mesh.clusterDomain,
     services: input.services,
-    federations: input.peers.map(({ resource }) => resource),
+    federations: input.peers.flatMap(({ resource }) => (resource.kind === 'IstioFederation' ? [resource] : [])),
     registry,
     ownTrustDomain: input.mesh.trustDomain,
   });
@@ -162,7 +179,7 @@ interface AdmittedPeer {
   readonly findings: readonly Finding[];
 }
 
-function peerOffer(input: PublicationInput, standing: Standing): AdmittedPeer {
+function peerOffer(input: PublicationInput, standing: Standing<IstioFederation>): AdmittedPeer {
   const { resource } = standing.peer;
   const ref = refOf(resource);
   const heard = input.offers.get(peerKey(ref));
@@ -187,7 +204,7 @@ function peerOffer(input: PublicationInput, standing: Standing): AdmittedPeer {
   return { key: peerKey(ref), offer, findings: [...(heard?.findings ?? []), ...admitted.findings] };
 }
 
-function exportsTo(input: PublicationInput, standing: Standing): Exports {
+function exportsTo(input: PublicationInput, standing: Standing<IstioFederation>): Exports {
   return exportsFor({
     label: input.label,
     clusterDomain: input.mesh.clusterDomain,
@@ -205,8 +222,7 @@ function documentFor(
 ): readonly Secret[] {
   const ref: PeerRef = refOf(standing.peer.resource);
   const uuid = standing.peer.memory?.facts.clusterUUID;
-  const exports = exported.get(peerKey(ref));
-  if (uuid === undefined || exports === undefined) return [];
+  if (uuid === undefined) return [];
   const first = input.liveDocuments.find((secret) => secret.metadata?.name === documentSecretName(ref));
   const count = Number(first?.metadata?.annotations?.[annotations.shards] ?? 0);
   const live = Array.from({ length: count }, (_unused, shard) =>
@@ -217,9 +233,22 @@ function documentFor(
     : first === undefined
       ? []
       : [first];
-  const content = federationDocumentFor(exports.services, input.gateways.addresses);
+  const content = documentContent(input, ref, exported);
+  if (content === undefined) return [];
   const order = { peer: ref, peerUUID: uuid, content };
   return privateDocumentSecrets(order, input.signing, whole, { namespace: input.peersNamespace, now: input.now });
+}
+
+function documentContent(
+  input: PublicationInput,
+  ref: PeerRef,
+  exported: ReadonlyMap<string, Exports>,
+): DocumentContent | undefined {
+  const { addresses } = input.gateways;
+  if (ref.kind === 'IstioMulticluster')
+    return multiclusterDocumentFor(addresses, input.remote?.apiHost ?? '', input.signing.identity.networkName);
+  const exports = exported.get(peerKey(ref));
+  return exports === undefined ? undefined : federationDocumentFor(exports.services, addresses);
 }
 
 function trustSecret(namespace: string, registry: TrustRegistry): Secret {
@@ -247,7 +276,7 @@ function peerPublication(input: PublicationInput, standing: Standing, results: P
     exported: results.exports?.services.length ?? 0,
     findings: [
       ...standing.findings,
-      ...(results.offer?.findings ?? []),
+      ...(results.offer?.findings ?? input.offers.get(peerKey(refOf(standing.peer.resource)))?.findings ?? []),
       ...results.findings.map(({ reason, message, subject }) => ({
         reason,
         message,

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Secret } from '#istio-api';
 import { annotations, documentSecretName, kindWord, labels, names, peerKey } from '#model';
 import type { PeerRef } from '#model';
-import type { FederationDocumentContent } from '#planner';
-import { encodeFederationDocument, encodePublicDocument } from '#protocol';
+import type { FederationDocumentContent, MulticlusterDocumentContent } from '#planner';
+import { encodeFederationDocument, encodeMulticlusterDocument, encodePublicDocument } from '#protocol';
 import { encodeSpiffeBundle, nextSequence, signPrivateDocument, signPublicDocument } from '#trust';
 import { currentKey } from '../identity/key-ring.js';
 import type { SigningState } from '../identity/identity-keeper.js';
@@ -15,11 +15,14 @@ export const documentRefreshMs = 20 * 60 * 1000;
 const contentAnnotation = 'isthmus.dev/content';
 const signedAtAnnotation = 'isthmus.dev/signed-at';
 
+/** What a private document says, by the kind of its peer. */
+export type DocumentContent = FederationDocumentContent | MulticlusterDocumentContent;
+
 /** One document to be served, as content; it is signed only when content, key or age ask for it. */
 export interface DocumentOrder {
   readonly peer: PeerRef;
   readonly peerUUID: string;
-  readonly content: FederationDocumentContent;
+  readonly content: DocumentContent;
 }
 
 /** Secrets of one private document; the live ones come back unchanged when nothing asks for a new signature. */
@@ -46,7 +49,7 @@ export function privateDocumentSecrets(
   return secretsFor({
     namespace: place.namespace,
     nameOf: (shard) => documentSecretName(order.peer, shard),
-    text: encodeFederationDocument({ ...order.content, signed }),
+    text: encoded(order.content, signed),
     labels: {
       [labels.document]: 'private',
       [labels.peerKind]: kindWord(order.peer.kind),
@@ -62,16 +65,22 @@ export function privateDocumentSecrets(
   });
 }
 
+function encoded(content: DocumentContent, signed: string): string {
+  return 'apiHost' in content
+    ? encodeMulticlusterDocument({ ...content, signed })
+    : encodeFederationDocument({ ...content, signed });
+}
+
 /** Secret with the public document and the SPIFFE bundle. */
 export function publicDocumentSecret(
-  signing: SigningState,
+  { signing, tlsCA }: { readonly signing: SigningState; readonly tlsCA: string },
   live: Secret | undefined,
   place: { readonly namespace: string; readonly now: number },
 ): Secret | undefined {
   const key = currentKey(signing.ring);
   if (key?.chain === undefined) return live === undefined ? undefined : asWritten(live);
   const keys = signing.ring.keys.map(({ kid, publicPem, state }) => ({ kid, pem: publicPem, state }));
-  const facts = { identity: signing.identity, roots: signing.roots, keys, keyChain: key.chain, tlsCA: '', crls: [] };
+  const facts = { identity: signing.identity, roots: signing.roots, keys, keyChain: key.chain, tlsCA, crls: [] };
   const digest = contentDigest([JSON.stringify(facts), key.kid]);
   if (live !== undefined && isFresh(live, digest, place.now)) return asWritten(live);
   const seq = nextSequence(Number(live?.metadata?.annotations?.[annotations.sequence] ?? 0), place.now);

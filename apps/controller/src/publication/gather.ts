@@ -1,19 +1,27 @@
-import { parseIstioFederation } from '#crd';
+import { parseIstioFederation, parseIstioMulticluster } from '#crd';
 import type { IstioFederation } from '#crd';
 import type { Clock } from '#model';
-import { labels, names, peerKey } from '#model';
+import { labels, names, peerKey, readerSecretName } from '#model';
+import type { Finding, GatewayAddress } from '#model';
 import { gatewayAddresses, localServiceFrom, workloadIndex } from '#planner';
 import type { ControllerConfig } from '../config.js';
 import { contentOf, hostsOf } from '../federation/read-documents.js';
 import type { SigningState } from '../identity/identity-keeper.js';
 import type { Memories } from '../memories.js';
+import { multiclusterContentOf } from '../multicluster/documents.js';
+import type { PeerResource } from '../peer/input.js';
+import type { Hearing } from '../peer-link/hearing.js';
 import type { PeerLinks } from '../peer-link/links.js';
+import type { PeerMemory } from '#trust';
 import type { World } from '../world.js';
 import type { AddressBook } from './address-book.js';
+import type { CredentialBook } from './credential-book.js';
+import { doorAuthority, readIfThere } from './door-authority.js';
 import { allocatedAddresses } from './decide.js';
 import type { HeardOffer, PublicationInput } from './decide.js';
 import { refOf } from './standing.js';
 import type { KnownPeer } from './standing.js';
+import type { RemoteClusterFacts } from './remote-clusters.js';
 
 /** A peer that said nothing for so long counts as silent even without an error. */
 const quietMs = 45_000;
@@ -24,13 +32,14 @@ export interface PublicationSources {
   readonly memories: Memories;
   readonly links: PeerLinks;
   readonly addressBook: AddressBook;
+  readonly credentials: CredentialBook;
   readonly clock: Clock;
 }
 
 /** Reads everything one pass looks at into one value. */
 export async function gatherPublication(sources: PublicationSources, signing: SigningState): Promise<PublicationInput> {
   const { world, config, clock } = sources;
-  const peers = federationsOf(world).map((resource) => knownPeer(sources, resource));
+  const peers = peersOf(world, config).map((resource) => knownPeer(sources, resource));
   const services = world.services.list().map(localServiceFrom);
   const publicDocument = world.secrets.get(config.mesh.releaseNamespace, names.publicDocumentSecret);
   return {
@@ -39,6 +48,7 @@ export async function gatherPublication(sources: PublicationSources, signing: Si
     peersNamespace: config.peersNamespace,
     label: config.publicServiceLabel,
     signing,
+    tlsCA: doorAuthority(config.multicluster.doorCertificateDirectory),
     peers,
     offers: await heardOffers(sources, peers),
     services,
@@ -52,6 +62,7 @@ export async function gatherPublication(sources: PublicationSources, signing: Si
     virtualAddresses: allocatedAddresses(world.serviceEntries.list()),
     liveDocuments: world.documents.list().filter((secret) => secret.metadata?.labels?.[labels.document] === 'private'),
     ...(publicDocument === undefined ? {} : { livePublicDocument: publicDocument }),
+    ...(config.multiclusterEnabled ? { remote: remoteFacts(sources, peers) } : {}),
   };
 }
 
@@ -63,20 +74,31 @@ export function federationsOf(world: World): readonly IstioFederation[] {
   });
 }
 
-function knownPeer({ memories, links, clock }: PublicationSources, resource: IstioFederation): KnownPeer {
+/** Resources of both kinds, as far as their scheme is on. */
+export function peersOf(world: World, config: ControllerConfig): readonly PeerResource[] {
+  const multiclusters = (world.multiclusters?.list() ?? []).flatMap((object) => {
+    const parsed = parseIstioMulticluster(object);
+    return parsed.ok ? [parsed.value] : [];
+  });
+  return [...(config.federationEnabled ? federationsOf(world) : []), ...multiclusters];
+}
+
+function knownPeer({ memories, links, clock }: PublicationSources, resource: PeerResource): KnownPeer {
   const ref = refOf(resource);
   const memory = memories.get(ref);
-  const hearing = links.hearing(peerKey(ref));
-  const last = Math.max(
-    hearing.lastContact ?? 0,
-    memory?.privateDocument?.fetchedAt ?? memory?.publicDocument.fetchedAt ?? 0,
-  );
+  const hosts = ref.kind === 'IstioFederation' ? hostsOf(memory) : [];
+  const silentMs = silenceOf(links.hearing(peerKey(ref)), memory, clock.now());
+  return { resource, silentMs, hosts, ...(memory === undefined ? {} : { memory }) };
+}
+
+function silenceOf(hearing: Hearing, memory: PeerMemory | undefined, now: number): number {
+  const known = memory?.privateDocument?.fetchedAt ?? memory?.publicDocument.fetchedAt ?? 0;
+  const last = Math.max(hearing.lastContact ?? 0, known);
   const failing = hearing.publicFailure !== undefined || hearing.privateFailure !== undefined;
-  const quiet = clock.now() - last;
+  const quiet = now - last;
   // Time in which we ourselves did not listen is no silence of the peer: it counts once the peer was asked.
   const asked = failing || hearing.lastContact !== undefined;
-  const silentMs = asked && last > 0 && (failing || quiet > quietMs) ? quiet : 0;
-  return { resource, silentMs, hosts: hostsOf(memory), ...(memory === undefined ? {} : { memory }) };
+  return asked && last > 0 && (failing || quiet > quietMs) ? quiet : 0;
 }
 
 async function heardOffers(
@@ -85,10 +107,56 @@ async function heardOffers(
 ): Promise<ReadonlyMap<string, HeardOffer>> {
   const offers = await Promise.all(
     peers.map(async (peer): Promise<readonly [string, HeardOffer]> => {
-      const content = contentOf(peer.memory);
+      const key = peerKey(refOf(peer.resource));
+      const federated = peer.resource.kind === 'IstioFederation';
+      const content = federated ? contentOf(peer.memory) : multiclusterContentOf(peer.memory);
       const { allowed, findings } = await addressBook.judge(content?.ingressGateways ?? []);
-      return [peerKey(refOf(peer.resource)), { services: content?.publicServices ?? [], gateways: allowed, findings }];
+      if (federated)
+        return [key, { services: contentOf(peer.memory)?.publicServices ?? [], gateways: allowed, findings }];
+      return [
+        key,
+        { services: [], gateways: allowed, findings: [...findings, ...(await apiHostFindings(addressBook, peer))] },
+      ];
     }),
   );
   return new Map(offers);
+}
+
+/** A peer's apiHost that may not be used, said of `apiHost` (trust rule 15). */
+async function apiHostFindings(addressBook: AddressBook, { memory }: KnownPeer): Promise<readonly Finding[]> {
+  const apiHost = multiclusterContentOf(memory)?.apiHost;
+  if (apiHost === undefined) return [];
+  const { findings } = await addressBook.judge([hostAndPort(apiHost)]);
+  return findings.map(({ reason, message }) => ({ reason, message, subject: 'apiHost' }));
+}
+
+function hostAndPort(apiHost: string): GatewayAddress {
+  const { hostname, port } = new URL(`https://${apiHost}`);
+  return { address: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? 443 : port) };
+}
+
+/** Credentials that are there stay; a peer or reader without one gets it now. */
+function remoteFacts(
+  { world, config, credentials: book }: PublicationSources,
+  peers: readonly KnownPeer[],
+): RemoteClusterFacts {
+  const { multicluster, mesh } = config;
+  const namesOfPeers = peers.flatMap(({ resource }) =>
+    resource.kind === 'IstioMulticluster' ? [resource.metadata.name] : [],
+  );
+  const credentials = multicluster.readers.map((reader) => {
+    const data = world.secrets.get(mesh.releaseNamespace, readerSecretName(reader))?.data ?? {};
+    const tokens = namesOfPeers.map((name) => {
+      const kept = data[name];
+      return [name, book.credential(reader, name, kept && Buffer.from(kept, 'base64').toString('utf8'))];
+    });
+    return [reader, Object.fromEntries(tokens) as Record<string, string>] as const;
+  });
+  return {
+    wayOutUrl: multicluster.wayOutUrl,
+    wayOutCa: readIfThere(multicluster.wayOutCaFile),
+    credentials: new Map(credentials),
+    apiHost: multicluster.apiHost ?? '',
+    ownNetwork: config.networkName,
+  };
 }

@@ -78,6 +78,7 @@ function input(over: Partial<PublicationInput> = {}): PublicationInput {
     peersNamespace: 'peers',
     label: publicLabel,
     signing,
+    tlsCA: '',
     peers: [known('b'), known('c')],
     offers: new Map([offer('b'), offer('c')]),
     services: [shared, hidden],

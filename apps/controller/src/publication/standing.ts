@@ -1,23 +1,24 @@
-import type { IstioFederation } from '#crd';
-import type { Finding, TrustedPeer } from '#model';
+import type { IstioFederation, IstioMulticluster } from '#crd';
+import type { Finding, PeerRef, TrustedPeer } from '#model';
 import { peerKey, scopesOf } from '#model';
 import { effectiveStalePolicy } from '#planner';
 import { judgeOwnership } from '#trust';
 import type { OwnershipFinding, OwnTrust, PeerMemory } from '#trust';
+import type { PeerResource } from '../peer/input.js';
 
-/** One federation peer with what is known of it, before it is judged among the others. */
-export interface KnownPeer {
-  readonly resource: IstioFederation;
+/** One peer with what is known of it, before it is judged among the others. */
+export interface KnownPeer<Resource extends PeerResource = PeerResource> {
+  readonly resource: Resource;
   readonly memory?: PeerMemory;
   /** Milliseconds since it last answered, 0 while it answers. */
   readonly silentMs: number;
-  /** Hosts of its last good document. */
+  /** Hosts of its last good document; a multicluster peer names none. */
   readonly hosts: readonly string[];
 }
 
 /** How a peer stands: may it be trusted now, and what stands against it. */
-export interface Standing {
-  readonly peer: KnownPeer;
+export interface Standing<Resource extends PeerResource = PeerResource> {
+  readonly peer: KnownPeer<Resource>;
   readonly trusted: boolean;
   readonly findings: readonly Finding[];
   readonly withdrawnHosts: readonly string[];
@@ -35,7 +36,7 @@ export function standingsOf(peers: readonly KnownPeer[], own: OwnTrust): readonl
             peer: refOf(peer.resource),
             facts: peer.memory.facts,
             since: peer.memory.firstContactAt,
-            sharedTrustDomain: false,
+            sharedTrustDomain: peer.resource.kind === 'IstioMulticluster' && peer.resource.spec.sharedTrustDomain,
           },
         ],
   );
@@ -78,10 +79,24 @@ export function trustedPeer({ peer }: Standing, now: number): TrustedPeer | unde
     signed: facts.signed,
     crls: (facts.crlsUntil ?? 0) > now ? facts.crls : [],
     scopes: scopesOf(ref.kind),
-    legacyAPITokens: false,
+    ...apiGrants(peer.resource),
   };
 }
 
-export function refOf(resource: IstioFederation): { readonly kind: 'IstioFederation'; readonly name: string } {
-  return { kind: 'IstioFederation', name: resource.metadata.name };
+function apiGrants(resource: PeerResource): Pick<TrustedPeer, 'legacyAPITokens' | 'allowReviews'> {
+  if (resource.kind === 'IstioFederation') return { legacyAPITokens: false };
+  const { legacyAPITokens, allowReviews } = resource.spec;
+  return { legacyAPITokens, ...(allowReviews ? { allowReviews } : {}) };
+}
+
+export function isFederation(standing: Standing): standing is Standing<IstioFederation> {
+  return standing.peer.resource.kind === 'IstioFederation';
+}
+
+export function isMulticluster(standing: Standing): standing is Standing<IstioMulticluster> {
+  return standing.peer.resource.kind === 'IstioMulticluster';
+}
+
+export function refOf(resource: PeerResource): PeerRef {
+  return { kind: resource.kind, name: resource.metadata.name };
 }

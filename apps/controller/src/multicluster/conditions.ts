@@ -1,0 +1,54 @@
+import { bad, good, unknown } from '#reconcile';
+import type { Judgement } from '#reconcile';
+import {
+  gatewaysReachable,
+  leavingJudgements,
+  metadataSynced,
+  trustEstablished,
+  trustUnscoped,
+} from '../peer/conditions.js';
+import { resourceOf } from '../peer/input.js';
+import type { PeerVerdict } from '../peer/verdict.js';
+import type { MulticlusterInput } from './decide.js';
+import { multiclusterContentOf } from './documents.js';
+
+/** All conditions of one IstioMulticluster as they stand; pure. */
+export function judgeConditions(input: MulticlusterInput, verdict: PeerVerdict): readonly Judgement[] {
+  if (verdict.leaving) return leavingJudgements;
+  const gateways = multiclusterContentOf(verdict.memory)?.ingressGateways ?? [];
+  const byGateway = resourceOf(input)?.spec.enableIngressGateway ?? true;
+  return [
+    trustEstablished(input, verdict),
+    metadataSynced(input, verdict),
+    apiAccessible(input, verdict),
+    registrySynced(input, verdict),
+    ...(byGateway ? gatewaysReachable(input, verdict, gateways) : []),
+    ...trustUnscoped(input),
+  ];
+}
+
+function apiAccessible({ publication, api }: MulticlusterInput, { memory }: PeerVerdict): Judgement {
+  const type = 'ApiAccessible';
+  if (memory?.privateDocument === undefined)
+    return unknown(type, 'Progressing', 'the peer has not told its apiHost yet');
+  if (publication?.trusted === false)
+    return bad(type, 'FailedClosed', 'the peer is not trusted: its API server is not asked');
+  const refused = publication?.findings.find(
+    ({ reason, subject }) => reason === 'AddressRefused' && subject === 'apiHost',
+  );
+  if (refused !== undefined) return bad(type, refused.reason, `apiHost: ${refused.message}`);
+  if (api === undefined) return unknown(type, 'Progressing', 'the way out has not asked the peer’s API server yet');
+  return api.ok ? good(type, 'Succeeded', api.message) : bad(type, api.reason, api.message);
+}
+
+function registrySynced({ registry, now }: MulticlusterInput, { memory }: PeerVerdict): Judgement {
+  const type = 'RegistrySynced';
+  if (memory?.privateDocument === undefined || registry === undefined)
+    return unknown(type, 'Progressing', 'the mesh core has not said yet how far it has read this cluster');
+  const counts = `${registry.services} services and ${registry.endpoints} endpoints`;
+  if (!registry.synced)
+    return bad(type, 'Unreachable', registry.error ?? 'the mesh core has not read the whole registry yet');
+  if (registry.error === undefined) return good(type, 'Succeeded', counts);
+  const age = Math.max(0, Math.round((now - registry.lastContact) / 1000));
+  return bad(type, 'StaleKeepingLastKnownGood', `${registry.error}; ${counts}, ${age} s old, go on`);
+}

@@ -1,0 +1,40 @@
+import type { PeerStatus } from '#crd';
+import { peerStatusOf, time } from '../peer/status.js';
+import type { PeerVerdict } from '../peer/verdict.js';
+import { judgeConditions } from './conditions.js';
+import type { MulticlusterInput } from './decide.js';
+import { clusterIDOf, multiclusterContentOf } from './documents.js';
+
+/** Status of one IstioMulticluster after a reconcile: counts and digests, never whole documents. Pure. */
+export function multiclusterStatus(
+  input: MulticlusterInput,
+  verdict: PeerVerdict | undefined,
+  failure?: Error,
+): PeerStatus {
+  const memory = verdict?.memory ?? input.memory;
+  const content = multiclusterContentOf(memory);
+  const common = peerStatusOf(input, verdict, failure, {
+    judged: verdict === undefined ? [] : judgeConditions(input, verdict),
+    gateways: content?.ingressGateways ?? [],
+    findings: [...(input.publication?.findings ?? []), ...(verdict?.findings ?? [])],
+  });
+  const { peer } = common;
+  if (memory === undefined || peer === undefined) return common;
+  return {
+    ...common,
+    peer: { ...peer, ...(content === undefined ? {} : { apiHost: content.apiHost, networkName: content.networkName }) },
+    remote: remoteStatus(input, clusterIDOf(input.ref.name, memory)),
+  };
+}
+
+function remoteStatus({ registry }: MulticlusterInput, clusterID: string): NonNullable<PeerStatus['remote']> {
+  if (registry === undefined) return { clusterID, synced: false };
+  const { synced, services, endpoints, lastContact } = registry;
+  return {
+    clusterID,
+    synced,
+    services,
+    endpoints,
+    ...(lastContact > 0 ? { lastContact: time(lastContact) } : {}),
+  };
+}

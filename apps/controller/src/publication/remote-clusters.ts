@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import type { IstioMulticluster } from '#crd';
+import type { KubernetesObject, Secret } from '#istio-api';
+import { annotations, formatWayOutRegistry, labels, names, peerKey, readerSecretName } from '#model';
+import type { WayOutPeer } from '#model';
+import { peerAccountFor, producedLabels, remoteSecretFor } from '#planner';
+import type { MeshFacts, RemoteNetwork } from '#planner';
+import { clusterIDOf, multiclusterContentOf } from '../multicluster/documents.js';
+import type { HeardOffer } from './decide.js';
+import { refOf } from './standing.js';
+import type { Standing } from './standing.js';
+
+/** What the multicluster scheme needs beyond the peers themselves; absent where it is off. */
+export interface RemoteClusterFacts {
+  readonly wayOutUrl: string;
+  /** PEM of the way out's own authority; empty until it is there. */
+  readonly wayOutCa: string;
+  /** By reader, then by name of the peer: a credential for every known peer. */
+  readonly credentials: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  readonly apiHost: string;
+  readonly ownNetwork: string;
+}
+
+/** Objects by which local readers reach peers' API servers, and peers reach ours. */
+export interface RemoteClusters {
+  readonly wayOut: Secret;
+  readonly readers: readonly Secret[];
+  /** Service accounts and bindings as which peers' requests are made. */
+  readonly accounts: readonly KubernetesObject[];
+  readonly remoteSecrets: readonly Secret[];
+  readonly networks: readonly RemoteNetwork[];
+}
+
+/** The reader whose credential goes into remote Secrets. */
+export const meshReader = 'mesh';
+
+type Peer = Standing<IstioMulticluster>;
+
+/** Everything that follows from the multicluster peers that are trusted now. Pure. */
+export function remoteClustersFor(
+  input: {
+    readonly mesh: MeshFacts;
+    readonly peersNamespace: string;
+    readonly facts: RemoteClusterFacts;
+    readonly offers: ReadonlyMap<string, HeardOffer>;
+  },
+  trusted: readonly Peer[],
+): RemoteClusters {
+  const { mesh, facts, offers } = input;
+  const told = trusted.filter(({ peer }) => multiclusterContentOf(peer.memory) !== undefined);
+  return {
+    wayOut: wayOutSecret(
+      mesh.releaseNamespace,
+      told.flatMap((standing) => wayOutPeer(standing, facts, offers)),
+    ),
+    readers: [...facts.credentials].map(([reader, tokens]) =>
+      readerSecret(mesh.releaseNamespace, reader, tokens, trusted),
+    ),
+    accounts: trusted.flatMap(({ peer: { resource } }) =>
+      peerAccountFor(
+        resource.metadata.name,
+        input.peersNamespace,
+        resource.metadata.annotations?.[annotations.defaultReader] !== 'false',
+      ),
+    ),
+    remoteSecrets: facts.wayOutCa === '' ? [] : told.flatMap((standing) => remoteSecret(standing, mesh, facts)),
+    networks: told.flatMap((standing) => networkOf(standing, facts, offers)),
+  };
+}
+
+function wayOutPeer(
+  { peer: { resource, memory } }: Peer,
+  { credentials }: RemoteClusterFacts,
+  offers: ReadonlyMap<string, HeardOffer>,
+): readonly WayOutPeer[] {
+  const content = multiclusterContentOf(memory);
+  const refused = offers.get(peerKey(refOf(resource)))?.findings.some(({ subject }) => subject === 'apiHost') === true;
+  if (memory === undefined || content === undefined || refused) return [];
+  const { name } = resource.metadata;
+  const signedCa = memory.facts.tlsCA ?? '';
+  const ca = signedCa === '' ? resource.spec.metadata?.ca : signedCa;
+  return [
+    {
+      name,
+      apiHost: content.apiHost,
+      audience: memory.facts.clusterUUID,
+      ...(ca === undefined ? {} : { ca }),
+      insecureSkipVerify: signedCa === '' && resource.spec.metadata?.insecureSkipVerify === true,
+      readers: [...credentials].flatMap(([reader, tokens]) => {
+        const token = tokens[name];
+        return token === undefined ? [] : [{ reader, sha256: createHash('sha256').update(token).digest('hex') }];
+      }),
+    },
+  ];
+}
+
+function wayOutSecret(namespace: string, peers: readonly WayOutPeer[]): Secret {
+  return secretOf(
+    namespace,
+    names.wayOutSecret,
+    {},
+    { [names.wayOutKey]: formatWayOutRegistry({ version: 1, peers }) },
+  );
+}
+
+/** Credentials stay as they are while the peer is there, whatever else changes; the others of the Secret go. */
+function readerSecret(
+  namespace: string,
+  reader: string,
+  tokens: Readonly<Record<string, string>>,
+  trusted: readonly Peer[],
+): Secret {
+  const kept = trusted
+    .map(({ peer }) => peer.resource.metadata.name)
+    .sort()
+    .flatMap((name) => (tokens[name] === undefined ? [] : [[name, tokens[name]] as const]));
+  return secretOf(namespace, readerSecretName(reader), { [labels.reader]: reader }, Object.fromEntries(kept));
+}
+
+function secretOf(
+  namespace: string,
+  name: string,
+  more: Readonly<Record<string, string>>,
+  texts: Readonly<Record<string, string>>,
+): Secret {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { namespace, name, labels: { ...producedLabels, ...more } },
+    data: Object.fromEntries(
+      Object.entries(texts).map(([key, text]) => [key, Buffer.from(text, 'utf8').toString('base64')]),
+    ),
+  };
+}
+
+function remoteSecret(
+  { peer: { resource, memory } }: Peer,
+  mesh: MeshFacts,
+  facts: RemoteClusterFacts,
+): readonly Secret[] {
+  const { name } = resource.metadata;
+  const credential = facts.credentials.get(meshReader)?.[name];
+  if (memory === undefined || credential === undefined) return [];
+  const { stalePolicy } = resource.spec;
+  return [
+    remoteSecretFor({
+      name,
+      namespace: mesh.rootNamespace,
+      clusterID: clusterIDOf(name, memory),
+      server: `${facts.wayOutUrl}/peers/${name}`,
+      ca: facts.wayOutCa,
+      credential,
+      trustDomain: memory.facts.trustDomain,
+      ...(stalePolicy === undefined ? {} : { stalePolicy: JSON.stringify(stalePolicy) }),
+    }),
+  ];
+}
+
+/** Pods of a peer on our own network, and of one without gateways for us, are reached directly. */
+function networkOf(
+  { peer: { resource, memory } }: Peer,
+  { ownNetwork }: RemoteClusterFacts,
+  offers: ReadonlyMap<string, HeardOffer>,
+): readonly RemoteNetwork[] {
+  const content = multiclusterContentOf(memory);
+  if (memory === undefined || content === undefined || content.networkName === ownNetwork) return [];
+  const gateways = offers.get(peerKey(refOf(resource)))?.gateways ?? [];
+  if (!resource.spec.enableIngressGateway || gateways.length === 0) return [];
+  return [{ network: content.networkName, clusterID: clusterIDOf(resource.metadata.name, memory), gateways }];
+}

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import type { Secret } from '#istio-api';
+import { pathFor, resources } from '#kube';
+import type { ApiObject, KubeClient } from '#kube';
+import { names, remoteSecretName } from '#model';
+import type { Clock } from '#model';
+
+/** Written again this often even when nothing changed: nobody may read these Secrets back, so drift would go unseen. */
+const repeatMs = 10 * 60_000;
+
+export interface RemoteSecretWriterPorts {
+  readonly client: KubeClient;
+  readonly rootNamespace: string;
+  readonly clock: Clock;
+}
+
+interface Written {
+  readonly digest: string;
+  readonly at: number;
+}
+
+/**
+ * Keeps remote Secrets in the mesh's root namespace without the right to read Secrets there, where the workload CA's key lives too: writes by
+ * server-side apply, deletes by name. One of these lives as long as a term as leader.
+ */
+export class RemoteSecretWriter {
+  readonly #ports: RemoteSecretWriterPorts;
+  readonly #written = new Map<string, Written>();
+  readonly #removed = new Set<string>();
+
+  constructor(ports: RemoteSecretWriterPorts) {
+    this.#ports = ports;
+  }
+
+  /** Makes the Secrets be these; `known` are names of all peers there are, trusted or not: what is not wanted of them goes. */
+  async keep(wanted: readonly Secret[], known: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+    const changed: string[] = [];
+    for (const secret of wanted) if (await this.#write(secret, signal)) changed.push(secret.metadata?.name ?? '');
+    const keep = new Set(wanted.map(({ metadata }) => metadata?.name));
+    const candidates = new Set([...this.#written.keys(), ...known.map(remoteSecretName)]);
+    for (const name of candidates) if (!keep.has(name)) await this.#remove(name, signal);
+    return changed;
+  }
+
+  async #write(secret: Secret, signal: AbortSignal): Promise<boolean> {
+    const { client, clock } = this.#ports;
+    const name = secret.metadata?.name ?? '';
+    const digest = createHash('sha256').update(JSON.stringify(secret)).digest('hex');
+    const before = this.#written.get(name);
+    const now = clock.now();
+    if (before?.digest === digest && now - before.at < repeatMs) return false;
+    await client.apply(secret as ApiObject, { fieldManager: names.fieldManager, signal });
+    this.#written.set(name, { digest, at: now });
+    this.#removed.delete(name);
+    return before?.digest !== digest;
+  }
+
+  async #remove(name: string, signal: AbortSignal): Promise<void> {
+    if (this.#removed.has(name)) return;
+    const { client, rootNamespace } = this.#ports;
+    await client.delete(pathFor(resources.secrets, { namespace: rootNamespace, name }), { signal });
+    this.#written.delete(name);
+    this.#removed.add(name);
+  }
+}

@@ -1,0 +1,66 @@
+import { Document, isMap, parseDocument } from 'yaml';
+import type { GatewayAddress } from '#model';
+import { sortedBy, sortedUnique } from './order.js';
+
+/** One remote network of `meshNetworks`: which clusters' pods stand on it, and how it is entered. */
+export interface RemoteNetwork {
+  readonly network: string;
+  readonly clusterID: string;
+  readonly gateways: readonly GatewayAddress[];
+}
+
+/** The text of `meshNetworks` after a change, and which of its networks are ours. */
+export interface MeshNetworksText {
+  readonly text: string;
+  readonly ours: readonly string[];
+}
+
+/**
+ * Puts our networks into Istio's `meshNetworks` (YAML inside one ConfigMap key that has other owners too): networks of `oursBefore` that are
+ * no longer wanted go, foreign ones and all comments stay. A foreign network of the same name is left to its owner.
+ *
+ * @throws Error naming the key when the text is no YAML map
+ */
+export function meshNetworksWith(
+  current: string | undefined,
+  oursBefore: readonly string[],
+  wanted: readonly RemoteNetwork[],
+): MeshNetworksText {
+  const document = readable(current);
+  const present = document.get('networks');
+  const foreign = new Set(
+    isMap(present) ? present.items.map(({ key }) => String(key)).filter((name) => !oursBefore.includes(name)) : [],
+  );
+  const byNetwork = [...Map.groupBy(wanted, ({ network }) => network)].filter(([network]) => !foreign.has(network));
+  const ours = sortedUnique(byNetwork.map(([network]) => network));
+  for (const gone of oursBefore) if (!ours.includes(gone)) document.deleteIn(['networks', gone]);
+  for (const [network, members] of sortedBy(byNetwork, ([name]) => name))
+    document.setIn(['networks', network], document.createNode(networkNode(members)));
+  return { text: document.toString({ lineWidth: 0 }), ours };
+}
+
+function readable(current: string | undefined): Document {
+  if (current === undefined || current.trim() === '') return new Document({ networks: {} });
+  const document = parseDocument(current);
+  if (document.errors.length > 0 || !isMap(document.contents))
+    throw new Error(
+      'ConfigMap istio, key meshNetworks: not a YAML map with a key "networks"; correct it, nothing is written until then',
+    );
+  if (!isMap(document.get('networks'))) document.set('networks', document.createNode({}));
+  return document;
+}
+
+function networkNode(members: readonly RemoteNetwork[]): object {
+  const gateways = new Map(
+    members.flatMap((member) => member.gateways.map((gateway) => [`${gateway.address} ${gateway.port}`, gateway])),
+  );
+  return {
+    endpoints: sortedUnique(members.map(({ clusterID }) => clusterID)).map((fromRegistry) => ({ fromRegistry })),
+    gateways: sortedBy([...gateways.values()], ({ address, port }) => `${address} ${port}`).map(
+      ({ address, port }) => ({
+        address,
+        port,
+      }),
+    ),
+  };
+}
