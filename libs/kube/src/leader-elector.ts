@@ -45,7 +45,7 @@ export class LeaderElector {
 
   constructor(options: LeaderElectorOptions) {
     const { client, logger, leaseMs = 15_000, retryMs = 2_000 } = options;
-    const { renewDeadlineMs = (leaseMs * 2) / 3, namespace, name, identity } = options;
+    const { renewDeadlineMs = Math.floor((leaseMs * 2) / 3), namespace, name, identity } = options;
     this.#options = { leaseMs, retryMs, renewDeadlineMs, namespace, name, identity };
     this.#client = client;
     this.#logger = logger;
