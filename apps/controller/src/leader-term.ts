@@ -4,8 +4,9 @@ import type { KubeClient } from '#kube';
 import type { PeerStatus } from '#crd';
 import type { Clock, GatewayAddress, PeerRef, Scope } from '#model';
 import { names, peerKey } from '#model';
+import { defaultLimits } from '#peer-client';
 import type { Logger } from '#platform';
-import { EventStreamParser, forbiddenAddress } from '#protocol';
+import { EventStreamParser } from '#protocol';
 import { done, reconcileOnce, WorkQueue } from '#reconcile';
 import type { Outcome, Scheduler } from '#reconcile';
 import { issueToken } from '#trust';
@@ -32,7 +33,7 @@ import type { PeerVerdict } from './peer/verdict.js';
 import { GatewayProber } from './peer-link/gateway-prober.js';
 import { PeerLinks } from './peer-link/links.js';
 import type { PeerLinkPorts } from './peer-link/peer-link.js';
-import { AddressBook } from './publication/address-book.js';
+import { AddressBook, addressRule } from './publication/address-book.js';
 import { applyPublication } from './publication/apply.js';
 import { decidePublication } from './publication/decide.js';
 import type { PeerPublication } from './publication/decide.js';
@@ -56,7 +57,8 @@ export interface TermPorts {
 
 const publicationKey = 'publication';
 const identityKey = 'identity';
-const maximumEventBytes = 48 * 1024 * 1024;
+/** The largest document, and room for the event's other fields. */
+const maximumEventBytes = defaultLimits.maximumBytes + 1024;
 const probeEveryMs = 20_000;
 
 interface PeerPhases<Input, Verdict> {
@@ -110,10 +112,11 @@ export class LeaderTerm {
     });
     this.#links = new PeerLinks((key) => this.#linkPorts(key));
     this.#prober = new GatewayProber((key) => this.#queue.add(key));
-    this.#addressBook = new AddressBook(
-      (ip) => forbiddenAddress(ip, { ownAddresses: ownAddresses(client.server) }),
+    this.#addressBook = new AddressBook({
+      rule: addressRule(client.server),
       clock,
-    );
+      onNews: () => this.#queue.add(publicationKey),
+    });
     this.#events = new EventWriter({ client, controller: 'isthmus.dev/controller', instance: config.podName, logger });
     this.#remoteSecrets = new RemoteSecretWriter({ client, rootNamespace: config.mesh.rootNamespace, clock });
     this.#apiReaches = new ApiReaches(config.multicluster.wayOutHealthUrl, (name) =>
@@ -375,9 +378,4 @@ export class LeaderTerm {
       'a reconcile failed and is tried again',
     );
   }
-}
-
-/** Our API server's addresses: no peer may name them as its gateway. */
-function ownAddresses(server: string): readonly string[] {
-  return [new URL(server).hostname.replace(/^\[|\]$/g, '')];
 }

@@ -4,12 +4,11 @@ import type { ApiObject, KubeClient } from '#kube';
 import type { Clock } from '#model';
 import { names } from '#model';
 import type { Logger } from '#platform';
-import { forbiddenAddress } from '#protocol';
 import type { ControllerConfig } from './config.js';
 import { parseKeyRing } from './identity/key-ring.js';
 import { Memories } from './memories.js';
 import { PeerLinks } from './peer-link/links.js';
-import { AddressBook } from './publication/address-book.js';
+import { AddressBook, addressRule } from './publication/address-book.js';
 import { CredentialBook } from './publication/credential-book.js';
 import { decidePublication } from './publication/decide.js';
 import { gatherPublication } from './publication/gather.js';
@@ -37,7 +36,7 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
   const links = new PeerLinks(() => {
     throw new Error('a plan contacts nobody');
   });
-  const addressBook = new AddressBook((ip) => forbiddenAddress(ip, { ownAddresses: [] }), clock);
+  const addressBook = new AddressBook({ rule: addressRule(client.server), clock, onNews: () => undefined });
   const signing = signingOf(world, config);
   const verdict = decidePublication(
     await gatherPublication(
