@@ -40,7 +40,10 @@ export async function fetchDocument(connection: PeerConnection, request: Documen
     return { kind: 'document', body, ...validators(response.headers) };
   } catch (error) {
     if (deadline.aborted) {
-      return failed('Unreachable', `${request.url}: no whole answer within ${request.limits.deadlineMs / 1000} s.`);
+      return failed(
+        'Unreachable',
+        `${request.url}: no whole answer within ${request.limits.deadlineMs / 1000} s. Check the peer's metadata API, and what stands between it and this cluster.`,
+      );
     }
     return failureFrom(error, request.url);
   }
@@ -80,7 +83,7 @@ async function readBounded(response: Dispatcher.ResponseData, maximumBytes: numb
 function tooLarge(request: DocumentRequest): FetchFailure {
   return failed(
     'InvalidDocument',
-    `${request.url}: the document is larger than ${request.limits.maximumBytes} bytes; it was not read further.`,
+    `${request.url}: the document is larger than ${request.limits.maximumBytes} bytes; it was not read further. The peer must export less.`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { limits } from './limits.js';
 import { refuse } from './fault.js';
-import type { Decoded } from './fault.js';
+import type { Decoded, Fault } from './fault.js';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -21,6 +21,13 @@ export function parseObject(text: string, maximumBytes: number): Decoded<JsonObj
     );
   }
   return isObject(value) ? { ok: true, value } : refuse('(document)', value, 'must be a JSON object');
+}
+
+/** Why `signed` is no JWS that may be taken apart: its payload is bounded as the document around it is. */
+export function signedFault(signed: unknown): { ok: false; faults: readonly Fault[] } | undefined {
+  if (typeof signed !== 'string') return refuse('signed', signed, 'must be a compact JWS');
+  const cost = costOf(Buffer.from(signed.split('.', 2)[1] ?? '', 'base64url').toString('utf8'));
+  return cost === undefined ? undefined : refuse('signed', 'payload', cost);
 }
 
 export function isObject(value: unknown): value is JsonObject {

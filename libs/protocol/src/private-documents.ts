@@ -3,7 +3,7 @@ import { refuse } from './fault.js';
 import type { Decoded, Fault } from './fault.js';
 import { FaultList } from './fault-list.js';
 import { gatewaysFrom, isAddress } from './gateways.js';
-import { isObject, parseObject } from './json.js';
+import { isObject, parseObject, signedFault } from './json.js';
 import type { JsonObject } from './json.js';
 import { limits } from './limits.js';
 import { isPort } from './names.js';
@@ -109,10 +109,11 @@ function decodeWith<T>(text: string, read: (value: unknown) => Decoded<T>): Deco
   const parsed = parseObject(text, limits.privateDocumentBytes);
   if (!parsed.ok) return parsed;
   const { signed } = parsed.value;
-  if (signed !== undefined && typeof signed !== 'string') return refuse('signed', signed, 'must be a compact JWS');
+  const fault = signed === undefined ? undefined : signedFault(signed);
+  if (fault !== undefined) return fault;
   const content = read(parsed.value);
   if (!content.ok) return content;
-  return { ok: true, value: { ...content.value, ...(signed === undefined ? {} : { signed }) } };
+  return { ok: true, value: { ...content.value, ...(typeof signed === 'string' ? { signed } : {}) } };
 }
 
 function listFrom(document: JsonObject, field: string, most: number): Decoded<readonly unknown[]> {

@@ -1,6 +1,6 @@
 import { refuse } from './fault.js';
 import type { Decoded } from './fault.js';
-import { parseObject } from './json.js';
+import { parseObject, signedFault } from './json.js';
 import type { JsonObject } from './json.js';
 import { limits } from './limits.js';
 import { isClusterUUID } from './names.js';
@@ -31,7 +31,10 @@ export function decodePublicDocument(text: string): Decoded<PublicDocument> {
   if (!rootCA.ok) return rootCA;
   const crl = isAbsent(parsed.value['crl']) ? undefined : pemFrom(parsed.value, 'crl');
   if (crl !== undefined && !crl.ok) return crl;
-  if (!isAbsent(signed) && typeof signed !== 'string') return refuse('signed', signed, 'must be a compact JWS');
+  if (!isAbsent(signed)) {
+    const fault = signedFault(signed);
+    if (fault !== undefined) return fault;
+  }
   return {
     ok: true,
     value: {

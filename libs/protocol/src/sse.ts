@@ -84,7 +84,9 @@ export class EventStreamParser {
 
   #check(line: number): void {
     if (this.#size + line > this.#maximum)
-      throw new RangeError(`an event of the stream is larger than ${this.#maximum} bytes; it was not read further`);
+      throw new RangeError(
+        `an event of the stream is larger than ${this.#maximum} bytes; it was not read further; the peer must export less`,
+      );
   }
 
   #line(line: string, found: ServerSentEvent[]): void {

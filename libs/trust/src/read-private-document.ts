@@ -28,7 +28,10 @@ export type PrivateDocumentVerdict =
 export function readPrivateDocument(input: PrivateDocumentInput): PrivateDocumentVerdict {
   if (input.signed === undefined) {
     return input.facts.signed
-      ? refused('SignatureInvalid', 'signed: missing, although this peer signs its documents')
+      ? refused(
+          'SignatureInvalid',
+          'signed: missing, although this peer signs its documents; the peer must sign this one too',
+        )
       : { kind: 'legacy' };
   }
   if (!input.facts.signed) return { kind: 'legacy' };
@@ -44,7 +47,7 @@ export function readPrivateDocument(input: PrivateDocumentInput): PrivateDocumen
   if (!isCount(seq) || seq < input.lastSeq)
     return refused(
       'SignatureInvalid',
-      `private document: seq ${String(seq)} is older than ${input.lastSeq}: an old document is being replayed, or the peer lost its state`,
+      `private document: seq ${String(seq)} is older than ${input.lastSeq}: an old document is being replayed, or the peer lost its state; if it was not restored from a backup, take it for an attack and set spec.pins`,
     );
   return { kind: 'signed', seq, content: jws.payload, expiresAt: Number(exp) * 1000 };
 }

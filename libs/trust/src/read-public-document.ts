@@ -76,7 +76,10 @@ export function readPublicDocument(input: PublicDocumentInput): PublicDocumentVe
     );
   }
   if (known?.signed === true && document.signed === undefined)
-    return refused('SignatureInvalid', 'signed: missing, although this peer signed before; once signed, always signed');
+    return refused(
+      'SignatureInvalid',
+      'signed: missing, although this peer signed before; once signed, always signed. If another system answers there now on purpose, delete and create the resource anew',
+    );
   const claimed = document.signed === undefined ? legacyClaim(input) : signedClaim(input, document.signed);
   if ('kind' in claimed) return claimed;
   return known === undefined ? firstContact(claimed, input) : continued(claimed, known, input);
@@ -184,7 +187,7 @@ function disagreement(input: PublicDocumentInput, payload: SignedPublicPayload):
   if (known !== undefined && payload.seq < known.seq)
     return refused(
       'SignatureInvalid',
-      `public.json: seq ${payload.seq} is older than ${known.seq}: an old document is being replayed, or the peer lost its state`,
+      `public.json: seq ${payload.seq} is older than ${known.seq}: an old document is being replayed, or the peer lost its state; if it was not restored from a backup, take it for an attack and set spec.pins`,
     );
   return undefined;
 }

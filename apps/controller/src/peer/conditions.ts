@@ -79,7 +79,9 @@ function failing(input: PeerInput, { memory }: PeerVerdict, failure: FetchFailur
   if (memory?.privateDocument === undefined || failure.reason === 'TokenRejected')
     return bad(type, reasonOf(failure), failure.message);
   const age = Math.round((input.now - memory.privateDocument.fetchedAt) / 1000);
-  return bad(type, 'StaleKeepingLastKnownGood', `${failure.message} The last good document, ${age} s old, goes on`);
+  // A peer that answers what is no document is not silent: the operator must look at it, not at the network.
+  const reason = failure.reason === 'InvalidDocument' ? reasonOf(failure) : 'StaleKeepingLastKnownGood';
+  return bad(type, reason, `${failure.message} The last good document, ${age} s old, goes on`);
 }
 
 /** Do the peer's gateways accept a TCP connection? Absent until a document named any. */
