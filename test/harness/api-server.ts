@@ -8,7 +8,7 @@ import { ensureParts } from '../../scripts/setup/index.js';
 import { freePort, startChild, waitFor } from './child.js';
 import type { Child } from './child.js';
 
-/** A real kube-apiserver on a real etcd, RBAC on, reachable at 127.0.0.1. */
+/** A real kube-apiserver on a real etcd, RBAC on, reachable at 127.0.0.1 or at the host asked for. */
 export interface ApiServer {
   /** Cluster administrator. */
   readonly client: KubeClient;
@@ -32,6 +32,8 @@ export interface ApiServer {
 export interface ApiServerOptions {
   /** More kube-apiserver arguments. */
   readonly args?: readonly string[];
+  /** IP address of this machine to listen on; default 127.0.0.1. */
+  readonly host?: string;
 }
 
 /** Starts etcd and kube-apiserver from the parts cache (getting them first if need be). Takes about three seconds. */
@@ -44,7 +46,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     args: etcdArgs(directory, etcdPort, await freePort()),
     logFile: join(directory, 'etcd.log'),
   });
-  const port = await freePort();
+  const host = options.host ?? '127.0.0.1';
+  const port = await freePort(host);
   const token = randomBytes(16).toString('hex');
   const limitedToken = randomBytes(16).toString('hex');
   writeFileSync(
@@ -52,11 +55,11 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     `${token},admin,admin,"system:masters"\n${limitedToken},limited,limited\n`,
   );
   writeServiceAccountKeys(directory);
-  const args = [...apiServerArgs(directory, port, etcdPort), ...(options.args ?? [])];
+  const args = [...apiServerArgs(directory, `${host}:${port}`, etcdPort), ...(options.args ?? [])];
   const logFile = join(directory, 'kube-apiserver.log');
   const start = (): Child => startChild({ command: parts['kube-apiserver'], args, logFile });
   let process = start();
-  const server = `https://127.0.0.1:${port}`;
+  const server = `https://${host}:${port}`;
   const crt = join(directory, 'certs', 'apiserver.crt');
   const ca = await waitFor('serving certificate', () => (existsSync(crt) ? readFileSync(crt, 'utf8') : undefined), {
     logFile,
@@ -117,11 +120,12 @@ function etcdArgs(directory: string, port: number, peerPort: number): string[] {
   ];
 }
 
-function apiServerArgs(directory: string, port: number, etcdPort: number): string[] {
+function apiServerArgs(directory: string, listen: string, etcdPort: number): string[] {
+  const [host, port] = listen.split(':');
   return [
     `--etcd-servers=http://127.0.0.1:${etcdPort}`,
     `--cert-dir=${join(directory, 'certs')}`,
-    '--bind-address=127.0.0.1',
+    `--bind-address=${host}`,
     '--advertise-address=10.255.255.1',
     '--endpoint-reconciler-type=none',
     `--secure-port=${port}`,

@@ -1,0 +1,172 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { KubeClient } from '#kube';
+import { startApiServer } from '../../harness/api-server.js';
+import type { ApiServer } from '../../harness/api-server.js';
+import { freePort, startChild } from '../../harness/child.js';
+import type { Child } from '../../harness/child.js';
+import { releaseNamespace, RenderedChart } from './chart.js';
+import { nameServer, NameServer } from './name-server.js';
+
+export const ownUUID = '11111111-1111-4111-8111-111111111111';
+export const ownDomain = 'east.example';
+const node = resolve('node_modules/node/bin/node');
+const program = (app: string): string => resolve(`dist/apps/${app}/src/main.js`);
+
+/** A controller as a pod would run it; `--plan` and other arguments after the program. */
+export interface Controller extends Child {
+  /** Resident memory now and at its highest, MiB. */
+  memory(): { readonly now: number; readonly peak: number };
+  alive(): boolean;
+  log(): string;
+}
+
+/** API server, CRDs, the chart's rights and the mesh core (which certifies the signing key); no kubelet, no peers yet. */
+export class Cluster {
+  private constructor(
+    readonly api: ApiServer,
+    readonly chart: RenderedChart,
+    readonly directory: string,
+    readonly meshPort: number,
+    private readonly others: { readonly mesh: Child; readonly names: NameServer },
+  ) {}
+
+  static async start(): Promise<Cluster> {
+    const api = await startApiServer({ host: ownAddress() });
+    const directory = join(api.directory, 'product');
+    mkdirSync(directory);
+    const values = {
+      clusterDomain: ownDomain,
+      clusterUUID: ownUUID,
+      controller: { documents: { pollSeconds: 1 } },
+      gateway: { addresses: ['203.0.113.1:15443'] },
+    };
+    const chart = await RenderedChart.render(values, directory);
+    await chart.install(api.client);
+    const meshPort = await freePort();
+    const kubeconfig = await writeKubeconfig(api, directory, { namespace: 'istio-system', name: 'isthmus-mesh' });
+    const mesh = startChild({
+      command: node,
+      args: [
+        ...[program('mesh'), ...chart.args('isthmus-mesh')],
+        ...[`--xds-address=127.0.0.1:${meshPort}`, `--kubeconfig=${kubeconfig}`],
+      ],
+      logFile: join(directory, 'mesh.log'),
+      env: {
+        PATH: process.env['PATH'],
+        ...chart.environment('isthmus-mesh'),
+        ISTHMUS_MONITORING_ADDRESS: `127.0.0.1:${await freePort()}`,
+      },
+    });
+    return new Cluster(api, chart, directory, meshPort, { mesh, names: await NameServer.start() });
+  }
+
+  get client(): KubeClient {
+    return this.api.client;
+  }
+
+  /** Address of the API server as the controller knows it. */
+  get apiAddress(): string {
+    return new URL(this.api.server).hostname;
+  }
+
+  /** Starts the program with the chart's environment, the chart's rights, and name servers of ours. */
+  async controller(podName: string, args: readonly string[] = []): Promise<Controller> {
+    const account = { namespace: releaseNamespace, name: 'isthmus-controller' };
+    const place = join(this.directory, podName);
+    mkdirSync(place);
+    const kubeconfig = await writeKubeconfig(this.api, place, account);
+    writeFileSync(join(place, 'istio-token'), await token(this.api.client, account, 'istio-ca'));
+    writeFileSync(join(place, 'resolv.conf'), `nameserver ${nameServer}\n`);
+    const logFile = join(place, 'controller.log');
+    const inNamespace = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
+    const child = startChild({
+      command: 'unshare',
+      args: ['-m', 'sh', '-c', inNamespace, join(place, 'resolv.conf'), node, program('controller'), ...args],
+      logFile,
+      env: {
+        PATH: process.env['PATH'],
+        ...this.chart.environment('isthmus-controller'),
+        POD_NAMESPACE: releaseNamespace,
+        POD_NAME: podName,
+        KUBECONFIG: kubeconfig,
+        ISTHMUS_HTTP_PORT: String(await freePort()),
+        ISTHMUS_MESH_ADDRESS: `localhost:${this.meshPort}`,
+        ISTHMUS_MESH_TOKEN_FILE: join(place, 'istio-token'),
+        ISTHMUS_LEASE_SECONDS: '5',
+        // Never answers: the store is history only, and nothing here may need it.
+        DATABASE_URL: 'postgres://127.0.0.1:9/none',
+      },
+    });
+    return { ...child, log: () => readFileSync(logFile, 'utf8'), ...processFacts(child.pid) };
+  }
+
+  async stop(): Promise<void> {
+    await this.others.mesh.stop();
+    this.others.names.stop();
+    await this.api.stop();
+  }
+}
+
+/** An address of this machine that is not loopback: a peer may name only others. */
+function ownAddress(): string {
+  const found = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal);
+  if (found === undefined) throw new Error('this machine has no IPv4 address but loopback: give an interface one');
+  return found.address;
+}
+
+function processFacts(pid: number): Pick<Controller, 'memory' | 'alive'> {
+  const read = (file: string): string => readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  const mebibytes = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(read('status'))?.[1]) / 1024;
+  return {
+    memory: () => ({ now: mebibytes('VmRSS'), peak: mebibytes('VmHWM') }),
+    alive: () => {
+      try {
+        return !/^State:\s+[ZX]/m.test(read('status'));
+      } catch {
+        return false;
+      }
+    },
+  };
+}
+
+interface Account {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+async function token(client: KubeClient, account: Account, audience?: string): Promise<string> {
+  const spec = { expirationSeconds: 3600, ...(audience === undefined ? {} : { audiences: [audience] }) };
+  const answer = await client.request({
+    method: 'POST',
+    path: `/api/v1/namespaces/${account.namespace}/serviceaccounts/${account.name}/token`,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec }),
+  });
+  const { status } = JSON.parse(answer.body) as { readonly status?: { readonly token?: string } };
+  if (status?.token === undefined) throw new Error(`no token for ${account.name}: ${answer.body}`);
+  return status.token;
+}
+
+async function writeKubeconfig(api: ApiServer, directory: string, account: Account): Promise<string> {
+  const file = join(directory, `${account.name}.kubeconfig`);
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
+    clusters: [
+      {
+        name: 'test',
+        cluster: { server: api.server, 'certificate-authority-data': Buffer.from(api.ca).toString('base64') },
+      },
+    ],
+    users: [{ name: account.name, user: { token: await token(api.client, account) } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: account.name } }],
+  };
+  writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+  return file;
+}
