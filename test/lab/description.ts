@@ -1,6 +1,6 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { releaseNamespace, rootNamespace } from './install.js';
+import { apiHostOf, readerCredentialFile, releaseNamespace, rootNamespace } from './install.js';
 import { describedProcesses } from './lab.js';
 import type { Lab, LabCluster, ProcessIds } from './lab.js';
 import { waitFor } from './waiting.js';
@@ -17,6 +17,8 @@ export interface BareFacts {
   readonly metadataEndpoint: string;
   readonly metadataCA: string;
   readonly apiHost: string;
+  /** What the certificate at `apiHost` is checked against. */
+  readonly apiCA: string;
   readonly databaseURL: string;
   readonly enter: readonly string[];
 }
@@ -28,6 +30,8 @@ export interface ClusterFacts extends BareFacts {
   readonly xds: { readonly address: string; readonly ca: string; readonly serverName: string };
   /** `address:port` of the east-west gateway as peers reach it. */
   readonly gateway: readonly string[];
+  /** The way out to peers' API servers, with `--multicluster`: its ClusterIP, its authority, a credential for all peers. */
+  readonly apiProxy?: { readonly address: string; readonly ca: string; readonly credentialFile: string };
 }
 
 /** One cluster in the lab's description. */
@@ -64,7 +68,8 @@ export function bareFacts(cluster: LabCluster): BareFacts {
     rootNamespace,
     metadataEndpoint: cluster.metadataEndpoint,
     metadataCA: files.serving,
-    apiHost: plan.doorAddress,
+    apiHost: apiHostOf(plan),
+    apiCA: files.serving,
     databaseURL: cluster.databaseURL,
     enter: cluster.enter,
   };
@@ -98,7 +103,25 @@ export async function clusterFacts(cluster: LabCluster): Promise<ClusterFacts> {
     network: identity['networkName'] ?? bare.network,
     xds: { address: `${istiod.spec.clusterIP ?? ''}:15012`, ca: xdsCa, serverName: `istiod.${rootNamespace}.svc` },
     gateway,
+    ...(await apiProxyOf(cluster)),
   };
+}
+
+async function apiProxyOf(cluster: LabCluster): Promise<Pick<ClusterFacts, 'apiProxy'>> {
+  const credentialFile = readerCredentialFile(cluster);
+  if (!existsSync(credentialFile)) return {};
+  const inRelease = `/api/v1/namespaces/${releaseNamespace}`;
+  const address = await required(cluster, 'Service isthmus-way-out', async () => {
+    const service = await cluster.api.get<Service>(`${inRelease}/services/isthmus-way-out`);
+    return service?.spec.clusterIP;
+  });
+  const authority = await required(cluster, 'Secret isthmus-way-out-tls', async () => {
+    const secret = await cluster.api.get<ConfigMap>(`${inRelease}/secrets/isthmus-way-out-tls`);
+    return secret?.data?.['ca.crt'];
+  });
+  const ca = join(cluster.plan.directory, 'way-out.crt');
+  writeAtomically(ca, Buffer.from(authority, 'base64').toString('utf8'));
+  return { apiProxy: { address: `${address}:443`, ca, credentialFile } };
 }
 
 /** What the product has decided to be: content of ConfigMap `isthmus-cluster`; waits until it is there. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -6,9 +7,12 @@ import { addressAnnotation } from './load-balancer.js';
 import { runCommand } from './lab.js';
 import type { Lab, LabCluster } from './lab.js';
 import type { LabOptions } from './options.js';
+import type { ClusterPlan } from './plan.js';
 
 export const releaseNamespace = 'isthmus-system';
 export const rootNamespace = 'istio-system';
+/** Reader of peers' API servers that whoever holds the lab may be. */
+export const labReader = 'lab';
 const release = 'isthmus';
 const readyTimeoutMs = 120_000;
 
@@ -16,8 +20,9 @@ const readyTimeoutMs = 120_000;
 export async function installProduct(lab: Lab, cluster: LabCluster, options: LabOptions): Promise<void> {
   await applyIstioCrds(lab, cluster);
   await prepareNamespace(cluster);
+  if (options.multicluster === true) await prepareReader(lab, cluster);
   await options.prepare?.(cluster);
-  await helmUpgrade(lab, cluster, options.values ?? [], options.replicas ?? 1);
+  await helmUpgrade(lab, cluster, options.values ?? [], options.replicas ?? 1, options.multicluster);
 }
 
 /**
@@ -29,10 +34,11 @@ export async function helmUpgrade(
   cluster: LabCluster,
   values: readonly string[],
   replicas = 1,
+  multicluster = false,
 ): Promise<void> {
   const { directory } = cluster.plan;
   const valuesFile = join(directory, 'values.json');
-  writeFileSync(valuesFile, JSON.stringify(labValues(cluster, replicas), undefined, 2));
+  writeFileSync(valuesFile, JSON.stringify(labValues(cluster, replicas, multicluster), undefined, 2));
   const chart = join(lab.plan.repository, 'charts/isthmus');
   const files = [valuesFile, ...values].flatMap((file) => ['--values', file]);
   const result = await runCommand(
@@ -54,7 +60,7 @@ export async function helmUpgrade(
 }
 
 /** Values that make a lab cluster what it is; everything else is the chart's default. */
-export function labValues(cluster: Pick<LabCluster, 'plan'>, replicas: number): object {
+export function labValues(cluster: Pick<LabCluster, 'plan'>, replicas: number, multicluster = false): object {
   const { clusterDomain, trustDomain, network, doorAddress, gatewayAddress } = cluster.plan;
   return {
     clusterDomain,
@@ -66,10 +72,36 @@ export function labValues(cluster: Pick<LabCluster, 'plan'>, replicas: number): 
       tls: { secretName: 'lab-door' },
       service: { type: 'LoadBalancer', annotations: { [addressAnnotation]: doorAddress } },
     },
+    ...(multicluster
+      ? { multicluster: { enabled: true, apiHost: apiHostOf(cluster.plan), readers: ['mesh', labReader] } }
+      : {}),
     mesh: { replicas },
     gateway: { replicas, serviceAnnotations: { [addressAnnotation]: gatewayAddress } },
     store: { databaseURLSecret: 'lab-database' },
   };
+}
+
+/** One credential for all peers, chosen beforehand: the controller keeps what it finds. */
+async function prepareReader(lab: Lab, cluster: LabCluster): Promise<void> {
+  const credential = randomBytes(32).toString('base64url');
+  writeFileSync(readerCredentialFile(cluster), credential, { mode: 0o600 });
+  const name = `isthmus-reader-${labReader}`;
+  const peers = lab.clusters.filter((peer) => peer.name !== cluster.name);
+  await cluster.api.apply(`/api/v1/namespaces/${releaseNamespace}/secrets/${name}`, {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'isthmus', 'isthmus.dev/reader': labReader } },
+    stringData: Object.fromEntries(peers.map((peer) => [peer.name, credential])),
+  });
+}
+
+export function readerCredentialFile(cluster: Pick<LabCluster, 'plan'>): string {
+  return join(cluster.plan.directory, 'reader.credential');
+}
+
+/** Where peers reach the door's API proxy. */
+export function apiHostOf({ doorAddress }: Pick<ClusterPlan, 'doorAddress'>): string {
+  return `${doorAddress}:6443`;
 }
 
 async function applyIstioCrds(lab: Lab, cluster: LabCluster): Promise<void> {
@@ -89,7 +121,7 @@ async function prepareNamespace(cluster: LabCluster): Promise<void> {
     kind: 'Secret',
     metadata: { name: 'lab-door' },
     type: 'kubernetes.io/tls',
-    stringData: { 'tls.crt': read('door.crt'), 'tls.key': read('door.key') },
+    stringData: { 'tls.crt': read('door.crt'), 'tls.key': read('door.key'), 'ca.crt': read('ca.crt') },
   });
   await api.apply(`${secrets}/lab-database`, {
     apiVersion: 'v1',

@@ -122,7 +122,7 @@ export async function startClusters(options: LabOptions): Promise<Lab> {
   const clusters: ClusterPlan[] = [];
   for (let index = 1; index <= (options.clusters ?? 2); index += 1) {
     const { port, server } = await reserveLocalPort();
-    const plan = clusterPlan(index, directory, port, options.apiServerFlags);
+    const plan = clusterPlan(index, directory, port, options);
     clusters.push(plan);
     servers.set(plan.name, server);
   }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { network } from './plan.js';
+import { gatewayOf } from './pod/addresses.js';
 import type { ClusterPlan } from './plan.js';
 
 /** Where a command runs: in the lab's own network namespace or in that of one cluster. */
@@ -35,26 +36,32 @@ export function createClusterNetwork(cluster: ClusterPlan, all: readonly Cluster
     `address add ${cluster.wanAddress}/24 dev wan`,
     'link set wan up',
     `link add name ${network.podBridge} type bridge`,
-    `address add ${network.podGateway}/16 dev ${network.podBridge}`,
+    `address add ${gatewayOf(cluster.podCidr)}/${cluster.podCidr.split('/')[1] ?? ''} dev ${network.podBridge}`,
     `link set ${network.podBridge} up`,
     `route add local ${cluster.range}.0/24 dev lo`,
     `route add local ${network.guestCidr} dev lo`,
     // Without a route the kernel never asks kube-proxy's rules where the namespace's own calls to a ClusterIP go.
     `route add ${network.serviceCidr} dev wan src ${cluster.nodeAddress}`,
     ...peers.map((peer) => `route add ${peer.range}.0/24 via ${peer.wanAddress} dev wan`),
+    ...peers
+      .filter((peer) => cluster.flatWith.includes(peer.index))
+      .map((peer) => `route add ${peer.podCidr} via ${peer.wanAddress} dev wan`),
   ]);
-  run(inNetwork(cluster.netns, ['nft', '-f', '-']), firewall(cluster));
+  run(inNetwork(cluster.netns, ['nft', '-f', '-']), firewall(cluster, all));
 }
 
 /**
  * What may come in from the joining network: the API server, and what kube-proxy has translated from a load balancer's
  * address. Everything else (pods, node ports, the other listeners of the namespace) is refused.
  */
-export function firewall(cluster: ClusterPlan): string {
+export function firewall(cluster: ClusterPlan, all: readonly ClusterPlan[]): string {
   const { firstLoadBalancer, lastLoadBalancer } = network;
   // What kube-proxy has no rule for (yet): refused at once, where the joining network would let it wait in vain.
   const noService = `ip daddr ${network.serviceCidr} oifname "wan" reject`;
   const balanced = `ct status dnat ct original ip daddr ${cluster.range}.${firstLoadBalancer}-${cluster.range}.${lastLoadBalancer}`;
+  const flat = all.filter(({ index }) => cluster.flatWith.includes(index)).map(({ podCidr }) => podCidr);
+  const fromFlat = flat.map((cidr) => `iifname "wan" ip saddr ${cidr} ip daddr ${cluster.podCidr} accept`);
+  const toFlat = flat.map((cidr) => `oifname "wan" ip saddr ${cluster.podCidr} ip daddr ${cidr} accept`);
   return `table inet lab {
   chain input {
     type filter hook input priority 10;
@@ -68,6 +75,7 @@ export function firewall(cluster: ClusterPlan): string {
     ${noService}
     iifname "wan" ct state established,related accept
     iifname "wan" ${balanced} accept
+    ${fromFlat.join('\n    ')}
     iifname "wan" reject with icmpx admin-prohibited
   }
   chain output {
@@ -80,7 +88,8 @@ export function firewall(cluster: ClusterPlan): string {
   }
   chain postrouting {
     type nat hook postrouting priority 90;
-    oifname "wan" ip saddr ${network.podCidr} snat ip to ${cluster.nodeAddress}
+    ${toFlat.join('\n    ')}
+    oifname "wan" ip saddr ${cluster.podCidr} snat ip to ${cluster.nodeAddress}
   }
 }
 `;

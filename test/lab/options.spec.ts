@@ -4,7 +4,7 @@ import { parseCommandLine } from './options.js';
 describe('parseCommandLine', () => {
   it('starts two federated clusters by default', () => {
     expect(parseCommandLine([])).toEqual({
-      options: { clusters: 2, peers: true, replicas: 1, values: [], upTo: 'workloads' },
+      options: { clusters: 2, multicluster: false, peers: true, replicas: 1, values: [], upTo: 'workloads' },
       help: false,
     });
   });
@@ -13,10 +13,21 @@ describe('parseCommandLine', () => {
     const line =
       '--clusters 3 --no-peers --replicas 2 --values a.yaml --values b.yaml --json /tmp/lab.json --up-to product';
     expect(parseCommandLine(line.split(' '))).toEqual({
-      options: { clusters: 3, peers: false, replicas: 2, values: ['a.yaml', 'b.yaml'], upTo: 'product' },
+      options: {
+        clusters: 3,
+        multicluster: false,
+        peers: false,
+        replicas: 2,
+        values: ['a.yaml', 'b.yaml'],
+        upTo: 'product',
+      },
       json: '/tmp/lab.json',
       help: false,
     });
+  });
+
+  it('starts three with --multicluster', () => {
+    expect(parseCommandLine(['--multicluster']).options).toMatchObject({ clusters: 3, multicluster: true });
   });
 
   it.each([

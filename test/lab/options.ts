@@ -3,7 +3,9 @@ import type { LabCluster } from './lab.js';
 
 export interface LabOptions {
   readonly clusters?: number;
-  /** Create an IstioFederation in each cluster for each other one. Default true. */
+  /** The clusters share their names: one cluster domain, and an IstioMulticluster for each other one instead of an IstioFederation. */
+  readonly multicluster?: boolean;
+  /** Create a peer resource in each cluster for each other one. Default true. */
   readonly peers?: boolean;
   /** Replicas of each of our own Deployments. Default 1. */
   readonly replicas?: number;
@@ -27,10 +29,11 @@ export interface CommandLine {
   readonly help: boolean;
 }
 
-export const usage = `npm run lab -- [--clusters N] [--no-peers] [--replicas N] [--values FILE] [--json FILE]
+export const usage = `npm run lab -- [--multicluster] [--clusters N] [--no-peers] [--replicas N] [--values FILE] [--json FILE]
 
 Starts federated clusters on real parts, with our chart and the workloads of namespace demo, until SIGINT or SIGTERM.
-  --clusters N   how many (default 2, at most 20)
+  --multicluster  clusters that share all names: the first two on one network, the others each on its own
+  --clusters N   how many (default 2, with --multicluster 3; at most 20)
   --no-peers     don't federate them
   --replicas N   replicas of controller, metadata-api, mesh and gateway (default 1)
   --values FILE  more Helm values; may be repeated
@@ -45,7 +48,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      clusters: { type: 'string', default: '2' },
+      multicluster: { type: 'boolean', default: false },
+      clusters: { type: 'string' },
       'no-peers': { type: 'boolean', default: false },
       replicas: { type: 'string', default: '1' },
       values: { type: 'string', multiple: true, default: [] },
@@ -58,7 +62,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (upTo === undefined) throw new Error(`--up-to ${values['up-to']}: give one of ${steps.join(', ')}`);
   return {
     options: {
-      clusters: count('--clusters', values.clusters, mostClusters),
+      clusters: count('--clusters', values.clusters ?? (values.multicluster ? '3' : '2'), mostClusters),
+      multicluster: values.multicluster,
       peers: !values['no-peers'],
       replicas: count('--replicas', values.replicas, 10),
       values: values.values,

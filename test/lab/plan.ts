@@ -23,6 +23,11 @@ export interface ClusterPlan {
   /** Port on 127.0.0.1, inside the cluster's namespace and outside of the lab, at which its API server answers. */
   readonly localApiPort: number;
   readonly apiServerFlags: readonly string[];
+  readonly podCidr: string;
+  /** Indexes of the clusters whose pods this one's reach directly; theirs is another part of the pod range. */
+  readonly flatWith: readonly number[];
+  readonly region: string;
+  readonly zone: string;
   readonly directory: string;
 }
 
@@ -55,7 +60,6 @@ export type PartPaths = Readonly<Record<(typeof labParts)[number], string>>;
 
 export const network = {
   podCidr: '10.244.0.0/16',
-  podGateway: '10.244.0.1',
   podBridge: 'pods',
   serviceCidr: '10.96.0.0/16',
   apiService: '10.96.0.1',
@@ -76,21 +80,47 @@ export function clusterName(index: number): string {
   return clusterNames[index - 1] ?? `cluster-${index}`;
 }
 
+/** What differs between labs. */
+export interface ClusterWish {
+  readonly apiServerFlags?: readonly string[];
+  /** One cluster domain for all; the first two on one network. */
+  readonly multicluster?: boolean;
+}
+
+type Place = Pick<ClusterPlan, 'network' | 'podCidr' | 'flatWith' | 'region' | 'zone'>;
+
+function sovereign(name: string): Place {
+  return { network: `network-${name}`, podCidr: network.podCidr, flatWith: [], region: `region-${name}`, zone: 'a' };
+}
+
+/** The first two stand in one region on one flat network, each with its half of the pod range; every other one by itself. */
+function coDependent(index: number, name: string): Place {
+  if (index > 2) return sovereign(name);
+  const first = index === 1;
+  return {
+    network: 'network-1',
+    podCidr: first ? '10.244.0.0/17' : '10.244.128.0/17',
+    flatWith: [first ? 2 : 1],
+    region: 'region-1',
+    zone: first ? 'a' : 'b',
+  };
+}
+
 /** Plan of the n-th cluster; `localApiPort` is a free TCP port outside of the lab. */
 export function clusterPlan(
   index: number,
   directory: string,
   localApiPort: number,
-  apiServerFlags: readonly string[] = [],
+  { apiServerFlags = [], multicluster = false }: ClusterWish = {},
 ): ClusterPlan {
   const name = clusterName(index);
   const range = `10.10.${index}`;
   return {
     name,
     index,
-    clusterDomain: `${name}.example`,
+    clusterDomain: multicluster ? 'cluster.local' : `${name}.example`,
     trustDomain: `${name}.example`,
-    network: `network-${name}`,
+    ...(multicluster ? coDependent(index, name) : sovereign(name)),
     netns: `c${index}`,
     nodeName: `${name}-node`,
     wanAddress: `10.10.0.${index}`,

@@ -3,7 +3,7 @@ import { installProduct, releaseNamespace, rootNamespace } from './install.js';
 import { startClusters } from './lab.js';
 import type { Lab, LabCluster } from './lab.js';
 import type { LabOptions } from './options.js';
-import { federateAll } from './peers.js';
+import { federateAll, joinAll } from './peers.js';
 import { injectSidecar } from './sidecar.js';
 import { deployWorkloads } from './workloads.js';
 
@@ -19,8 +19,9 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     say(`clusters are up: ${lab.clusters.map(({ name }) => name).join(', ')}`);
     await Promise.all(lab.clusters.map((cluster) => installAndDeploy(lab, cluster, options)));
     if (options.peers !== false) {
-      await federateAll(lab, say);
-      say('federations are ready');
+      if (options.multicluster === true) await joinAll(lab, say);
+      else await federateAll(lab, say);
+      say('all peers are ready');
     }
     return lab;
   } catch (error) {

@@ -15,6 +15,8 @@ const needed = [
   'node-ip',
   'cluster-dns',
   'cluster-domain',
+  'region',
+  'zone',
   'images',
   'state',
 ] as const;
@@ -41,6 +43,8 @@ function settingsFrom(args: readonly string[]): NodeSettings {
     nodeIp: flag('node-ip'),
     clusterDns: flag('cluster-dns'),
     clusterDomain: flag('cluster-domain'),
+    region: flag('region'),
+    zone: flag('zone'),
     images: resolve(flag('images')),
     state: resolve(flag('state')),
     memory: typeof memory === 'string' ? resolve(memory) : join('/run/node-agent', flag('node')),

@@ -53,10 +53,12 @@ export class NodeRegistration {
   }
 
   private async register(): Promise<void> {
-    const { node, nodeIp } = this.settings;
+    const { node, nodeIp, region, zone } = this.settings;
     const labels = {
       'kubernetes.io/hostname': node,
       'kubernetes.io/os': 'linux',
+      'topology.kubernetes.io/region': region,
+      'topology.kubernetes.io/zone': zone,
       'kubernetes.io/arch': arch() === 'x64' ? 'amd64' : arch(),
     };
     const head = { apiVersion: 'v1', kind: 'Node' };

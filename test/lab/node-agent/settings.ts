@@ -13,6 +13,8 @@ export interface NodeSettings {
   readonly nodeIp: string;
   readonly clusterDns: string;
   readonly clusterDomain: string;
+  readonly region: string;
+  readonly zone: string;
   /** File that maps image names to local commands. */
   readonly images: string;
   readonly state: string;
