@@ -8,4 +8,5 @@ export * from './informer.js';
 export * from './leader-elector.js';
 export * from './logger.js';
 export * from './object.js';
+export * from './passthrough.js';
 export * from './resource.js';
