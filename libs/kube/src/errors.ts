@@ -7,15 +7,18 @@ export interface FailedRequest {
 /** The API server's answer outside 2xx; `status` is the HTTP code, `reason` the Status object's word. */
 export class KubeApiError extends Error {
   override readonly name: string = 'KubeApiError';
+  /** Method and path alone, whatever the caller gave: errors are logged with all their fields, and bodies hold private keys. */
+  readonly request: FailedRequest;
 
   constructor(
     readonly status: number,
     readonly reason: string,
     message: string,
-    readonly request: FailedRequest,
+    { method, path }: FailedRequest,
     readonly retryAfterSeconds?: number,
   ) {
-    super(`${request.method} ${request.path}: ${status} ${reason}: ${message}`);
+    super(`${method} ${path}: ${status} ${reason}: ${message}`);
+    this.request = { method, path };
   }
 }
 
