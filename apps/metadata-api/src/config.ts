@@ -1,4 +1,15 @@
-import { listOf, logLevel, optional, port, readVariables, secret, text, wholeNumber, withDefault } from '#platform';
+import {
+  flag,
+  listOf,
+  logLevel,
+  optional,
+  port,
+  readVariables,
+  secret,
+  text,
+  wholeNumber,
+  withDefault,
+} from '#platform';
 import type { Secret } from '#platform';
 
 /** Everything the door is told at start; frozen. */
@@ -25,8 +36,25 @@ export interface DoorConfig {
   readonly streamLifeMs: number;
   /** How long to go on answering after SIGTERM, so that endpoints are forgotten first. */
   readonly drainDelayMs: number;
+  readonly apiProxy: ApiProxyConfig;
   readonly kubeconfig: string | undefined;
   readonly logLevel: string;
+}
+
+/** The read-only door to this cluster's API server. */
+export interface ApiProxyConfig {
+  readonly enabled: boolean;
+  readonly port: number;
+  /** Requests a second and burst, per peer after its token was verified. */
+  readonly peerLimit: RateLimit;
+  readonly watchesPerPeer: number;
+  /** Requests of a peer under way at once, watches apart. */
+  readonly requestsPerPeer: number;
+  readonly bytesPerSecond: number;
+  /** Longest life of a watch; it ends at a random moment in the last fifth of it. */
+  readonly watchLifeMs: number;
+  /** A reader that takes nothing for so long is cut off. */
+  readonly stuckMs: number;
 }
 
 export interface RateLimit {
@@ -51,6 +79,15 @@ const spec = {
   ISTHMUS_STREAMS_PER_PEER: withDefault(wholeNumber(1, 1_000), 8),
   ISTHMUS_STREAM_LIFE_MS: withDefault(wholeNumber(1_000, 600_000), 600_000),
   ISTHMUS_DRAIN_DELAY_MS: withDefault(wholeNumber(0, 60_000), 2_000),
+  ISTHMUS_MULTICLUSTER_ENABLED: withDefault(flag, false),
+  ISTHMUS_API_PORT: withDefault(port, 8444),
+  ISTHMUS_API_PEER_RATE: withDefault(wholeNumber(1, 100_000), 100),
+  ISTHMUS_API_PEER_BURST: withDefault(wholeNumber(1, 100_000), 1_000),
+  ISTHMUS_API_WATCHES_PER_PEER: withDefault(wholeNumber(1, 100_000), 1_000),
+  ISTHMUS_API_REQUESTS_PER_PEER: withDefault(wholeNumber(1, 10_000), 100),
+  ISTHMUS_API_BYTES_PER_SECOND: withDefault(wholeNumber(1_024, 100_000_000_000), 256 * 1024 * 1024),
+  ISTHMUS_API_WATCH_LIFE_MS: withDefault(wholeNumber(1_000, 600_000), 600_000),
+  ISTHMUS_API_STUCK_MS: withDefault(wholeNumber(100, 600_000), 30_000),
   KUBECONFIG: optional(text),
   LOG_LEVEL: withDefault(logLevel, 'info'),
 };
@@ -73,6 +110,16 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     streamsPerPeer: values.ISTHMUS_STREAMS_PER_PEER,
     streamLifeMs: values.ISTHMUS_STREAM_LIFE_MS,
     drainDelayMs: values.ISTHMUS_DRAIN_DELAY_MS,
+    apiProxy: {
+      enabled: values.ISTHMUS_MULTICLUSTER_ENABLED,
+      port: values.ISTHMUS_API_PORT,
+      peerLimit: { perSecond: values.ISTHMUS_API_PEER_RATE, burst: values.ISTHMUS_API_PEER_BURST },
+      watchesPerPeer: values.ISTHMUS_API_WATCHES_PER_PEER,
+      requestsPerPeer: values.ISTHMUS_API_REQUESTS_PER_PEER,
+      bytesPerSecond: values.ISTHMUS_API_BYTES_PER_SECOND,
+      watchLifeMs: values.ISTHMUS_API_WATCH_LIFE_MS,
+      stuckMs: values.ISTHMUS_API_STUCK_MS,
+    },
     kubeconfig: values.KUBECONFIG,
     logLevel: values.LOG_LEVEL,
   });

@@ -5,10 +5,12 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import helmet from 'helmet';
-import type { KubeClient } from '#kube';
+import type { KubeClient, Passthrough } from '#kube';
 import { createRegistry, Health, NestLogger, startHealthServer } from '#platform';
-import type { HealthServer, Logger } from '#platform';
+import type { HealthServer, Logger, Registry } from '#platform';
 import type { Store } from '#store';
+import { ApiProxy } from './api-proxy/api-proxy.js';
+import type { Listener } from './api-proxy/listener.js';
 import { wire } from './app.module.js';
 import type { Wiring } from './app.module.js';
 import type { DoorConfig } from './config.js';
@@ -24,6 +26,8 @@ const mostConnections = 5_000;
 export interface DoorOptions {
   readonly config: DoorConfig;
   readonly client: KubeClient;
+  /** Where the API proxy forwards to; needed where multicluster is enabled. */
+  readonly passthrough?: Passthrough | undefined;
   readonly store: Store;
   readonly logger: Logger;
 }
@@ -32,6 +36,8 @@ export interface DoorOptions {
 export interface RunningDoor {
   readonly httpsPort: number;
   readonly httpPort: number;
+  /** Port of the API proxy; undefined where multicluster is not enabled. */
+  readonly apiPort: number | undefined;
   /** Answers what is open, ends streams, lets go of everything. */
   drain(): Promise<void>;
 }
@@ -56,6 +62,7 @@ export async function createDoor(options: DoorOptions): Promise<Door> {
   });
   const wiring = wire({ config, knowledge, store, logger, registry, health });
   const app = await httpsApp(wiring, config, logger);
+  const apiProxy = apiProxyOf(options, { wiring, knowledge, registry });
   health.need('documents', () => {
     const missing = knowledge.missing();
     return { ok: missing.length === 0, detail: missing.join('; ') };
@@ -77,11 +84,12 @@ export async function createDoor(options: DoorOptions): Promise<Door> {
       knowledge.start(stop.signal);
       await app.listen(config.httpsPort, config.host);
       const httpsPort = portOf(server);
-      logger.info({ httpsPort, httpPort: side.port }, 'the door is open');
-      const running = { app, server, side, wiring, health, config };
+      const api = await apiProxy?.start();
+      const ports = { httpsPort, httpPort: side.port, apiPort: api?.port };
+      logger.info(ports, 'the door is open');
+      const running = { app, server, side, wiring, health, config, api };
       return {
-        httpsPort,
-        httpPort: side.port,
+        ...ports,
         drain: async () => {
           await drain(running);
           releaseCertificate();
@@ -90,6 +98,32 @@ export async function createDoor(options: DoorOptions): Promise<Door> {
       };
     },
   };
+}
+
+interface Wired {
+  readonly wiring: Wiring;
+  readonly knowledge: Knowledge;
+  readonly registry: Registry;
+}
+
+function apiProxyOf(options: DoorOptions, { wiring, knowledge, registry }: Wired): ApiProxy | undefined {
+  const { config, passthrough, logger } = options;
+  if (!config.apiProxy.enabled) return undefined;
+  if (passthrough === undefined) throw new Error('the API proxy needs a way to the API server');
+  const { auditor, metrics: doorMetrics, draining, now } = wiring.entry;
+  const random = Math.random;
+  return new ApiProxy({
+    config,
+    knowledge,
+    passthrough,
+    auditor,
+    doorMetrics,
+    registry,
+    logger,
+    draining,
+    now,
+    random,
+  });
 }
 
 async function httpsApp(wiring: Wiring, config: DoorConfig, logger: Logger): Promise<NestExpressApplication> {
@@ -141,17 +175,19 @@ interface Draining {
   readonly wiring: Wiring;
   readonly health: Health;
   readonly config: DoorConfig;
+  readonly api: Listener | undefined;
 }
 
-async function drain({ app, server, side, wiring, health, config }: Draining): Promise<void> {
+async function drain({ app, server, side, wiring, health, config, api }: Draining): Promise<void> {
   health.drain();
   await sleep(config.drainDelayMs);
   wiring.streams.endAll('draining');
+  const apiClosed = api?.drain(drainMs);
   const cut = setTimeout(() => server.closeAllConnections(), drainMs);
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   // Kept-alive connections fall idle one by one, as their last answers go out.
   const idle = setInterval(() => server.closeIdleConnections(), 25);
-  await closed;
+  await Promise.all([closed, apiClosed]);
   clearInterval(idle);
   clearTimeout(cut);
   await app.close().catch(() => undefined);

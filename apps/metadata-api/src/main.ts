@@ -1,4 +1,4 @@
-import { HttpKubeClient, kubeClientFromEnvironment, tokenAccess } from '#kube';
+import { clusterAccessFromEnvironment, HttpKubeClient, Passthrough, tokenAccess } from '#kube';
 import { ConfigFaultsError, createLogger, Shutdown } from '#platform';
 import { openStore } from '#store';
 import { loadConfig } from './config.js';
@@ -9,7 +9,9 @@ async function main(): Promise<void> {
   const config = loadConfig(process.env);
   if (process.argv.includes('--check')) return check(config);
   const logger = createLogger({ app: 'metadata-api', level: config.logLevel });
-  const client = await kubeClientFromEnvironment({ kubeconfig: config.kubeconfig, userAgent: 'isthmus-metadata-api' });
+  const access = await clusterAccessFromEnvironment({ kubeconfig: config.kubeconfig });
+  const client = new HttpKubeClient(access, 'isthmus-metadata-api');
+  const passthrough = new Passthrough(access);
   const store = openStore({
     databaseUrl: config.databaseUrl?.reveal(),
     dataDirectory: config.storeDirectory,
@@ -17,26 +19,30 @@ async function main(): Promise<void> {
   });
   const shutdown = new Shutdown({ logger });
   shutdown.install();
-  const door = await createDoor({ config, client, store, logger });
+  const door = await createDoor({ config, client, passthrough, store, logger });
   const running = await door.start();
   shutdown.add('drain', () => running.drain());
   shutdown.add('store', () => store.close());
   shutdown.add('client', () => client.close());
+  shutdown.add('passthrough', () => passthrough.close());
 }
 
 /** Loads the configuration and wires everything, contacts nobody. */
 async function check(config: DoorConfig): Promise<void> {
   const logger = createLogger({ app: 'metadata-api', level: 'warn' });
-  const client = new HttpKubeClient(tokenAccess('https://127.0.0.1:1', ''));
+  const access = tokenAccess('https://127.0.0.1:1', '');
+  const client = new HttpKubeClient(access);
+  const passthrough = new Passthrough(access);
   const store = openStore({
     databaseUrl: 'postgres://127.0.0.1:1/check',
     dataDirectory: config.storeDirectory,
     logger,
   });
-  const door = await createDoor({ config, client, store, logger });
+  const door = await createDoor({ config, client, passthrough, store, logger });
   await door.close();
   await store.close();
   await client.close();
+  await passthrough.close();
 }
 
 main().catch((error: unknown) => {

@@ -19,6 +19,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.metadataApi.tls.secretName | default "isthmus-metadata-tls" }}
 {{- end }}
 
+{{/* Host name in multicluster.apiHost, without the port; empty where multicluster is not enabled. */}}
+{{- define "isthmus.apiHostName" -}}
+{{- if .Values.multicluster.enabled -}}{{ regexReplaceAll ":[0-9]+$" .Values.multicluster.apiHost "" }}{{- end -}}
+{{- end }}
+
 {{- define "isthmus.placement" -}}
 {{- with .nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}

@@ -9,6 +9,7 @@ import { Refusal } from './refusal.js';
 
 /** docs/protocol.md, "Limits". */
 const largestTokenBytes = 8 * 1024;
+const ownAlgorithms: readonly string[] = ['EdDSA'];
 
 /** What a request has proved. */
 export interface VerifiedPeer {
@@ -30,8 +31,8 @@ export interface ScopedRequest extends Request {
   requiredScope?: Scope;
 }
 
-/** Judges a token; passport-jwt calls it instead of jsonwebtoken, which knows no EdDSA. */
-function judge(raw: string, expectation: Expectation, algorithms: readonly string[]): VerifiedPeer {
+/** Judges a token, throws `Refusal`; passport-jwt calls it instead of jsonwebtoken, which knows no EdDSA. */
+export function judgeToken(raw: string, expectation: Expectation, algorithms = ownAlgorithms): VerifiedPeer {
   const { registry, audience, scope, now } = expectation;
   if (audience === undefined) throw new Refusal(503, 'not-ready', 'this cluster has no identity yet; try again');
   if (raw.length > largestTokenBytes)
@@ -60,9 +61,9 @@ interface VerifierOptions {
 type Done = (error: unknown, verified?: VerifiedPeer) => void;
 type VerifierHook = (raw: string, expectation: Expectation, options: VerifierOptions, done: Done) => void;
 
-const verifierHook: VerifierHook = (raw, expectation, { algorithms = ['EdDSA'] }, done) => {
+const verifierHook: VerifierHook = (raw, expectation, { algorithms = ownAlgorithms }, done) => {
   try {
-    done(null, judge(raw, expectation, algorithms));
+    done(null, judgeToken(raw, expectation, algorithms));
   } catch (error) {
     done(error);
   }
@@ -78,7 +79,7 @@ export class PeerStrategy extends PassportStrategy(Strategy, peerStrategyName) {
   constructor(expect: (scope: Scope) => Expectation) {
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
-      algorithms: ['EdDSA'],
+      algorithms: [...ownAlgorithms],
       passReqToCallback: true,
       secretOrKeyProvider: (
         request: ScopedRequest,

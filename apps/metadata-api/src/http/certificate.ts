@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import type { Server } from 'node:https';
+import type { Server } from 'node:tls';
 import type { Logger } from '#platform';
 
 const lookEveryMs = 1_000;
@@ -25,7 +25,11 @@ export function readCertificate(directory: string): ServingCertificate {
  * Gives the server its certificate, and the new one whenever the files change: handshakes from then on use it, open connections stay.
  * Files that do not fit together (a Secret half updated) are left alone until they do. Returns the function that ends the watch.
  */
-export function keepCertificate(server: Server, directory: string, logger: Logger): () => void {
+export function keepCertificate(
+  server: Pick<Server, 'setSecureContext'>,
+  directory: string,
+  logger: Logger,
+): () => void {
   let served = readCertificate(directory);
   server.setSecureContext({ ...served, minVersion: 'TLSv1.2' });
   let complained = false;

@@ -1,0 +1,243 @@
+import { peerAccountName, peerKey } from '#model';
+import type { TrustedPeer } from '#model';
+import type { Passthrough } from '#kube';
+import type { Logger, Registry } from '#platform';
+import type { Auditor } from '../audit.js';
+import { Refusal } from '../auth/refusal.js';
+import { sourceKey, TokenBuckets } from '../auth/token-bucket.js';
+import { UsedTokens } from '../auth/used-tokens.js';
+import type { ApiProxyConfig, DoorConfig } from '../config.js';
+import type { Knowledge } from '../documents/knowledge.js';
+import type { DoorMetrics } from '../metrics.js';
+import { authenticate } from './authenticate.js';
+import { ByteAllowance } from './byte-allowance.js';
+import { decideRequest } from './decide-request.js';
+import type { Allowed } from './decide-request.js';
+import { emptySecretList, emptySecretWatch } from './empty-secrets.js';
+import { forwardedHeaders, forwardedTarget, watchSeconds } from './forwarded.js';
+import { Forwarding } from './forward.js';
+import { listen } from './listener.js';
+import type { Listener } from './listener.js';
+import { apiProxyMetrics } from './metrics.js';
+import type { ApiProxyMetrics } from './metrics.js';
+import { OpenReplies } from './open-replies.js';
+import { Reply } from './reply.js';
+import type { AnyRequest, AnyResponse, ReplyEnd } from './reply.js';
+import { headOf, readBody } from './read-request.js';
+import { pathOf, valuesOf } from './request-head.js';
+import type { RequestHead } from './request-head.js';
+
+/** How much later than the API server we end a watch that it forgot. */
+const forgottenMs = 5_000;
+
+export interface ApiProxyParts {
+  readonly config: DoorConfig;
+  readonly knowledge: Knowledge;
+  readonly passthrough: Passthrough;
+  readonly auditor: Auditor;
+  readonly doorMetrics: DoorMetrics;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  readonly draining: () => boolean;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+}
+
+/** What is known of a request while it is answered, for its audit row. */
+interface Asked {
+  readonly head: RequestHead;
+  readonly sourceAddress: string | undefined;
+  readonly started: number;
+  peer?: TrustedPeer;
+  allowed?: Allowed;
+}
+
+/** The read-only door to this cluster's API server (product section 7): judge, authenticate, bound, pass on, note. */
+export class ApiProxy {
+  readonly #parts: ApiProxyParts;
+  readonly #config: ApiProxyConfig;
+  readonly #open: OpenReplies;
+  readonly #metrics: ApiProxyMetrics;
+  readonly #sourceBuckets: TokenBuckets;
+  readonly #peerBuckets: TokenBuckets;
+  readonly #usedTokens: UsedTokens;
+  readonly #bytes: ByteAllowance;
+
+  constructor(parts: ApiProxyParts) {
+    this.#parts = parts;
+    this.#config = parts.config.apiProxy;
+    this.#open = new OpenReplies(this.#config);
+    this.#metrics = apiProxyMetrics(parts.registry, this.#open);
+    this.#sourceBuckets = new TokenBuckets(parts.config.sourceLimit);
+    this.#peerBuckets = new TokenBuckets(this.#config.peerLimit);
+    // A reader sends a token with every request: the store is not asked for each. A replica remembers its own.
+    this.#usedTokens = new UsedTokens({ accept: () => Promise.resolve(true) }, parts.now);
+    this.#bytes = new ByteAllowance(this.#config.bytesPerSecond);
+  }
+
+  async start(): Promise<Listener> {
+    const { config, knowledge, logger, doorMetrics } = this.#parts;
+    const listener = await listen({
+      host: config.host,
+      port: this.#config.port,
+      tlsDirectory: config.tlsDirectory,
+      logger,
+      onRequest: (request, response) => void this.#answer(request, response),
+      onGarbage: (code) => doorMetrics.refusals.inc({ reason: code.startsWith('HPE_') ? 'no-http' : 'connection' }),
+    });
+    const unlisten = knowledge.onChange(() => this.#review());
+    return {
+      port: listener.port,
+      drain: async (graceMs) => {
+        this.#open.endWatches('draining');
+        await listener.drain(graceMs);
+        unlisten();
+      },
+    };
+  }
+
+  /** Trust may have changed: what it no longer covers ends now. */
+  #review(): void {
+    const { knowledge } = this.#parts;
+    this.#open.closeUntrusted((peer) => knowledge.stillTrusts(peer, 'api'));
+    this.#bytes.keepOnly(new Set(knowledge.registry.peers.map(peerKey)));
+  }
+
+  async #answer(request: AnyRequest, response: AnyResponse): Promise<void> {
+    const head = headOf(request);
+    const asked: Asked = { head, sourceAddress: request.socket.remoteAddress, started: performance.now() };
+    const decision = decideRequest(head);
+    const watch = decision.ok && decision.verb === 'watch';
+    const reply = new Reply(response, watch, this.#config.stuckMs);
+    request.on('error', () => reply.end('closed'));
+    let detail: string | undefined;
+    void reply.ended.then((end) => this.#note(asked, reply, detail ?? end));
+    try {
+      this.#limitSource(asked);
+      if (!decision.ok && decision.status !== 403)
+        throw new Refusal(decision.status, decision.reason, decision.message);
+      asked.peer = await authenticate(this.#authentication(), head.headers);
+      if (!decision.ok) throw new Refusal(decision.status, decision.reason, decision.message);
+      asked.allowed = decision;
+      this.#bound(asked.peer, reply);
+      await this.#pass(asked.peer, decision, request, reply);
+    } catch (error) {
+      const refusal = error instanceof Refusal ? error : this.#unexpected(error);
+      detail = refusal.reason;
+      asked.peer ??= refusal.more.peer as TrustedPeer;
+      this.#parts.doorMetrics.refusals.inc({ reason: refusal.reason });
+      const { retryAfterSeconds } = refusal.more;
+      reply.fail({ status: refusal.getStatus(), message: refusal.message, retryAfterSeconds });
+    }
+  }
+
+  #authentication() {
+    const { knowledge, now } = this.#parts;
+    return { knowledge, now, usedTokens: this.#usedTokens, peerBuckets: this.#peerBuckets };
+  }
+
+  #unexpected(error: unknown): Refusal {
+    this.#parts.logger.error({ err: error }, 'api proxy: a request failed');
+    return new Refusal(500, 'internal', 'internal error');
+  }
+
+  #limitSource({ sourceAddress }: Asked): void {
+    const wait = this.#sourceBuckets.take(sourceKey(sourceAddress), this.#parts.now());
+    if (wait > 0) {
+      throw new Refusal(429, 'source-limit', 'too many requests from this address; slow down', {
+        retryAfterSeconds: wait,
+      });
+    }
+  }
+
+  /** Counts the answer among the peer's open ones, or refuses it. */
+  #bound(peer: TrustedPeer, reply: Reply): void {
+    if (this.#parts.draining() && reply.watch) {
+      throw new Refusal(503, 'draining', 'this replica is going away; connect again', { peer, retryAfterSeconds: 1 });
+    }
+    if (!this.#open.hasRoomFor(peer, reply.watch)) {
+      const reason = reply.watch ? 'watch-limit' : 'request-limit';
+      throw new Refusal(429, reason, 'this peer holds too many requests open', { peer, retryAfterSeconds: 1 });
+    }
+    this.#open.add(peer, reply);
+  }
+
+  async #pass(peer: TrustedPeer, allowed: Allowed, request: AnyRequest, reply: Reply): Promise<void> {
+    const { random } = this.#parts;
+    const seconds = watchSeconds(allowed.query.get('timeoutSeconds'), this.#config.watchLifeMs, random());
+    if (allowed.answer === 'empty-secrets') {
+      this.#answerEmpty(allowed, request, reply, seconds);
+      return;
+    }
+    if (allowed.answer === 'review' && peer.allowReviews !== true) {
+      throw new Refusal(403, 'reviews', 'reviews are not open to this peer', { peer });
+    }
+    const body = allowed.answer === 'review' ? await readBody(request) : undefined;
+    if (reply.over) return;
+    if (reply.watch) endAfter(reply, seconds * 1000 + forgottenMs);
+    this.#forward(peer, { allowed, head: headOf(request), seconds, body }, reply);
+  }
+
+  #forward(
+    peer: TrustedPeer,
+    asked: { allowed: Allowed; head: RequestHead; seconds: number; body: Uint8Array | undefined },
+    reply: Reply,
+  ): void {
+    const { passthrough, logger, config, now } = this.#parts;
+    const { allowed, head, seconds, body } = asked;
+    const account = `system:serviceaccount:${config.peersNamespace}:${peerAccountName(peer.name)}`;
+    const key = peerKey(peer);
+    const forwarding = new Forwarding({
+      passthrough,
+      reply,
+      logger,
+      onBytes: (bytes) => this.#bytes.take(key, bytes, now()),
+      request: {
+        method: allowed.verb === 'create' ? 'POST' : 'GET',
+        target: forwardedTarget(allowed, seconds),
+        headers: forwardedHeaders(head.headers, allowed.verb, account),
+        body,
+      },
+    });
+    forwarding.start();
+  }
+
+  /** Secrets: nothing to see, in good form, and never asked of the API server. */
+  #answerEmpty(allowed: Allowed, request: AnyRequest, reply: Reply, seconds: number): void {
+    const accept = valuesOf(headOf(request).headers, 'accept').join(', ');
+    reply.begin(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
+    if (!reply.watch) {
+      reply.write(Buffer.from(emptySecretList(accept)));
+      reply.end('done');
+      return;
+    }
+    const first = emptySecretWatch(accept, allowed.query);
+    if (first !== '') reply.write(Buffer.from(first));
+    endAfter(reply, seconds * 1000);
+  }
+
+  #note({ head, peer, allowed, sourceAddress, started }: Asked, reply: Reply, end: ReplyEnd | string): void {
+    const { auditor } = this.#parts;
+    const verb = allowed?.verb ?? 'none';
+    const status = String(reply.status);
+    this.#metrics.requests.inc({ verb, status });
+    this.#metrics.bytes.inc({ verb }, reply.bytes);
+    if (!reply.watch) this.#metrics.duration.observe({ verb }, (performance.now() - started) / 1000);
+    if (allowed !== undefined) this.#metrics.ends.inc({ end: reply.status >= 400 ? 'refused' : end });
+    const detail = allowed === undefined ? end : `${verb} ${allowed.resource} ${end} bytes=${reply.bytes}`;
+    auditor.note({
+      peer,
+      action: `${head.method} ${pathOf(head.target)}`,
+      status: reply.status,
+      detail,
+      sourceAddress,
+    });
+  }
+}
+
+function endAfter(reply: Reply, ms: number): void {
+  const timer = setTimeout(() => reply.end('over'), ms);
+  void reply.ended.then(() => clearTimeout(timer));
+}

@@ -1,0 +1,88 @@
+import { framingFault } from './decide-framing.js';
+import { readPath } from './decide-path.js';
+import type { NamedByPath } from './decide-path.js';
+import { isSet, misplaced, readQuery } from './decide-query.js';
+import type { Query } from './decide-query.js';
+import { isReadable, isReadableGroup, reviewResources } from './readable-resources.js';
+import { forbidden } from './refused.js';
+import type { Refused } from './refused.js';
+import type { RequestHead } from './request-head.js';
+
+/** A request that may go on. `empty-secrets` = answered here with nothing; `review` = only for peers with `allowReviews`. */
+export interface Allowed {
+  readonly ok: true;
+  readonly answer: 'forward' | 'review' | 'empty-secrets';
+  readonly verb: 'get' | 'list' | 'watch' | 'create';
+  /** `<resource>.<group>`, as kubectl names kinds; `discovery` for documents. */
+  readonly resource: string;
+  /** Canonical path: what was judged is what is asked of the API server. */
+  readonly path: string;
+  readonly query: Query;
+}
+
+export type Decision = Allowed | Refused;
+
+/**
+ * Decides what becomes of a request, before anything is forwarded and without knowing who asks. Everything that is not on the list of
+ * readable things is refused: 400 where programs could differ over what is meant, 403 where it is clear and not allowed.
+ */
+export function decideRequest(head: RequestHead): Decision {
+  const fault = framingFault(head);
+  if (fault !== undefined) return fault;
+  const { method, target } = head;
+  if (method !== 'GET' && method !== 'POST') return readOnly(method);
+  const cut = target.indexOf('?');
+  const path = cut === -1 ? target : target.slice(0, cut);
+  const read = readQuery(cut === -1 ? undefined : target.slice(cut + 1));
+  const named = readPath(path);
+  if ('ok' in named) return named;
+  if (!read.ok) return read;
+  const asked = { path, query: read.query };
+  if (method === 'POST') return decideReview(named, asked);
+  return named.kind === 'document' ? decideDocument(named, asked) : decideResource(named, asked);
+}
+
+type Asked = Pick<Allowed, 'path' | 'query'>;
+
+function readOnly(method: string): Refused {
+  return forbidden('read-only', `${method} is not allowed: this API is read-only`);
+}
+
+function decideReview(named: NamedByPath, asked: Asked): Decision {
+  if (named.kind !== 'resource') return readOnly('POST');
+  const { group, version, namespace, resource, name } = named;
+  const review = Object.hasOwn(reviewResources, group) && reviewResources[group] === resource && version === 'v1';
+  if (!review || namespace !== undefined || name !== undefined) return readOnly('POST');
+  const wrong = misplaced(asked.query, 'document');
+  return wrong ?? { ok: true, answer: 'review', verb: 'create', resource: kindName(group, resource), ...asked };
+}
+
+function decideDocument({ group }: Extract<NamedByPath, { kind: 'document' }>, asked: Asked): Decision {
+  if (group !== undefined && !isReadableGroup(group))
+    return forbidden('group', `the group ${group} is not open to peers`);
+  const wrong = misplaced(asked.query, 'document');
+  return wrong ?? { ok: true, answer: 'forward', verb: 'get', resource: 'discovery', ...asked };
+}
+
+function decideResource(named: Extract<NamedByPath, { kind: 'resource' }>, asked: Asked): Decision {
+  const { group, resource, name } = named;
+  const secrets = group === '' && resource === 'secrets';
+  if (secrets && name !== undefined) return forbidden('secrets', 'Secrets are not open to peers');
+  if (!secrets && !isReadable(group, resource)) {
+    return forbidden('resource', `${kindName(group, resource)} is not open to peers`);
+  }
+  const wrong = misplaced(asked.query, name === undefined ? 'collection' : 'object');
+  if (wrong !== undefined) return wrong;
+  const verb = name !== undefined ? 'get' : isSet(asked.query, 'watch') ? 'watch' : 'list';
+  return {
+    ok: true,
+    answer: secrets ? 'empty-secrets' : 'forward',
+    verb,
+    resource: kindName(group, resource),
+    ...asked,
+  };
+}
+
+function kindName(group: string, resource: string): string {
+  return group === '' ? resource : `${resource}.${group}`;
+}

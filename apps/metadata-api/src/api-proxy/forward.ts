@@ -1,0 +1,155 @@
+import type { Dispatcher } from 'undici';
+import type { Passthrough, PassthroughRequest } from '#kube';
+import type { Logger } from '#platform';
+import { answeredHeaders } from './forwarded.js';
+import type { Reply } from './reply.js';
+import type { Failure } from './status-object.js';
+
+/** An API server that has begun a list and says nothing for so long has died. */
+const silentMs = 60_000;
+
+export interface ForwardOptions {
+  readonly passthrough: Passthrough;
+  readonly request: PassthroughRequest;
+  readonly reply: Reply;
+  /** Told of bytes that pass; answers how many milliseconds to pause. */
+  readonly onBytes: (bytes: number) => number;
+  readonly logger: Logger;
+}
+
+type Controller = Dispatcher.DispatchController;
+
+/** One exchange with the API server, passed on as it comes and no faster than the reader takes it. Ends with its reply. */
+export class Forwarding {
+  readonly #options: ForwardOptions;
+  #attempt = 0;
+  #controller: Controller | undefined;
+  #pausedFor = 0;
+  #rest: NodeJS.Timeout | undefined;
+  #silence: NodeJS.Timeout | undefined;
+
+  constructor(options: ForwardOptions) {
+    this.#options = options;
+    const { reply } = options;
+    reply.onDrain = () => this.#resume();
+    void reply.ended.then(() => {
+      clearTimeout(this.#rest);
+      clearTimeout(this.#silence);
+      this.#controller?.abort(new Error('the reply ended'));
+    });
+  }
+
+  start(): void {
+    const attempt = ++this.#attempt;
+    const { passthrough, request } = this.#options;
+    passthrough.send(request, this.#handler(attempt)).catch((error: unknown) => this.#fail(error as Error));
+  }
+
+  /** An exchange that was given up for another attempt goes on talking for a moment: it is not listened to. */
+  #handler(attempt: number): Dispatcher.DispatchHandler {
+    const current = (): boolean => attempt === this.#attempt && !this.#options.reply.over;
+    return {
+      onRequestStart: (controller) => {
+        if (current()) this.#controller = controller;
+        else controller.abort(new Error('the reply ended'));
+      },
+      onResponseStart: (controller, status, headers) => {
+        if (current() && status >= 200) this.#begin(controller, status, headers);
+      },
+      onResponseData: (controller, chunk) => {
+        if (current()) this.#pass(controller, chunk);
+      },
+      onResponseEnd: () => {
+        if (current()) this.#options.reply.end('done');
+      },
+      onResponseError: (_controller, error) => {
+        if (current()) this.#fail(error);
+      },
+    };
+  }
+
+  #begin(controller: Controller, status: number, headers: Parameters<typeof answeredHeaders>[0]): void {
+    const { reply, passthrough } = this.#options;
+    if (status === 401) {
+      // Our own credential, not the caller's: it may have been replaced a moment ago.
+      if (this.#attempt === 1) {
+        passthrough.refresh();
+        this.#again(controller);
+      } else
+        this.#refuse(controller, {
+          status: 503,
+          message: 'the API server does not know the door',
+          retryAfterSeconds: 1,
+        });
+      return;
+    }
+    if (status >= 300 && status < 400 && status !== 304) {
+      this.#refuse(controller, { status: 502, message: 'the API server answered with a redirect' });
+      return;
+    }
+    reply.begin(status, answeredHeaders(headers));
+    this.#listen();
+  }
+
+  #again(controller: Controller): void {
+    this.start();
+    controller.abort(new Error('tried again'));
+  }
+
+  #refuse(controller: Controller, failure: Failure): void {
+    this.#options.logger.warn({ status: failure.status }, `api proxy: ${failure.message}`);
+    this.#options.reply.fail(failure);
+    controller.abort(new Error(failure.message));
+  }
+
+  #pass(controller: Controller, chunk: Uint8Array): void {
+    const { reply, onBytes } = this.#options;
+    const wait = onBytes(chunk.length);
+    if (wait > 0) {
+      this.#hold(controller);
+      this.#rest = setTimeout(() => this.#resume(), wait);
+    }
+    if (!reply.write(chunk)) this.#hold(controller);
+    if (this.#pausedFor === 0) this.#listen();
+  }
+
+  #hold(controller: Controller): void {
+    this.#pausedFor += 1;
+    clearTimeout(this.#silence);
+    controller.pause();
+  }
+
+  #resume(): void {
+    this.#pausedFor = Math.max(0, this.#pausedFor - 1);
+    if (this.#pausedFor > 0) return;
+    this.#controller?.resume();
+    this.#listen();
+  }
+
+  /** A watch may be silent; a list may not. */
+  #listen(): void {
+    const { reply } = this.#options;
+    if (reply.watch || reply.over) return;
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => reply.end('failed'), silentMs);
+  }
+
+  /** A kept-alive connection may die under a request: what can be repeated safely is tried once more. */
+  #fail(error: Error): void {
+    const { reply, request, logger } = this.#options;
+    if (!reply.begun && this.#attempt === 1 && request.method === 'GET' && !isTimeout(error)) {
+      this.start();
+      return;
+    }
+    logger.warn({ err: error }, 'api proxy: the API server did not answer');
+    reply.fail(
+      isTimeout(error)
+        ? { status: 504, message: 'the API server did not answer in time' }
+        : { status: 503, message: 'the API server cannot be reached', retryAfterSeconds: 1 },
+    );
+  }
+}
+
+function isTimeout(error: Error): boolean {
+  return error.name === 'HeadersTimeoutError' || error.name === 'BodyTimeoutError';
+}
