@@ -38,6 +38,11 @@ describe('isApplied', () => {
   it('sees a field that is no longer desired', () =>
     expect(isApplied({ ...desired, data: {} } as never, live)).toBe(false));
   it('sees drift', () => expect(isApplied(desired, { ...live, data: { x: '2' } } as never)).toBe(false));
+  it('remembers what was applied, not that something was', () => {
+    const other = { ...desired, data: { x: '2' } } as never;
+    const answers = [desired, other, desired, other].map((each) => isApplied(each, live));
+    expect(answers).toEqual([true, false, true, false]);
+  });
   it('sees an object that was never applied', () => expect(isApplied(desired, desired)).toBe(false));
 });
 

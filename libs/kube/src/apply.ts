@@ -16,8 +16,22 @@ export function withAppliedDigest<T extends ApiObject>(desired: T): T {
   return { ...desired, metadata: { ...metadata, annotations: { ...annotations, [appliedAnnotation]: digest } } };
 }
 
+/**
+ * What each live object was last found to be the applied form of, as text. Live objects are replaced, never changed in place, so the answer
+ * stays; without it every look at thousands of unchanged objects would make all their digests anew.
+ */
+const knownApplied = new WeakMap<ApiObject, string>();
+
 /** True when `live` already is what applying `desired` would make of it: same digest, and nobody changed a desired field since. */
 export function isApplied(desired: ApiObject, live: ApiObject): boolean {
+  const text = JSON.stringify(desired);
+  if (knownApplied.get(live) === text) return true;
+  const applied = compare(desired, live);
+  if (applied) knownApplied.set(live, text);
+  return applied;
+}
+
+function compare(desired: ApiObject, live: ApiObject): boolean {
   const stamped = withAppliedDigest(desired);
   const wanted = stamped.metadata?.annotations?.[appliedAnnotation];
   if (live.metadata?.annotations?.[appliedAnnotation] !== wanted) return false;
@@ -142,7 +156,8 @@ function unchangedPaths(desired: readonly ApiObject[], changed: readonly ApiObje
   return desired.filter((object) => !writes.has(object)).map((object) => pathOfObject(object));
 }
 
-async function forEachBounded<T>(
+/** Does the work for every item, a few at a time; failures are collected and stop nothing. */
+export async function forEachBounded<T>(
   items: readonly T[],
   failures: Error[],
   work: (item: T) => Promise<void>,

@@ -1,5 +1,5 @@
 import type { KubernetesObject, ServiceEntry } from '#istio-api';
-import { applyAndPrune, applyIfChanged } from '#kube';
+import { applyAndPrune, applyIfChanged, forEachBounded } from '#kube';
 import type { ApiObject, ApplyOutcome, KubeClient } from '#kube';
 import { labels, names } from '#model';
 import type { VirtualAddress } from '#planner';
@@ -133,18 +133,21 @@ async function applyAddresses(
   if (plan) return;
   const byHost = new Map(addresses.map(({ hostname, address }) => [hostname, address]));
   const entries = imports.filter((object): object is ServiceEntry => object.kind === 'ServiceEntry');
-  await Promise.all(
-    entries.map(async (entry) => {
-      const host = entry.spec?.hosts[0] ?? '';
-      const address = byHost.get(host);
-      const live = world.serviceEntries.get(entry.metadata?.namespace, entry.metadata?.name ?? '');
-      if (address === undefined || live?.status?.addresses?.[0]?.value === address) return;
-      const { apiVersion, kind, metadata } = entry;
-      const status = { addresses: [{ host, value: address }] };
-      const named = { apiVersion, kind, metadata: { namespace: metadata?.namespace, name: metadata?.name }, status };
-      await client.applyStatus(named as unknown as ApiObject, { fieldManager: names.fieldManager, signal });
-    }),
-  );
+  const due = entries.flatMap((entry) => {
+    const host = entry.spec?.hosts[0] ?? '';
+    const address = byHost.get(host);
+    const live = world.serviceEntries.get(entry.metadata?.namespace, entry.metadata?.name ?? '');
+    if (address === undefined || live?.status?.addresses?.[0]?.value === address) return [];
+    const { apiVersion, kind, metadata } = entry;
+    const status = { addresses: [{ host, value: address }] };
+    return [{ apiVersion, kind, metadata: { namespace: metadata?.namespace, name: metadata?.name }, status }];
+  });
+  const failures: Error[] = [];
+  // Thousands at once would wait in line until their deadlines.
+  await forEachBounded(due, failures, async (entry) => {
+    await client.applyStatus(entry as unknown as ApiObject, { fieldManager: names.fieldManager, signal });
+  });
+  if (failures[0] !== undefined) throw failures[0];
 }
 
 function united(outcomes: readonly ApplyOutcome[]): ApplyOutcome {
