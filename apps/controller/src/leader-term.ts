@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { EventWriter } from '#kube';
 import type { KubeClient } from '#kube';
 import type { PeerStatus } from '#crd';
-import type { Clock, GatewayAddress, PeerRef, Scope } from '#model';
+import type { Clock, PeerRef, Scope } from '#model';
 import { names, peerKey } from '#model';
 import { defaultLimits } from '#peer-client';
 import type { Logger } from '#platform';
@@ -13,12 +13,10 @@ import { issueToken } from '#trust';
 import type { ControllerConfig } from './config.js';
 import { decideFederation } from './federation/decide.js';
 import { decideMulticluster } from './multicluster/decide.js';
-import { multiclusterContentOf } from './multicluster/documents.js';
 import { gatherMulticluster } from './multicluster/gather.js';
 import { ApiReaches } from './multicluster/api-reaches.js';
 import { multiclusterStatus } from './multicluster/status.js';
 import { gatherFederation } from './federation/gather.js';
-import { contentOf } from './federation/read-documents.js';
 import { federationStatus } from './federation/status.js';
 import { IdentityKeeper } from './identity/identity-keeper.js';
 import { currentKey, previousKey } from './identity/key-ring.js';
@@ -34,6 +32,7 @@ import { GatewayProber } from './peer-link/gateway-prober.js';
 import { PeerLinks } from './peer-link/links.js';
 import type { PeerLinkPorts } from './peer-link/peer-link.js';
 import { AddressBook, addressRule } from './publication/address-book.js';
+import type { AllowedGateway } from './publication/address-book.js';
 import { applyPublication } from './publication/apply.js';
 import { decidePublication } from './publication/decide.js';
 import type { PeerPublication } from './publication/decide.js';
@@ -42,6 +41,7 @@ import { gatherPublication, peersOf } from './publication/gather.js';
 import { RemoteSecretWriter } from './publication/remote-secret-writer.js';
 import { refOf } from './publication/standing.js';
 import { PassCounter } from './publication/pass-counter.js';
+import { apiServerAddresses } from './world.js';
 import type { World } from './world.js';
 
 export interface TermPorts {
@@ -79,6 +79,8 @@ export class LeaderTerm {
   readonly #publications = new Map<string, PeerPublication>();
   readonly #passes = new PassCounter();
   readonly #events: EventWriter;
+  /** Gateways that may be used, by peer key, as the last pass judged them. */
+  #gateways: ReadonlyMap<string, readonly AllowedGateway[]> = new Map();
   readonly #credentials = new CredentialBook();
   readonly #remoteSecrets: RemoteSecretWriter;
   readonly #apiReaches: ApiReaches;
@@ -113,7 +115,7 @@ export class LeaderTerm {
     this.#links = new PeerLinks((key) => this.#linkPorts(key));
     this.#prober = new GatewayProber((key) => this.#queue.add(key));
     this.#addressBook = new AddressBook({
-      rule: addressRule(client.server),
+      rule: addressRule(client.server, () => apiServerAddresses(world)),
       clock,
       onNews: () => this.#queue.add(publicationKey),
     });
@@ -217,7 +219,7 @@ export class LeaderTerm {
     const pass = this.#passes.begin();
     const started = performance.now();
     const { world, config, clock, client } = this.#ports;
-    const input = await gatherPublication(
+    const input = gatherPublication(
       {
         world,
         config,
@@ -230,13 +232,16 @@ export class LeaderTerm {
       signing,
     );
     const verdict = decidePublication(input);
+    this.#gateways = new Map(
+      [...input.offers].flatMap(([key, { gateways }]) => (gateways.length === 0 ? [] : [[key, gateways]])),
+    );
     this.#links.authorise(verdict.audiences);
     const { rootNamespace } = config.mesh;
     await applyPublication({ client, world, rootNamespace, remoteSecrets: this.#remoteSecrets }, verdict, signal);
     this.#tellPeers(verdict.perPeer);
     this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
     this.#passes.end(pass);
-    if (this.#prober.isDue(this.#peerGateways())) void this.#probe();
+    if (this.#prober.isDue(this.#gateways)) void this.#probe();
     return { kind: 'finished', next: done(verdict.nextLookMs) };
   }
 
@@ -355,19 +360,7 @@ export class LeaderTerm {
   }
 
   async #probe(): Promise<void> {
-    await this.#prober.round(this.#peerGateways());
-  }
-
-  /** Gateways of the last good documents, by peer key. */
-  #peerGateways(): ReadonlyMap<string, readonly GatewayAddress[]> {
-    const { world, config } = this.#ports;
-    const gateways = peersOf(world, config).map((resource) => {
-      const ref = refOf(resource);
-      const memory = this.#memories.get(ref);
-      const content = ref.kind === 'IstioFederation' ? contentOf(memory) : multiclusterContentOf(memory);
-      return [peerKey(ref), content?.ingressGateways ?? []] as const;
-    });
-    return new Map(gateways.filter(([, addresses]) => addresses.length > 0));
+    await this.#prober.round(this.#gateways);
   }
 
   #told(key: string, outcome: Outcome, retryInMs: number | undefined): void {

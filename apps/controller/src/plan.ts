@@ -12,6 +12,7 @@ import { AddressBook, addressRule } from './publication/address-book.js';
 import { CredentialBook } from './publication/credential-book.js';
 import { decidePublication } from './publication/decide.js';
 import { gatherPublication } from './publication/gather.js';
+import { apiServerAddresses } from './world.js';
 import type { World } from './world.js';
 
 export interface PlanPorts {
@@ -36,14 +37,16 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
   const links = new PeerLinks(() => {
     throw new Error('a plan contacts nobody');
   });
-  const addressBook = new AddressBook({ rule: addressRule(client.server), clock, onNews: () => undefined });
+  const addressBook = new AddressBook({
+    rule: addressRule(client.server, () => apiServerAddresses(world)),
+    clock,
+    onNews: () => undefined,
+  });
   const signing = signingOf(world, config);
-  const verdict = decidePublication(
-    await gatherPublication(
-      { world, config, memories, links, addressBook, credentials: new CredentialBook(), clock },
-      signing,
-    ),
-  );
+  const sources = { world, config, memories, links, addressBook, credentials: new CredentialBook(), clock };
+  gatherPublication(sources, signing);
+  await addressBook.settled();
+  const verdict = decidePublication(gatherPublication(sources, signing));
   const desired = [
     ...verdict.imports,
     ...verdict.policies,

@@ -2,6 +2,7 @@ import type {
   AuthorizationPolicy,
   ConfigMap,
   DestinationRule,
+  EndpointSlice,
   Gateway,
   Node,
   Pod,
@@ -18,6 +19,8 @@ import type { ControllerConfig } from './config.js';
 /** Every collection the controller reads, as always converging local copies. */
 export interface World {
   readonly federations: Informer<ApiObject>;
+  /** Endpoints of this cluster's own API server. */
+  readonly apiEndpoints: Informer<EndpointSlice & ApiObject>;
   /** Undefined where the scheme is off: nothing is asked of the API server then. */
   readonly multiclusters: Informer<ApiObject> | undefined;
   readonly services: Informer<Service & ApiObject>;
@@ -58,6 +61,9 @@ export function createWorld(client: KubeClient, config: ControllerConfig, logger
     informer(resources.configMaps, mesh.rootNamespace, undefined, { fieldSelector: `metadata.name=${name}` });
   return {
     federations: informer(resources.istioFederations),
+    apiEndpoints: informer<EndpointSlice & ApiObject>(resources.endpointSlices, 'default', undefined, {
+      fieldSelector: 'metadata.name=kubernetes',
+    }),
     multiclusters: multiclusterEnabled ? informer(resources.istioMulticlusters) : undefined,
     services: informer(resources.services),
     pods: informer(resources.pods, undefined, undefined, { transform: leanPod }),
@@ -82,6 +88,11 @@ export function createWorld(client: KubeClient, config: ControllerConfig, logger
       await Promise.all(all.map((each) => each.synced));
     },
   };
+}
+
+/** IP addresses of this cluster's own API server behind its Service, which peers must not name (trust rule 15). */
+export function apiServerAddresses({ apiEndpoints }: Pick<World, 'apiEndpoints'>): readonly string[] {
+  return apiEndpoints.list().flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses));
 }
 
 /** What exports ask of a pod: labels, identity, named ports, whether a sidecar stands in it, readiness. */

@@ -36,6 +36,8 @@ export const REASONS = {
   Drained: 'Drained',
   FailedClosed: 'FailedClosed',
   SpecInvalid: 'SpecInvalid',
+  /** The chart has this kind's scheme switched off. */
+  SchemeDisabled: 'SchemeDisabled',
   /** Roots expired or not yet valid. */
   RootInvalid: 'RootInvalid',
   /** A stock istiod serves the proxies and pools all roots. */

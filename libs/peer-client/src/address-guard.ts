@@ -6,7 +6,9 @@ export type AddressRule = (ip: string) => string | undefined;
 /** What became of an address that a peer named. */
 export type GuardedAddress =
   | { readonly kind: 'allowed'; readonly addresses: readonly string[] }
-  | { readonly kind: 'refused'; readonly message: string };
+  | { readonly kind: 'refused'; readonly message: string }
+  /** No answer, or none that names an address: nothing is known against it. */
+  | { readonly kind: 'unresolved'; readonly message: string };
 
 /** Resolves a name or IP that a peer named and refuses it when any of its addresses is forbidden (trust rule 15). */
 export async function guardAddress(address: string, rule: AddressRule): Promise<GuardedAddress> {
@@ -14,7 +16,7 @@ export async function guardAddress(address: string, rule: AddressRule): Promise<
   try {
     resolved = (await lookup(address, { all: true, verbatim: true })).map((entry) => entry.address).sort();
   } catch {
-    return { kind: 'refused', message: `${address}: cannot be resolved from this cluster` };
+    return { kind: 'unresolved', message: `${address}: cannot be resolved from this cluster` };
   }
   for (const ip of resolved) {
     const why = rule(ip);

@@ -50,7 +50,7 @@ export function judgeOwnership(claims: readonly OwnershipClaim[], own: OwnTrust)
 const authorities = new Map<string, string>();
 
 /** A root is its key: a certificate issued anew for the same key can mint the same identities. */
-function authorityOf(pem: string): string {
+export function authorityOf(pem: string): string {
   const known = authorities.get(pem);
   if (known !== undefined) return known;
   const print = spkiFingerprint(parseCertificate(pem).publicKey);

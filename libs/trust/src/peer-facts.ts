@@ -33,6 +33,8 @@ export interface PeerMemory {
   readonly facts: PeerFacts;
   readonly firstContact: FirstContact;
   readonly firstContactAt: number;
+  /** Digest of the `spec.pins` that vouched for the facts: the same pins need not vouch again for what came by continuity. */
+  readonly pinnedBy?: string;
   readonly publicDocument: RememberedDocument;
   /** Last good private document, as text, with the sequence it carried (0 for legacy peers). */
   readonly privateDocument?: RememberedDocument & { readonly body: string };

@@ -253,6 +253,17 @@ function unpinned(claimed: Claimed, pins: Pins): Unpinned | undefined {
   return { what: 'signing key', fingerprint: key.fingerprint, list: 'keys' };
 }
 
+/** What pins that were set or changed after first contact say of the facts in use: they vouch, they contradict, or they don't say. */
+export function judgePins(facts: PeerFacts, pins: Pins): 'vouch' | 'contradict' | 'silent' {
+  const { roots = [], keys = [] } = pins;
+  const byRoot = facts.roots.some((pem) => isPinned(roots, parseCertificate(pem).fingerprint));
+  const current = facts.keys.filter(({ state }) => state !== 'retired').map(({ pem }) => readPublicSigningKey(pem));
+  const byKey = current.some((key) => key !== undefined && isPinned(keys, key.fingerprint));
+  if ((roots.length > 0 && !byRoot) || (keys.length > 0 && !byKey)) return 'contradict';
+  const enough = facts.signed ? byRoot || byKey : byRoot && byKey;
+  return enough ? 'vouch' : 'silent';
+}
+
 function isPinned(list: readonly string[] | undefined, fingerprint: string): boolean {
   return list?.some((pin) => pin.toLowerCase() === `sha256:${fingerprint}`) ?? false;
 }

@@ -8,6 +8,7 @@ import {
   trustEstablished,
   trustUnscoped,
 } from '../peer/conditions.js';
+import type { PeerPublication } from '../publication/decide.js';
 import type { FederationInput, FederationVerdict } from './decide.js';
 import { contentOf } from './read-documents.js';
 
@@ -38,7 +39,7 @@ function servicesImported(input: FederationInput, verdict: FederationVerdict): J
   const { publication } = input;
   if (publication === undefined || verdict.memory?.privateDocument === undefined)
     return unknown(type, 'Progressing', 'nothing has been offered yet');
-  if (!publication.trusted) return bad(type, 'FailedClosed', 'the peer is not trusted: nothing of it is imported');
+  if (!publication.trusted) return untrusted(type, publication, 'nothing of it is imported');
   if (publication.withdrawn > 0)
     return bad(
       type,
@@ -51,11 +52,19 @@ function servicesImported(input: FederationInput, verdict: FederationVerdict): J
   return bad(type, first.reason, summary(first, against.length, `${publication.imported} services are imported`));
 }
 
+/** Not trusted for a reason, or not yet. */
+function untrusted(type: string, { findings, trustWithdrawn }: PeerPublication, so: string): Judgement {
+  const message = `the peer is not trusted: ${so}`;
+  return findings.length > 0 || trustWithdrawn
+    ? bad(type, 'FailedClosed', message)
+    : unknown(type, 'Progressing', message);
+}
+
 function servicesExported(input: FederationInput, { memory }: FederationVerdict): Judgement {
   const type = 'ServicesExported';
   const { publication } = input;
   if (publication === undefined || memory === undefined) return unknown(type, 'Progressing', 'not yet judged');
-  if (!publication.trusted) return bad(type, 'FailedClosed', 'the peer is not trusted: nothing is offered to it');
+  if (!publication.trusted) return untrusted(type, publication, 'nothing is offered to it');
   const [first] = [...publication.exportFindings].sort((x, y) => Number(isNotice(x)) - Number(isNotice(y)));
   if (first === undefined) return good(type, 'Succeeded', `${publication.exported} services`);
   const message = summary(first, publication.exportFindings.length, `${publication.exported} services are offered`);

@@ -3,7 +3,14 @@ import type { RemovalVerdict } from '#planner';
 import { done } from '#reconcile';
 import { resourceOf } from '../peer/input.js';
 import type { PeerInput } from '../peer/input.js';
-import { invalidVerdict, leavingVerdict, linkSettings, lookAgainMs, revocationFindings } from '../peer/verdict.js';
+import {
+  invalidVerdict,
+  leavingVerdict,
+  linkSettings,
+  lookAgainMs,
+  revocationFindings,
+  switchedOffVerdict,
+} from '../peer/verdict.js';
 import type { PeerVerdict } from '../peer/verdict.js';
 import { readPublic } from '../peer/read-public.js';
 import { readFederation } from './read-documents.js';
@@ -18,6 +25,7 @@ export interface FederationVerdict extends PeerVerdict {
 /** Verifies what was heard of a federation peer and judges what to remember. Pure. */
 export function decideFederation(input: FederationInput): FederationVerdict {
   if (input.metadata.deletionTimestamp !== undefined) return leavingVerdict(input);
+  if (!input.schemeEnabled) return switchedOffVerdict(input);
   const resource = resourceOf(input);
   if (resource === undefined) return invalidVerdict(input);
   const { trustDomain, clusterDomain = trustDomain } = resource.spec;

@@ -4,7 +4,7 @@ import type { FederationSpec } from '#crd';
 import { failed } from '#peer-client';
 import { encodeFederationDocument, encodePublicDocument } from '#protocol';
 import { expectConditions, federation } from '#testing';
-import { generateSigningKey, signPrivateDocument } from '#trust';
+import { authorityOf, generateSigningKey, signPrivateDocument } from '#trust';
 import type { PeerMemory } from '#trust';
 import { SigningPeer, caOf, keyPin, now, ownUUID, peerUUID, rootPin } from '../../../../libs/trust/src/peer.fixture.js';
 import type { PeerDocument } from '../../../../libs/trust/src/peer.fixture.js';
@@ -19,6 +19,7 @@ const peer = new SigningPeer();
 const ports = [{ name: 'http', port: 80 }];
 const published: PeerPublication = {
   trusted: true,
+  trustWithdrawn: false,
   offered: 1,
   imported: 1,
   exported: 0,
@@ -76,6 +77,8 @@ function input(over: Partial<FederationInput> = {}, spec: Partial<FederationSpec
       releaseNamespace: 'r',
       rootNamespace: 'istio-system',
     },
+    claimedRoots: new Map(),
+    schemeEnabled: true,
     trustUnscoped: false,
     ownClusterUUID: ownUUID,
     now,
@@ -338,5 +341,58 @@ describe('what is remembered', () => {
   it('is the same for the same input, twice', () => {
     const given = input({ hearing: withPrivate(publicHearing()) });
     expect(JSON.stringify(decideFederation(given))).toBe(JSON.stringify(decideFederation(given)));
+  });
+});
+
+describe('what is judged again on every look', () => {
+  const pins = (roots: readonly string[]): Partial<FederationSpec> => ({ pins: { roots: [...roots] } });
+  const knownTo = (spec: Partial<FederationSpec>, over: Partial<FederationInput> = {}): readonly string[] =>
+    conditionsOf(input({ memory: remembered(), hearing: withPrivate(publicHearing()), ...over }, spec));
+
+  it('pins set after first contact: they vouch, or contradict while what was learnt goes on', () => {
+    expect(knownTo({})).toContain('TrustEstablished=True/BlindFirstContact');
+    expect(knownTo(pins([rootPin(peer.ca)]))).toContain('TrustEstablished=True/Succeeded');
+    const known = remembered();
+    const wrong = input({ memory: known, hearing: nothingHeard }, pins([`sha256:${'a'.repeat(64)}`]));
+    expect(conditionsOf(wrong)).toContain('TrustEstablished=False/PinMismatch');
+    expect(decideFederation(wrong).memory).toEqual(known);
+  });
+
+  it('pins that vouched once need not vouch for what came by continuity', () => {
+    const pinned = decideFederation(input({ memory: remembered() }, pins([rootPin(peer.ca)]))).memory;
+    const moved = pinned && { ...pinned, facts: { ...pinned.facts, roots: [caOf('c')['root-cert.pem']] } };
+    expect(conditionsOf(input({ memory: moved }, pins([rootPin(peer.ca)])))).toContain(
+      'TrustEstablished=True/Succeeded',
+    );
+  });
+
+  it('a document that was taken is not refused for its age', () => {
+    const later = now + 3 * 3_600_000;
+    const conditions = knownTo({}, { now: later, hearing: { ...withPrivate(publicHearing()), privateFailure: down } });
+    expect(conditions).toContain('TrustEstablished=True/BlindFirstContact');
+    expect(conditions).toContain('MetadataSynced=False/StaleKeepingLastKnownGood');
+  });
+
+  it('a root that another showed first is not taken; its owner goes on', () => {
+    const owner = { name: 'federation/victim', trustDomain: 'victim.example' };
+    const claimedRoots = new Map(remembered().facts.roots.map((pem) => [authorityOf(pem), owner] as const));
+    const newcomer = input({ hearing: publicHearing(), claimedRoots });
+    expect(conditionsOf(newcomer)).toContain('TrustEstablished=False/SharedRoot');
+    expect(decideFederation(newcomer).memory).toBeUndefined();
+  });
+
+  it('a scheme that is switched off: nothing is asked, and the resource says why', () => {
+    const off = input({ schemeEnabled: false, memory: remembered() });
+    expect(decideFederation(off).link).toBeUndefined();
+    expect(conditionsOf(off)).toEqual(['Ready=False/SchemeDisabled']);
+  });
+
+  it('a pass that has not seen the peer yet is no withdrawal of trust', () => {
+    const fresh = input({ memory: remembered(), publication: { ...published, trusted: false } });
+    expect(conditionsOf(fresh)).toContain('TrustEstablished=Unknown/Progressing');
+    const silent = { ...published, trusted: false, trustWithdrawn: true };
+    expect(conditionsOf(input({ memory: remembered(), publication: silent }))).toContain(
+      'TrustEstablished=False/FailedClosed',
+    );
   });
 });

@@ -24,7 +24,7 @@ export function readFederation(
   if (heard === undefined || memory === undefined) return { memory, findings: [] };
   const decoded = decodeFederationDocument(heard.body);
   if (!decoded.ok) return { memory, against: invalid(decoded.faults), findings: [] };
-  const verdict = judgePrivate(input, memory, decoded.value.signed);
+  const verdict = judgePrivate(input, memory, heard, decoded.value.signed);
   if (verdict.kind === 'refused') return { memory, against: verdict.against, findings: [] };
   const content =
     verdict.kind === 'signed' ? federationContent(verdict.content) : { ok: true as const, value: decoded.value };

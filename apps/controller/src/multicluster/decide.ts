@@ -4,7 +4,14 @@ import type { PublicDocumentInput } from '#trust';
 import { resourceOf } from '../peer/input.js';
 import type { PeerInput } from '../peer/input.js';
 import { readPublic } from '../peer/read-public.js';
-import { invalidVerdict, leavingVerdict, linkSettings, lookAgainMs, revocationFindings } from '../peer/verdict.js';
+import {
+  invalidVerdict,
+  leavingVerdict,
+  linkSettings,
+  lookAgainMs,
+  revocationFindings,
+  switchedOffVerdict,
+} from '../peer/verdict.js';
 import type { PeerVerdict } from '../peer/verdict.js';
 import { readMulticluster } from './documents.js';
 import type { ApiReach, RegistryReport } from './reports.js';
@@ -19,6 +26,7 @@ export interface MulticlusterInput extends PeerInput<IstioMulticluster> {
 /** Verifies what was heard of a multicluster peer and judges what to remember. Pure. */
 export function decideMulticluster(input: MulticlusterInput): PeerVerdict {
   if (input.metadata.deletionTimestamp !== undefined) return leavingVerdict(input);
+  if (!input.schemeEnabled) return switchedOffVerdict(input);
   const resource = resourceOf(input);
   if (resource === undefined) return invalidVerdict(input);
   const open = readPublic(input, resource, expectedDomains(input, resource));

@@ -1,4 +1,5 @@
 import type { GatewayAddress } from '#model';
+import type { AllowedGateway } from '../publication/address-book.js';
 import { probeTcp } from '#peer-client';
 
 /** What the last TCP connect to a gateway gave. */
@@ -23,7 +24,7 @@ export class GatewayProber {
   }
 
   /** Peers whose gateways have not been looked at as they are now. */
-  isDue(gateways: ReadonlyMap<string, readonly GatewayAddress[]>): boolean {
+  isDue(gateways: ReadonlyMap<string, readonly AllowedGateway[]>): boolean {
     return [...gateways].some(([key, addresses]) => {
       const probed = this.#results.get(key) ?? [];
       return addresses.length !== probed.length || addresses.some((each, index) => !sameAddress(each, probed[index]));
@@ -31,12 +32,12 @@ export class GatewayProber {
   }
 
   /** One round over all peers' gateways; peers no longer named are forgotten. */
-  async round(gateways: ReadonlyMap<string, readonly GatewayAddress[]>): Promise<void> {
+  async round(gateways: ReadonlyMap<string, readonly AllowedGateway[]>): Promise<void> {
     for (const key of this.#results.keys()) if (!gateways.has(key)) this.#results.delete(key);
     await Promise.all([...gateways].map(([key, addresses]) => this.#probe(key, addresses)));
   }
 
-  async #probe(key: string, addresses: readonly GatewayAddress[]): Promise<void> {
+  async #probe(key: string, addresses: readonly AllowedGateway[]): Promise<void> {
     const probes = await Promise.all(addresses.map(probeOne));
     const before = JSON.stringify(this.#results.get(key));
     this.#results.set(key, probes);
@@ -48,8 +49,9 @@ function sameAddress(a: GatewayAddress, b: GatewayAddress | undefined): boolean 
   return a.address === b?.address && a.port === b.port;
 }
 
-async function probeOne({ address, port }: GatewayAddress): Promise<GatewayProbe> {
-  const result = await probeTcp(address, port, timeoutMs);
+/** Connects to the address that was judged, not to whatever the name leads to by now. */
+async function probeOne({ address, port, addresses }: AllowedGateway): Promise<GatewayProbe> {
+  const result = await probeTcp(addresses[0] ?? address, port, timeoutMs);
   return 'ms' in result
     ? { address, port, reachable: true }
     : { address, port, reachable: false, message: result.error };

@@ -26,6 +26,11 @@ export interface PeerLinkPorts {
   readonly onHeard: () => void;
 }
 
+/** A stream that ends sooner, and was not refused, is counted like a failure: else it would be asked for again and again without a pause. */
+const shortestStreamMs = 5_000;
+/** After so many of them documents are polled; a stream is tried again now and then, for a peer that was mended or upgraded. */
+const mostBriefStreams = 3;
+
 const noKey: FetchFailure = { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
 
 /**
@@ -122,7 +127,9 @@ export class PeerLink {
   async #listenPrivate(audience: string, signal: AbortSignal): Promise<void> {
     const { pacing, random } = this.#ports;
     let streams = pacing.streams;
+    let brief = 0;
     for (let failures = 0; !signal.aborted;) {
+      const started = this.#ports.clock.now();
       const end = streams ? await this.#stream(audience, signal) : await this.#poll(audience, signal);
       if (signal.aborted) return;
       if (end.kind === 'unsupported') {
@@ -130,18 +137,28 @@ export class PeerLink {
         this.#hearing = { ...this.#hearing, mode: 'poll' };
         continue;
       }
-      failures = end.kind === 'failed' ? failures + 1 : 0;
-      if (end.kind === 'failed') this.#fail('private', end);
-      if (end.kind === 'failed' && end.status === 401) this.refresh();
-      await wait(this.#pauseAfter(end, failures, streams), signal);
-      // A peer that was upgraded gains streams: ask again now and then.
-      streams = pacing.streams && (streams || random() < 0.1);
+      const tooShort = streams && this.#endedTooSoon(end, started);
+      brief = tooShort ? brief + 1 : 0;
+      failures = end.kind === 'failed' || tooShort ? failures + 1 : 0;
+      if (end.kind === 'failed') this.#failedPrivate(end);
+      await wait(this.#pauseAfter(failures, streams), signal);
+      streams = pacing.streams && brief < mostBriefStreams && (streams || random() < 0.1);
     }
   }
 
-  #pauseAfter(end: StreamEnd, failures: number, streams: boolean): number {
+  #endedTooSoon({ kind }: StreamEnd, started: number): boolean {
+    return kind === 'ended' && this.#ports.clock.now() - started < shortestStreamMs;
+  }
+
+  #failedPrivate(failure: FetchFailure): void {
+    this.#fail('private', failure);
+    // The peer may know us, or we it, by a key that has changed.
+    if (failure.status === 401) this.refresh();
+  }
+
+  #pauseAfter(failures: number, streams: boolean): number {
     const { pacing, random } = this.#ports;
-    if (end.kind === 'failed') return delayAfter(failures, pacing, random());
+    if (failures > 0) return delayAfter(failures, pacing, random());
     return streams ? 50 * random() : pacing.pollMs * (0.9 + 0.2 * random());
   }
 

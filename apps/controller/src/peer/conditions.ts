@@ -2,6 +2,7 @@ import type { FetchFailure } from '#peer-client';
 import type { GatewayAddress } from '#model';
 import { bad, good, unknown } from '#reconcile';
 import type { Judgement } from '#reconcile';
+import { resourceOf } from './input.js';
 import type { PeerInput } from './input.js';
 import type { PeerVerdict } from './verdict.js';
 
@@ -22,9 +23,10 @@ export function trustEstablished(input: PeerInput, verdict: PeerVerdict): Judgem
     ['UUIDConflict', 'TrustDomainConflict', 'SharedRoot'].includes(reason),
   );
   if (input.publication?.trusted === false) {
-    return refusal === undefined
+    if (refusal !== undefined) return bad(type, refusal.reason, refusal.message);
+    return input.publication.trustWithdrawn
       ? bad(type, 'FailedClosed', 'stalePolicy has withdrawn trust in this silent peer')
-      : bad(type, refusal.reason, refusal.message);
+      : unknown(type, 'Progressing', 'its documents were accepted just now; trust follows with the next pass');
   }
   if (memory.firstContact === 'Blind') {
     return good(
@@ -33,11 +35,17 @@ export function trustEstablished(input: PeerInput, verdict: PeerVerdict): Judgem
       'trusted as it showed itself: neither pins nor metadata.ca vouched for it. Compare status.peer with the peer’s operator, then set spec.pins',
     );
   }
-  return good(
-    type,
-    'Succeeded',
-    memory.firstContact === 'Pinned' ? 'root and key are pinned' : 'its metadata endpoint was verified by metadata.ca',
-  );
+  return good(type, 'Succeeded', memory.firstContact === 'Pinned' ? 'root and key are pinned' : verifiedByCa(input));
+}
+
+/** What holds now is said beside what held at first contact. */
+function verifiedByCa(input: PeerInput): string {
+  const endpoint = resourceOf(input)?.spec.metadata;
+  if (endpoint?.insecureSkipVerify === true && endpoint.ca === undefined)
+    return 'its metadata endpoint was verified by metadata.ca at first contact; now insecureSkipVerify is set: what was learnt then is what is trusted, but whoever stands in between sees and may withhold documents. Set spec.pins or metadata.ca';
+  return endpoint?.ca === undefined
+    ? 'its metadata endpoint was verified by metadata.ca at first contact'
+    : 'its metadata endpoint is verified by metadata.ca';
 }
 
 function noContact(type: string, failure: FetchFailure | undefined): Judgement {
@@ -100,7 +108,16 @@ export function gatewaysReachable(
         'the peer names no gateway: calls to its services cannot leave; it must expose its east-west gateway',
       ),
     ];
-  if (input.probes.length === 0) return [unknown(type, 'Progressing', 'not yet probed')];
+  if (input.probes.length === 0) {
+    const refused = input.publication?.findings.find(
+      ({ reason, subject }) => reason === 'AddressRefused' && subject !== 'apiHost',
+    );
+    return [
+      refused === undefined
+        ? unknown(type, 'Progressing', 'not yet probed')
+        : bad(type, refused.reason, refused.message),
+    ];
+  }
   const dead = input.probes.filter(({ reachable }) => !reachable);
   const [first] = dead;
   if (first === undefined) return [good(type, 'Succeeded', `${input.probes.length} gateways accept connections`)];

@@ -9,7 +9,8 @@ import type { GatewayProber } from '../peer-link/gateway-prober.js';
 import type { PeerLinks } from '../peer-link/links.js';
 import type { PeerPublication } from '../publication/decide.js';
 import type { World } from '../world.js';
-import type { PeerInput, PeerResource } from './input.js';
+import { authorityOf } from '#trust';
+import type { PeerInput, PeerResource, RootOwner } from './input.js';
 
 export interface PeerSources {
   readonly world: World;
@@ -24,11 +25,12 @@ export interface PeerSources {
 
 /** Reads what a reconcile of either kind looks at; undefined when the resource is gone. Throws while this cluster has no identity yet. */
 export function gatherPeer<Resource extends PeerResource>(
-  { config, identity, memories, links, prober, publications, clock }: PeerSources,
+  sources: PeerSources,
   ref: PeerRef,
   informer: Informer<ApiObject>,
   parse: (object: unknown) => Parsed<Resource>,
 ): PeerInput<Resource> | undefined {
+  const { config, identity, memories, links, prober, publications, clock } = sources;
   const object = informer.get(undefined, ref.name);
   if (object === undefined) return undefined;
   const state = identity.state;
@@ -44,9 +46,37 @@ export function gatherPeer<Resource extends PeerResource>(
     memory: memories.get(ref),
     publication: publications.get(key),
     probes: prober.results(key),
+    claimedRoots: claimedRoots(sources, ref, state.roots),
+    schemeEnabled: ref.kind === 'IstioFederation' ? config.federationEnabled : config.multiclusterEnabled,
     mesh: config.mesh,
     trustUnscoped: !config.meshEnabled,
     ownClusterUUID: state.identity.clusterUUID,
     now: clock.now(),
   };
+}
+
+function claimedRoots(
+  { world, config, memories }: PeerSources,
+  asking: PeerRef,
+  ownRoots: readonly string[],
+): ReadonlyMap<string, RootOwner> {
+  const own = ownRoots.map(
+    (pem) => [authorityOf(pem), { name: 'this cluster', trustDomain: config.mesh.trustDomain }] as const,
+  );
+  const others = [
+    ...refsOf('IstioFederation', world.federations.list()),
+    ...refsOf('IstioMulticluster', world.multiclusters?.list() ?? []),
+  ].filter((ref) => peerKey(ref) !== peerKey(asking));
+  const theirs = others.flatMap((ref) => {
+    const facts = memories.get(ref)?.facts;
+    if (facts === undefined) return [];
+    return facts.roots.map(
+      (pem) => [authorityOf(pem), { name: peerKey(ref), trustDomain: facts.trustDomain }] as const,
+    );
+  });
+  return new Map([...theirs, ...own]);
+}
+
+function refsOf(kind: PeerRef['kind'], objects: readonly ApiObject[]): readonly PeerRef[] {
+  return objects.flatMap(({ metadata }) => (metadata?.name === undefined ? [] : [{ kind, name: metadata.name }]));
 }

@@ -9,6 +9,12 @@ import type { PeerPublication } from '../publication/decide.js';
 /** A resource that names a peer. */
 export type PeerResource = IstioFederation | IstioMulticluster;
 
+/** Whose root it is, in words, and for which trust domain. */
+export interface RootOwner {
+  readonly name: string;
+  readonly trustDomain: string;
+}
+
 /** Everything one reconcile of a peer resource looks at; immutable. */
 export interface PeerInput<Resource extends PeerResource = PeerResource> {
   readonly ref: PeerRef;
@@ -21,6 +27,10 @@ export interface PeerInput<Resource extends PeerResource = PeerResource> {
   /** What the last publication pass made of this peer. */
   readonly publication: PeerPublication | undefined;
   readonly probes: readonly GatewayProbe[];
+  /** Who showed which CA key first, by its fingerprint: other peers and this cluster. */
+  readonly claimedRoots: ReadonlyMap<string, RootOwner>;
+  /** False where the chart has this kind's scheme switched off. */
+  readonly schemeEnabled: boolean;
   readonly mesh: MeshFacts;
   readonly ownClusterUUID: string;
   /** A stock istiod stands in for our mesh core: roots are not kept apart. */

@@ -2,8 +2,14 @@ import { createHash } from 'node:crypto';
 import type { Finding } from '#model';
 import { decodePublicDocument } from '#protocol';
 import type { Fault } from '#protocol';
-import { readPrivateDocument, readPublicDocument } from '#trust';
-import type { PeerMemory, PrivateDocumentVerdict, PublicDocumentInput, RememberedDocument } from '#trust';
+import { authorityOf, judgePins, readPrivateDocument, readPublicDocument } from '#trust';
+import type {
+  PeerMemory,
+  PrivateDocumentVerdict,
+  PublicDocumentInput,
+  PublicDocumentVerdict,
+  RememberedDocument,
+} from '#trust';
 import type { HeardDocument } from '../peer-link/hearing.js';
 import type { PeerInput, PeerResource } from './input.js';
 
@@ -15,8 +21,35 @@ export interface Reading {
   readonly findings: readonly Finding[];
 }
 
-/** Reads the public document last heard; the old memory stays when it is refused or held. */
+/** Reads the public document last heard; the old memory stays when it is refused or held. Pins are judged anew on every look. */
 export function readPublic(
+  input: PeerInput,
+  resource: PeerResource,
+  expected: Pick<PublicDocumentInput, 'trustDomain' | 'clusterDomain'>,
+): Reading {
+  const reading = readHeard(input, resource, expected);
+  const pins = pinsOf(resource.spec.pins ?? {});
+  const digest = createHash('sha256').update(JSON.stringify(pins)).digest('hex');
+  const { memory } = reading;
+  if (memory === undefined || reading.against !== undefined || memory.pinnedBy === digest) return reading;
+  switch (judgePins(memory.facts, pins)) {
+    case 'silent':
+      return reading;
+    case 'vouch':
+      return { ...reading, memory: { ...memory, firstContact: 'Pinned', pinnedBy: digest } };
+    case 'contradict':
+      return {
+        ...reading,
+        against: {
+          reason: 'PinMismatch',
+          message:
+            'spec.pins names neither a root nor a key that this peer was met with (status.peer shows them); what was learnt goes on. Correct the pins, or delete the resource to end trust',
+        },
+      };
+  }
+}
+
+function readHeard(
   input: PeerInput,
   { spec }: PeerResource,
   expected: Pick<PublicDocumentInput, 'trustDomain' | 'clusterDomain'>,
@@ -26,35 +59,72 @@ export function readPublic(
   if (heard === undefined) return { memory, findings: [] };
   const decoded = decodePublicDocument(heard.body);
   if (!decoded.ok) return { memory, against: invalid(decoded.faults), findings: [] };
-  const verdict = readPublicDocument({
-    document: decoded.value,
-    ...(memory === undefined ? {} : { known: memory.facts }),
-    ...(spec.pins === undefined ? {} : { pins: pinsOf(spec.pins) }),
-    ...expected,
-    ownClusterUUID: input.ownClusterUUID,
-    verifiedByCa: spec.metadata?.ca !== undefined,
-    now: input.now,
-  });
+  const verdict = atEitherTime(input, heard, (now) =>
+    readPublicDocument({
+      document: decoded.value,
+      ...(memory === undefined ? {} : { known: memory.facts }),
+      ...(spec.pins === undefined ? {} : { pins: pinsOf(spec.pins) }),
+      ...expected,
+      ownClusterUUID: input.ownClusterUUID,
+      verifiedByCa: spec.metadata?.ca !== undefined,
+      now,
+    }),
+  );
   if (verdict.kind !== 'accepted')
     return { memory, against: { reason: verdict.reason, message: verdict.message }, findings: [] };
+  const taken = takenRoot(input, verdict.facts);
+  if (taken !== undefined) return { memory, against: taken, findings: [] };
   const publicDocument = remembered(memory?.publicDocument, heard, verdict.facts.seq);
   const base = memory ?? { version: 1 as const, firstContact: verdict.firstContact, firstContactAt: input.now };
   return { memory: { ...base, facts: verdict.facts, publicDocument }, findings: [] };
+}
+
+/**
+ * A document is judged as of the moment when it came: once taken it is not refused for its age, which is for stalePolicy to judge. One that came
+ * too early, by a clock that is ahead, may be good by now.
+ */
+function atEitherTime(
+  input: PeerInput,
+  heard: HeardDocument,
+  judge: (now: number) => PublicDocumentVerdict,
+): PublicDocumentVerdict {
+  const then = judge(heard.at);
+  if (then.kind === 'accepted' || heard.at === input.now) return then;
+  const now = judge(input.now);
+  return now.kind === 'accepted' ? now : then;
+}
+
+/** A root belongs to the trust domain that showed it first: who shows another's is refused, its owner goes on (trust rule 8). */
+function takenRoot({ claimedRoots, memory }: PeerInput, facts: PeerMemory['facts']): Finding | undefined {
+  const ours = new Set(memory?.facts.roots.map(authorityOf));
+  for (const authority of facts.roots.map(authorityOf)) {
+    const owner = claimedRoots.get(authority);
+    if (owner === undefined || owner.trustDomain === facts.trustDomain || ours.has(authority)) continue;
+    return {
+      reason: 'SharedRoot',
+      message: `the CA key sha256:${authority} is already that of ${owner.name}, under trust domain ${owner.trustDomain}: either could mint the other’s identities, so this document is not taken`,
+    };
+  }
+  return undefined;
 }
 
 /** Judges the signature of the private document last heard against what the public one gave. */
 export function judgePrivate(
   input: PeerInput,
   memory: PeerMemory,
+  heard: HeardDocument,
   signed: string | undefined,
 ): Exclude<PrivateDocumentVerdict, { kind: 'refused' }> | { readonly kind: 'refused'; readonly against: Finding } {
-  const verdict = readPrivateDocument({
-    ...(signed === undefined ? {} : { signed }),
-    facts: memory.facts,
-    ownClusterUUID: input.ownClusterUUID,
-    lastSeq: memory.privateDocument?.seq ?? 0,
-    now: input.now,
-  });
+  const judge = (now: number): PrivateDocumentVerdict =>
+    readPrivateDocument({
+      ...(signed === undefined ? {} : { signed }),
+      facts: memory.facts,
+      ownClusterUUID: input.ownClusterUUID,
+      lastSeq: memory.privateDocument?.seq ?? 0,
+      now,
+    });
+  const then = judge(heard.at);
+  const verdict = then.kind === 'refused' ? judge(input.now) : then;
   return verdict.kind === 'refused'
     ? { kind: 'refused', against: { reason: verdict.reason, message: verdict.message } }
     : verdict;

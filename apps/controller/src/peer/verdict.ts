@@ -34,6 +34,19 @@ export function invalidVerdict(input: PeerInput): PeerVerdict {
   return { next: stalled('SpecInvalid', message), leaving: false, link: undefined, memory: input.memory, findings: [] };
 }
 
+/** The verdict while the chart has the kind's scheme switched off: nothing is heard, asked or trusted. */
+export function switchedOffVerdict(input: PeerInput): PeerVerdict {
+  const value = input.ref.kind === 'IstioFederation' ? 'federation.enabled' : 'multicluster.enabled';
+  const message = `${value} is false in the chart's values: this resource does nothing until it is true`;
+  return {
+    next: stalled('SchemeDisabled', message),
+    leaving: false,
+    link: undefined,
+    memory: input.memory,
+    findings: [],
+  };
+}
+
 /** How to listen to the peer. */
 export function linkSettings({ spec }: PeerResource, document: PeerLinkSettings['document']): PeerLinkSettings {
   return {

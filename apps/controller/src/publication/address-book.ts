@@ -1,118 +1,152 @@
 import { isIP } from 'node:net';
 import type { Clock, Finding, GatewayAddress } from '#model';
 import { guardAddress } from '#peer-client';
-import type { AddressRule, GuardedAddress } from '#peer-client';
+import type { AddressRule } from '#peer-client';
 import { forbiddenAddress } from '#protocol';
-import { wait } from '../peer-link/pacing.js';
 
 /** Names are looked up again this often. */
 const freshMs = 30_000;
-/** A pass waits so long for names it sees for the first time: a silent name server of one peer must not hold up the others. */
-const patienceMs = 500;
+const lookupMs = 5_000;
 /** Each lookup holds one of the process's four threads, for many seconds where a name server is silent. */
 const lookupsAtOnce = 2;
+const mostNames = 10_000;
+
+/** What became of a name: where it led when it last could be looked up, or why it is refused. */
+type Known =
+  | { readonly kind: 'allowed'; readonly addresses: readonly string[] }
+  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'unresolved'; readonly message: string };
 
 interface Entry {
+  readonly known: Known;
   readonly at: number;
-  readonly refusal?: string;
+}
+
+/** A gateway that may be used, with the IP addresses it stands for. */
+export interface AllowedGateway extends GatewayAddress {
+  readonly addresses: readonly string[];
+}
+
+export interface AddressVerdict {
+  readonly allowed: readonly AllowedGateway[];
+  readonly findings: readonly Finding[];
 }
 
 export interface AddressBookPorts {
   readonly rule: AddressRule;
   readonly clock: Clock;
-  /** Told when an answer came that a pass did not wait for, and it changes what is known. */
+  /** A name came to lead elsewhere, or nowhere: whoever judged by it judges again. */
   readonly onNews: () => void;
-  readonly guard?: (address: string, rule: AddressRule) => Promise<GuardedAddress>;
+  readonly guard?: typeof guardAddress;
 }
 
-/** Which addresses no peer may name as its gateway, our own API server's among them. */
-export function addressRule(server: string): AddressRule {
-  const ownAddresses = [new URL(server).hostname.replace(/^\[|\]$/g, '')];
-  return (ip) => forbiddenAddress(ip, { ownAddresses });
+/** Which addresses no peer may name: `server` and the endpoints behind it are our own API server. */
+export function addressRule(server: string, endpoints: () => readonly string[] = () => []): AddressRule {
+  const host = new URL(server).hostname.replace(/^\[|\]$/g, '');
+  return (ip) => forbiddenAddress(ip, { ownAddresses: [host, ...endpoints()] });
 }
 
-/** Remembers which gateway addresses of peers may be used, so that a pass does not wait for DNS each time (trust rule 15). */
+/**
+ * Which addresses that peers named may be used (trust rule 15). It answers at once from what it knows and looks names up beside it, so that no
+ * peer's slow DNS holds up another; a name that can't be looked up any more keeps its last addresses, only a forbidden one loses them.
+ */
 export class AddressBook {
   readonly #ports: AddressBookPorts;
   readonly #entries = new Map<string, Entry>();
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #lookups = new Map<string, Promise<void>>();
   readonly #waiting: (() => void)[] = [];
-  #lookups = 0;
+  #underWay = 0;
 
   constructor(ports: AddressBookPorts) {
     this.#ports = ports;
   }
 
-  /** The addresses that may be used, and a finding for each other one. */
-  async judge(
-    gateways: readonly GatewayAddress[],
-  ): Promise<{ readonly allowed: readonly GatewayAddress[]; readonly findings: readonly Finding[] }> {
-    await this.#learn(gateways.map(({ address }) => address));
-    const refusals = gateways.map(({ address }) => this.#refusal(address));
-    const allowed = gateways.filter((_gateway, index) => refusals[index] === undefined);
-    const findings = gateways.flatMap((gateway, index) => {
-      const refusal = refusals[index];
-      return refusal === undefined
-        ? []
-        : [
-            {
-              reason: 'AddressRefused',
-              subject: `${gateway.address}:${gateway.port}`,
-              message: `${refusal}: this gateway of the peer is not used`,
-            },
-          ];
-    });
-    return { allowed, findings };
+  /** The addresses that may be used now, and a finding for each other one. A name not looked up yet is neither. */
+  judge(gateways: readonly GatewayAddress[]): AddressVerdict {
+    const judged = gateways.map((gateway) => ({ gateway, known: this.#known(gateway.address) }));
+    return {
+      allowed: judged.flatMap(({ gateway, known }) =>
+        known?.kind === 'allowed' ? [{ ...gateway, addresses: known.addresses }] : [],
+      ),
+      findings: judged.flatMap(({ gateway, known }) =>
+        known === undefined || known.kind === 'allowed'
+          ? []
+          : [
+              {
+                reason: 'AddressRefused',
+                subject: `${gateway.address}:${gateway.port}`,
+                message: `${known.message}: it is not used`,
+              },
+            ],
+      ),
+    };
   }
 
-  #refusal(address: string): string | undefined {
+  /** Resolves when no name is being looked up. */
+  async settled(): Promise<void> {
+    while (this.#lookups.size > 0) await Promise.all(this.#lookups.values());
+  }
+
+  #known(address: string): Known | undefined {
+    if (isIP(address) !== 0) {
+      const why = this.#ports.rule(address);
+      return why === undefined
+        ? { kind: 'allowed', addresses: [address] }
+        : { kind: 'refused', message: `${address}: ${why}` };
+    }
     const entry = this.#entries.get(address);
-    return entry === undefined ? `${address}: cannot be resolved from this cluster so far` : entry.refusal;
+    if (entry === undefined || this.#ports.clock.now() - entry.at >= freshMs) this.#lookUp(address);
+    return entry === undefined ? undefined : this.#judged(address, entry.known);
   }
 
-  /** Looks up what is not fresh; waits, a little, only for what is not known at all. */
-  async #learn(addresses: readonly string[]): Promise<void> {
-    const now = this.#ports.clock.now();
-    const due = addresses.filter((address) => now - (this.#entries.get(address)?.at ?? -Infinity) >= freshMs);
-    const lookups = due.map((address) => [address, this.#lookUp(address)] as const);
-    const unknown = lookups.filter(([address]) => !this.#entries.has(address)).map(([, lookup]) => lookup);
-    if (unknown.length === 0) return;
-    const impatient = new AbortController();
-    await Promise.race([Promise.all(unknown), wait(patienceMs, impatient.signal)]);
-    impatient.abort();
+  /** What is forbidden may have changed since: our own API server's addresses do. */
+  #judged(address: string, known: Known): Known {
+    if (known.kind !== 'allowed') return known;
+    for (const ip of known.addresses) {
+      const why = this.#ports.rule(ip);
+      if (why !== undefined) return { kind: 'refused', message: `${address} (${ip}): ${why}` };
+    }
+    return known;
   }
 
-  #lookUp(address: string): Promise<void> {
-    const running = this.#underWay.get(address) ?? this.#guard(address).finally(() => this.#underWay.delete(address));
-    this.#underWay.set(address, running);
-    return running;
-  }
-
-  async #guard(address: string): Promise<void> {
-    const { clock, rule, onNews, guard = guardAddress } = this.#ports;
-    const started = clock.now();
-    const known = this.#entries.has(address);
-    const before = this.#refusal(address);
-    const look = (): Promise<GuardedAddress> => guard(address, rule);
-    const guarded = await (isIP(address) === 0 ? this.#inTurn(look) : look());
-    if (this.#entries.size > 10_000) this.#entries.clear();
-    this.#entries.set(address, {
-      at: clock.now(),
-      ...(guarded.kind === 'allowed' ? {} : { refusal: guarded.message }),
-    });
-    const awaited = !known && clock.now() - started < patienceMs;
-    if (!awaited && before !== this.#refusal(address)) onNews();
+  #lookUp(address: string): void {
+    if (this.#lookups.has(address)) return;
+    const before = this.#entries.get(address)?.known;
+    const looking = this.#inTurn(() => resolved(this.#ports.guard ?? guardAddress, address, this.#ports.rule))
+      .then((found) => {
+        const known = found.kind === 'unresolved' && before?.kind === 'allowed' ? before : found;
+        if (this.#entries.size >= mostNames) this.#entries.clear();
+        this.#entries.set(address, { known, at: this.#ports.clock.now() });
+        this.#lookups.delete(address);
+        if (JSON.stringify(known) !== JSON.stringify(before)) this.#ports.onNews();
+      })
+      .catch(() => void this.#lookups.delete(address));
+    this.#lookups.set(address, looking);
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#lookups >= lookupsAtOnce) await new Promise<void>((turn) => this.#waiting.push(turn));
-    else this.#lookups += 1;
+    if (this.#underWay >= lookupsAtOnce) await new Promise<void>((turn) => this.#waiting.push(turn));
+    else this.#underWay += 1;
     try {
       return await work();
     } finally {
       const next = this.#waiting.shift();
-      if (next === undefined) this.#lookups -= 1;
+      if (next === undefined) this.#underWay -= 1;
       else next();
     }
+  }
+}
+
+async function resolved(guard: typeof guardAddress, address: string, rule: AddressRule): Promise<Known> {
+  const unresolved = { kind: 'unresolved', message: `${address}: cannot be resolved from this cluster` } as const;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Known>((done) => {
+    timer = setTimeout(() => done(unresolved), lookupMs);
+  });
+  const looked = guard(address, rule).then((found): Known => found);
+  try {
+    return await Promise.race([looked, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -21,6 +21,7 @@ import type { KubernetesObject } from '#istio-api';
 import type { SigningState } from '../identity/identity-keeper.js';
 import { privateDocumentSecrets, publicDocumentSecret } from './documents.js';
 import type { DocumentContent } from './documents.js';
+import type { AllowedGateway } from './address-book.js';
 import { remoteClustersFor } from './remote-clusters.js';
 import type { RemoteClusterFacts, RemoteClusters } from './remote-clusters.js';
 import { isFederation, isMulticluster, refOf, standingsOf, trustedPeer } from './standing.js';
@@ -29,7 +30,7 @@ import type { KnownPeer, Standing } from './standing.js';
 /** A peer's last good offer, as its document said it, with the gateways that may be used. */
 export interface HeardOffer {
   readonly services: readonly PublicService[];
-  readonly gateways: readonly GatewayAddress[];
+  readonly gateways: readonly AllowedGateway[];
   readonly findings: readonly Finding[];
 }
 
@@ -57,6 +58,8 @@ export interface PublicationInput {
 /** What one peer's status says after a pass. */
 export interface PeerPublication {
   readonly trusted: boolean;
+  /** stalePolicy has withdrawn trust; else an untrusted peer has findings, or was not known to the pass yet. */
+  readonly trustWithdrawn: boolean;
   readonly offered: number;
   readonly imported: number;
   readonly exported: number;
@@ -196,7 +199,7 @@ function peerOffer(input: PublicationInput, standing: Standing<IstioFederation>)
     createdAt: resource.metadata.creationTimestamp ?? '',
     trustDomain: resource.spec.trustDomain,
     clusterDomain,
-    gateways: heard?.gateways ?? [],
+    gateways: (heard?.gateways ?? []).map(({ address, port }) => ({ address, port })),
     services: admitted.services,
     exportTo: resource.spec.imports?.exportTo,
     withdrawnHosts: standing.withdrawnHosts,
@@ -271,6 +274,7 @@ function peerPublication(input: PublicationInput, standing: Standing, results: P
   const offered = input.offers.get(peerKey(refOf(standing.peer.resource)))?.services.length ?? 0;
   return {
     trusted: standing.trusted,
+    trustWithdrawn: standing.trustWithdrawn,
     offered,
     imported: results.imported,
     exported: results.exports?.services.length ?? 0,

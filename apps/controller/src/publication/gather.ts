@@ -2,7 +2,7 @@ import { parseIstioFederation, parseIstioMulticluster } from '#crd';
 import type { IstioFederation } from '#crd';
 import type { Clock } from '#model';
 import { labels, names, peerKey, readerSecretName } from '#model';
-import type { Finding, GatewayAddress } from '#model';
+import type { GatewayAddress } from '#model';
 import { gatewayAddresses, localServiceFrom, workloadIndex } from '#planner';
 import type { ControllerConfig } from '../config.js';
 import { contentOf, hostsOf } from '../federation/read-documents.js';
@@ -37,7 +37,7 @@ export interface PublicationSources {
 }
 
 /** Reads everything one pass looks at into one value. */
-export async function gatherPublication(sources: PublicationSources, signing: SigningState): Promise<PublicationInput> {
+export function gatherPublication(sources: PublicationSources, signing: SigningState): PublicationInput {
   const { world, config, clock } = sources;
   const peers = peersOf(world, config).map((resource) => knownPeer(sources, resource));
   const services = world.services.list().map(localServiceFrom);
@@ -50,7 +50,7 @@ export async function gatherPublication(sources: PublicationSources, signing: Si
     signing,
     tlsCA: doorAuthority(config.multicluster.doorCertificateDirectory),
     peers,
-    offers: await heardOffers(sources, peers),
+    offers: heardOffers(sources.addressBook, peers),
     services,
     workloads: workloadIndex(world.pods.list(), config.mesh.trustDomain),
     gateways: gatewayAddresses({
@@ -101,33 +101,22 @@ function silenceOf(hearing: Hearing, memory: PeerMemory | undefined, now: number
   return asked && last > 0 && (failing || quiet > quietMs) ? quiet : 0;
 }
 
-async function heardOffers(
-  { addressBook }: PublicationSources,
-  peers: readonly KnownPeer[],
-): Promise<ReadonlyMap<string, HeardOffer>> {
-  const offers = await Promise.all(
-    peers.map(async (peer): Promise<readonly [string, HeardOffer]> => {
-      const key = peerKey(refOf(peer.resource));
-      const federated = peer.resource.kind === 'IstioFederation';
-      const content = federated ? contentOf(peer.memory) : multiclusterContentOf(peer.memory);
-      const { allowed, findings } = await addressBook.judge(content?.ingressGateways ?? []);
-      if (federated)
-        return [key, { services: contentOf(peer.memory)?.publicServices ?? [], gateways: allowed, findings }];
-      return [
-        key,
-        { services: [], gateways: allowed, findings: [...findings, ...(await apiHostFindings(addressBook, peer))] },
-      ];
-    }),
-  );
-  return new Map(offers);
+function heardOffers(addressBook: AddressBook, peers: readonly KnownPeer[]): ReadonlyMap<string, HeardOffer> {
+  return new Map(peers.map((peer) => [peerKey(refOf(peer.resource)), heardOffer(addressBook, peer)]));
 }
 
-/** A peer's apiHost that may not be used, said of `apiHost` (trust rule 15). */
-async function apiHostFindings(addressBook: AddressBook, { memory }: KnownPeer): Promise<readonly Finding[]> {
-  const apiHost = multiclusterContentOf(memory)?.apiHost;
-  if (apiHost === undefined) return [];
-  const { findings } = await addressBook.judge([hostAndPort(apiHost)]);
-  return findings.map(({ reason, message }) => ({ reason, message, subject: 'apiHost' }));
+function heardOffer(addressBook: AddressBook, { resource, memory }: KnownPeer): HeardOffer {
+  if (resource.kind === 'IstioFederation') {
+    const content = contentOf(memory);
+    const { allowed, findings } = addressBook.judge(content?.ingressGateways ?? []);
+    return { services: content?.publicServices ?? [], gateways: allowed, findings };
+  }
+  const content = multiclusterContentOf(memory);
+  const { allowed, findings } = addressBook.judge(content?.ingressGateways ?? []);
+  const apiHost = content === undefined ? [] : addressBook.judge([hostAndPort(content.apiHost)]).findings;
+  // What is said of the API server must not be taken for a gateway (trust rule 15).
+  const ofApiHost = apiHost.map(({ reason, message }) => ({ reason, message, subject: 'apiHost' }));
+  return { services: [], gateways: allowed, findings: [...findings, ...ofApiHost] };
 }
 
 function hostAndPort(apiHost: string): GatewayAddress {

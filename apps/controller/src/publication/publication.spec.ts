@@ -58,7 +58,7 @@ function offer(name: string, hosts = [`echo.demo.svc.${name}.example`]): readonl
   const services = hosts.map((hostname) => ({ hostname, ports: [{ name: 'http', port: 80 }] }));
   return [
     peerKey({ kind: 'IstioFederation', name }),
-    { services, gateways: [{ address: '192.0.2.1', port: 15443 }], findings: [] },
+    { services, gateways: [{ address: '192.0.2.1', port: 15443, addresses: ['192.0.2.1'] }], findings: [] },
   ];
 }
 

@@ -20,6 +20,8 @@ export interface KnownPeer<Resource extends PeerResource = PeerResource> {
 export interface Standing<Resource extends PeerResource = PeerResource> {
   readonly peer: KnownPeer<Resource>;
   readonly trusted: boolean;
+  /** Its stalePolicy has withdrawn trust in its silence. */
+  readonly trustWithdrawn: boolean;
   readonly findings: readonly Finding[];
   readonly withdrawnHosts: readonly string[];
   /** Milliseconds until its silence changes something. */
@@ -55,6 +57,7 @@ function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[]): St
   return {
     peer,
     trusted: peer.memory !== undefined && !refused && !leaving && !silence.trustWithdrawn,
+    trustWithdrawn: peer.memory !== undefined && silence.trustWithdrawn,
     findings: ownership.map(({ reason, message }) => ({ reason, message })),
     withdrawnHosts: silence.withdrawnHosts,
     ...(silence.changesInMs === undefined ? {} : { changesInMs: silence.changesInMs }),

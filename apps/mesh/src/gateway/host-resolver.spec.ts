@@ -81,4 +81,15 @@ describe('host resolver', () => {
     await later(1);
     expect(asked).toHaveLength(3);
   });
+
+  it('leaves out addresses that no peer may name, whatever the name led to before', async () => {
+    const { answers, subject, later, failures } = setting();
+    answers.set('gw.b', at('192.0.2.1'));
+    subject.want(['gw.b']);
+    await later(0);
+    answers.set('gw.b', at('127.0.0.1', '169.254.169.254', '192.0.2.2'));
+    await later(10_000);
+    expect(subject.resolved.get('gw.b')).toEqual(['192.0.2.2']);
+    expect(failures).toEqual(['gw.b']);
+  });
 });

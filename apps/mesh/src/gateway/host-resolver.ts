@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import { lookup } from 'node:dns/promises';
 import type { Clock } from '#model';
+import { forbiddenAddress } from '#protocol';
 
 /** Addresses of a name and for how many seconds they hold. */
 export interface Answer {
@@ -16,6 +17,8 @@ export interface HostResolverOptions {
   /** The addresses behind some name are others now. */
   readonly onChange: () => void;
   readonly onFailure: (host: string, error: unknown) => void;
+  /** IP addresses of our own API server. */
+  readonly ownAddresses?: () => readonly string[];
 }
 
 interface Known {
@@ -39,7 +42,7 @@ export class HostResolver {
   readonly #asking = new Set<string>();
 
   constructor(options: HostResolverOptions) {
-    this.#options = { ask: askDns, ...options };
+    this.#options = { ask: askDns, ownAddresses: () => [], ...options };
   }
 
   /** Names and their addresses; names that were never resolved are missing. The same object until something changes. */
@@ -76,13 +79,22 @@ export class HostResolver {
     try {
       const { addresses, ttlSeconds } = await this.#options.ask(host);
       const ttlMs = Math.min(mostTtlMs, Math.max(leastTtlMs, ttlSeconds * 1000));
-      this.#note(host, [...new Set(addresses)].sort(), ttlMs);
+      this.#note(host, this.#permitted(host, addresses), ttlMs);
     } catch (error) {
       this.#options.onFailure(host, error);
       this.#note(host, this.#known.get(host)?.addresses, retryMs);
     } finally {
       this.#asking.delete(host);
     }
+  }
+
+  /** The controller has judged the name, but by another answer than this one: proxies must not be led to us or to the node (trust rule 15). */
+  #permitted(host: string, addresses: readonly string[]): readonly string[] {
+    const own = { ownAddresses: this.#options.ownAddresses() };
+    const permitted = addresses.filter((address) => forbiddenAddress(address, own) === undefined);
+    if (permitted.length < addresses.length)
+      this.#options.onFailure(host, new Error('leads to an address that no peer may name; it is left out'));
+    return [...new Set(permitted)].sort();
   }
 
   #note(host: string, addresses: readonly string[] | undefined, forMs: number): void {
