@@ -38,6 +38,8 @@ import { decidePublication } from './publication/decide.js';
 import type { PeerPublication } from './publication/decide.js';
 import { CredentialBook } from './publication/credential-book.js';
 import { gatherPublication, peersOf } from './publication/gather.js';
+import { pruneImports, writeImports } from './publication/imports.js';
+import type { ImportsWish } from './publication/imports.js';
 import { RemoteSecretWriter } from './publication/remote-secret-writer.js';
 import { refOf } from './publication/standing.js';
 import { PassCounter } from './publication/pass-counter.js';
@@ -57,6 +59,7 @@ export interface TermPorts {
 
 const publicationKey = 'publication';
 const identityKey = 'identity';
+const importsKey = 'imports';
 /** The largest document, and room for the event's other fields. */
 const maximumEventBytes = defaultLimits.maximumBytes + 1024;
 const probeEveryMs = 20_000;
@@ -81,6 +84,8 @@ export class LeaderTerm {
   readonly #events: EventWriter;
   /** Gateways that may be used, by peer key, as the last pass judged them. */
   #gateways: ReadonlyMap<string, readonly AllowedGateway[]> = new Map();
+  /** What the last pass wants to be imported. */
+  #imports: (ImportsWish & { readonly pass: number }) | undefined;
   readonly #credentials = new CredentialBook();
   readonly #remoteSecrets: RemoteSecretWriter;
   readonly #apiReaches: ApiReaches;
@@ -139,16 +144,11 @@ export class LeaderTerm {
       world.federations.onChange((name) => this.#queue.add(`federation/${name}`)),
       world.federations.onChange(() => this.#queue.add(publicationKey)),
       ...this.#watchMulticluster(world),
-      ...[
-        world.services,
-        world.pods,
-        world.serviceEntries,
-        world.destinationRules,
-        world.gateways,
-        world.authorizationPolicies,
-        world.documents,
-        world.secrets,
-      ].map((informer) => (informer as World['services']).onChange(() => this.#queue.add(publicationKey))),
+      ...[world.services, world.pods, world.gateways, world.authorizationPolicies, world.documents, world.secrets].map(
+        (informer) => (informer as World['services']).onChange(() => this.#queue.add(publicationKey)),
+      ),
+      world.serviceEntries.onChange(() => this.#queue.add(importsKey)),
+      world.destinationRules.onChange(() => this.#queue.add(importsKey)),
       world.configMaps.onChange((key) => {
         if (key.endsWith(`/${names.clusterConfigMap}`) || key.endsWith(`/${names.rootCertConfigMap}`))
           this.#queue.add(identityKey);
@@ -192,6 +192,7 @@ export class LeaderTerm {
   async #work(key: string, signal: AbortSignal): Promise<Outcome> {
     if (key === identityKey) return this.#keepIdentity(signal);
     if (key === publicationKey) return this.#publish(signal);
+    if (key === importsKey) return this.#writeImports(signal);
     const name = key.slice(key.indexOf('/') + 1);
     return key.startsWith('multicluster/')
       ? this.#reconcileMulticluster(name, signal)
@@ -240,9 +241,21 @@ export class LeaderTerm {
     await applyPublication({ client, world, rootNamespace, remoteSecrets: this.#remoteSecrets }, verdict, signal);
     this.#tellPeers(verdict.perPeer);
     this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
-    this.#passes.end(pass);
+    this.#imports = { pass, imports: verdict.imports, virtualAddresses: verdict.virtualAddresses };
+    this.#queue.add(importsKey);
     if (this.#prober.isDue(this.#gateways)) void this.#probe();
     return { kind: 'finished', next: done(verdict.nextLookMs) };
+  }
+
+  /** A step at a time, so that every peer's changes and what is no longer wanted come in between. */
+  async #writeImports(signal: AbortSignal): Promise<Outcome> {
+    const wish = this.#imports;
+    if (wish === undefined) return { kind: 'finished', next: done() };
+    const { client, world } = this.#ports;
+    await pruneImports({ client, world }, wish, signal);
+    this.#passes.end(wish.pass);
+    if (await writeImports({ client, world }, wish, signal)) this.#queue.add(importsKey);
+    return { kind: 'finished', next: done() };
   }
 
   #tellPeers(perPeer: ReadonlyMap<string, PeerPublication>): void {

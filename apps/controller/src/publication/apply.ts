@@ -1,8 +1,7 @@
-import type { KubernetesObject, ServiceEntry } from '#istio-api';
-import { applyAndPrune, applyIfChanged, forEachBounded } from '#kube';
+import type { KubernetesObject } from '#istio-api';
+import { applyAndPrune, applyIfChanged } from '#kube';
 import type { ApiObject, ApplyOutcome, KubeClient } from '#kube';
 import { labels, names } from '#model';
-import type { VirtualAddress } from '#planner';
 import type { World } from '../world.js';
 import type { PublicationVerdict } from './decide.js';
 import { keepMeshNetworks } from './mesh-networks.js';
@@ -19,7 +18,8 @@ export interface ApplyPublicationPorts {
 }
 
 /**
- * Makes the cluster hold what a pass decided: trust first (mesh and door act on it), then documents and mesh objects side by side. Everything is tried; the first failure is thrown at the end, and the queue comes again.
+ * Makes the cluster hold what a pass decided: trust first (mesh and door act on it), then documents and mesh objects side by side. Imports are
+ * written beside it (`imports.ts`): there may be thousands. Everything is tried; the first failure is thrown at the end, and the queue comes again.
  */
 export async function applyPublication(
   ports: ApplyPublicationPorts,
@@ -35,7 +35,6 @@ export async function applyPublication(
       world.documents.list().filter((secret) => secret.metadata?.labels?.[labels.document] === 'private'),
       signal,
     ),
-    applyImports(ports, verdict, signal),
     applySet(ports, verdict.policies, world.authorizationPolicies.list(), signal),
     applySet(ports, verdict.gateway === undefined ? [] : [verdict.gateway], world.gateways.list(), signal),
     verdict.publicDocument === undefined ? emptyOutcome : applyOwn(ports, verdict.publicDocument, signal),
@@ -91,20 +90,6 @@ function applySet(
   });
 }
 
-/** ServiceEntries and DestinationRules, and at once after them the virtual addresses in their status. */
-async function applyImports(
-  ports: ApplyPublicationPorts,
-  { imports, virtualAddresses }: PublicationVerdict,
-  signal: AbortSignal,
-): Promise<ApplyOutcome> {
-  const { serviceEntries, destinationRules } = ports.world;
-  try {
-    return await applySet(ports, imports, [...serviceEntries.list(), ...destinationRules.list()], signal);
-  } finally {
-    await applyAddresses(ports, imports, virtualAddresses, signal);
-  }
-}
-
 async function applyOwn(
   { client, world, plan = false }: ApplyPublicationPorts,
   desired: KubernetesObject,
@@ -121,33 +106,6 @@ async function applyOwn(
     signal,
   });
   return written ? { ...emptyOutcome, applied: [name] } : emptyOutcome;
-}
-
-/** Allocations go into each ServiceEntry's own status, where every replica and every proxy's control plane finds them. */
-async function applyAddresses(
-  { client, world, plan = false }: ApplyPublicationPorts,
-  imports: readonly KubernetesObject[],
-  addresses: readonly VirtualAddress[],
-  signal: AbortSignal,
-): Promise<void> {
-  if (plan) return;
-  const byHost = new Map(addresses.map(({ hostname, address }) => [hostname, address]));
-  const entries = imports.filter((object): object is ServiceEntry => object.kind === 'ServiceEntry');
-  const due = entries.flatMap((entry) => {
-    const host = entry.spec?.hosts[0] ?? '';
-    const address = byHost.get(host);
-    const live = world.serviceEntries.get(entry.metadata?.namespace, entry.metadata?.name ?? '');
-    if (address === undefined || live?.status?.addresses?.[0]?.value === address) return [];
-    const { apiVersion, kind, metadata } = entry;
-    const status = { addresses: [{ host, value: address }] };
-    return [{ apiVersion, kind, metadata: { namespace: metadata?.namespace, name: metadata?.name }, status }];
-  });
-  const failures: Error[] = [];
-  // Thousands at once would wait in line until their deadlines.
-  await forEachBounded(due, failures, async (entry) => {
-    await client.applyStatus(entry as unknown as ApiObject, { fieldManager: names.fieldManager, signal });
-  });
-  if (failures[0] !== undefined) throw failures[0];
 }
 
 function united(outcomes: readonly ApplyOutcome[]): ApplyOutcome {

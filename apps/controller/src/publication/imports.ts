@@ -1,0 +1,109 @@
+import type { KubernetesObject, ServiceEntry } from '#istio-api';
+import { applyAndPrune, forEachBounded, isApplied, objectIdentity } from '#kube';
+import type { ApiObject, KubeClient } from '#kube';
+import { annotations, names } from '#model';
+import type { VirtualAddress } from '#planner';
+import type { World } from '../world.js';
+
+/** So many changes are written in one go; then the latest verdict is looked at again. */
+const batchSize = 200;
+
+export interface ImportsWish {
+  /** ServiceEntries and DestinationRules. */
+  readonly imports: readonly KubernetesObject[];
+  readonly virtualAddresses: readonly VirtualAddress[];
+}
+
+export interface ImportsPorts {
+  readonly client: KubeClient;
+  readonly world: World;
+}
+
+/** Deletes what the latest verdict no longer wants. */
+export async function pruneImports(
+  { client, world }: ImportsPorts,
+  { imports }: ImportsWish,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = new Set((imports as readonly ApiObject[]).map(objectIdentity));
+  const superfluous = liveImports(world).filter((object) => !wanted.has(objectIdentity(object)));
+  await applyAndPrune({ client, desired: [], owned: superfluous, fieldManager: names.fieldManager, signal });
+}
+
+/**
+ * Writes one batch of the changes that the latest verdict asks for, in which every peer has its share. Runs beside the publication pass, which must
+ * not wait for thousands of imports. Returns whether more is left.
+ */
+export async function writeImports(
+  { client, world }: ImportsPorts,
+  { imports, virtualAddresses }: ImportsWish,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const live = new Map(liveImports(world).map((object) => [objectIdentity(object), object]));
+  const desired = imports as readonly ApiObject[];
+  const changed = desired.filter((object) => !stands(live.get(objectIdentity(object)), object));
+  const batch = inTurns(changed, peersByName(desired)).slice(0, batchSize);
+  const owned = batch.flatMap((object) => live.get(objectIdentity(object)) ?? []);
+  try {
+    await applyAndPrune({ client, desired: batch, owned, fieldManager: names.fieldManager, signal });
+  } finally {
+    const there = new Set([...live.keys(), ...batch.map(objectIdentity)]);
+    const entries = imports.filter((object): object is ServiceEntry => object.kind === 'ServiceEntry');
+    await writeAddresses(
+      { client, world },
+      entries.filter((entry) => there.has(objectIdentity(entry as ApiObject))),
+      virtualAddresses,
+      signal,
+    );
+  }
+  return changed.length > batch.length;
+}
+
+function liveImports({ serviceEntries, destinationRules }: World): readonly ApiObject[] {
+  return [...serviceEntries.list(), ...destinationRules.list()];
+}
+
+function stands(live: ApiObject | undefined, desired: ApiObject): boolean {
+  return live !== undefined && live.metadata?.deletionTimestamp === undefined && isApplied(desired, live);
+}
+
+/** A DestinationRule has the name of its ServiceEntry, which says whose it is. */
+function peersByName(objects: readonly ApiObject[]): ReadonlyMap<string, string> {
+  return new Map(
+    objects.flatMap(({ metadata }) => {
+      const peers = metadata?.annotations?.[annotations.peers];
+      return peers === undefined ? [] : [[metadata?.name ?? '', peers] as const];
+    }),
+  );
+}
+
+/** One of each peer after another: a peer that offers thousands does not hold up who offers one. */
+export function inTurns(objects: readonly ApiObject[], peers: ReadonlyMap<string, string>): readonly ApiObject[] {
+  const byPeers = Map.groupBy(objects, ({ metadata }) => peers.get(metadata?.name ?? '') ?? '');
+  const turns = [...byPeers.values()].flatMap((group) => group.map((object, turn) => ({ object, turn })));
+  return turns.sort((a, b) => a.turn - b.turn).map(({ object }) => object);
+}
+
+/** Allocations go into each ServiceEntry's own status, where every replica and every proxy's control plane finds them. */
+async function writeAddresses(
+  { client, world }: ImportsPorts,
+  entries: readonly ServiceEntry[],
+  addresses: readonly VirtualAddress[],
+  signal: AbortSignal,
+): Promise<void> {
+  const byHost = new Map(addresses.map(({ hostname, address }) => [hostname, address]));
+  const due = entries.flatMap(({ apiVersion, kind, metadata, spec }) => {
+    const host = spec?.hosts[0] ?? '';
+    const address = byHost.get(host);
+    const live = world.serviceEntries.get(metadata?.namespace, metadata?.name ?? '');
+    if (address === undefined || live?.status?.addresses?.[0]?.value === address) return [];
+    const status = { addresses: [{ host, value: address }] };
+    return [{ apiVersion, kind, metadata: { namespace: metadata?.namespace, name: metadata?.name }, status }];
+  });
+  const failures: Error[] = [];
+  // Thousands at once would wait in line until their deadlines.
+  await forEachBounded(due.slice(0, batchSize), failures, async (entry) => {
+    await client.applyStatus(entry as unknown as ApiObject, { fieldManager: names.fieldManager, signal });
+  });
+  if (failures[0] !== undefined) throw failures[0];
+}
