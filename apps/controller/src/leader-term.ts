@@ -43,6 +43,7 @@ import type { ImportsWish } from './publication/imports.js';
 import { RemoteSecretWriter } from './publication/remote-secret-writer.js';
 import { refOf } from './publication/standing.js';
 import { PassCounter } from './publication/pass-counter.js';
+import { isFederationWorthAPass, isSecretWorthAPass } from './publication/worth-a-pass.js';
 import { apiServerAddresses } from './world.js';
 import type { World } from './world.js';
 
@@ -63,6 +64,8 @@ const importsKey = 'imports';
 /** The largest document, and room for the event's other fields. */
 const maximumEventBytes = defaultLimits.maximumBytes + 1024;
 const probeEveryMs = 20_000;
+/** Imports change mostly by our own hand, seen again here: one look a little later serves all of it, and undoes what others did. */
+const ownWorkMs = 1000;
 
 interface PeerPhases<Input, Verdict> {
   readonly gather: () => Input | undefined;
@@ -142,13 +145,18 @@ export class LeaderTerm {
     const { world } = this.#ports;
     const stops = [
       world.federations.onChange((name) => this.#queue.add(`federation/${name}`)),
-      world.federations.onChange(() => this.#queue.add(publicationKey)),
+      world.federations.onChange((_name, current, previous) => {
+        if (isFederationWorthAPass(current, previous)) this.#queue.add(publicationKey);
+      }),
+      world.secrets.onChange((_key, current, previous) => {
+        if (isSecretWorthAPass(current, previous)) this.#queue.add(publicationKey);
+      }),
       ...this.#watchMulticluster(world),
-      ...[world.services, world.pods, world.gateways, world.authorizationPolicies, world.documents, world.secrets].map(
-        (informer) => (informer as World['services']).onChange(() => this.#queue.add(publicationKey)),
+      ...[world.services, world.pods, world.gateways, world.authorizationPolicies, world.documents].map((informer) =>
+        (informer as World['services']).onChange(() => this.#queue.add(publicationKey)),
       ),
-      world.serviceEntries.onChange(() => this.#queue.add(importsKey)),
-      world.destinationRules.onChange(() => this.#queue.add(importsKey)),
+      world.serviceEntries.onChange(() => this.#queue.addAfter(importsKey, ownWorkMs)),
+      world.destinationRules.onChange(() => this.#queue.addAfter(importsKey, ownWorkMs)),
       world.configMaps.onChange((key) => {
         if (key.endsWith(`/${names.clusterConfigMap}`) || key.endsWith(`/${names.rootCertConfigMap}`))
           this.#queue.add(identityKey);

@@ -68,14 +68,17 @@ export function hostsOf(memory: PeerMemory | undefined): readonly string[] {
   return contentOf(memory)?.publicServices.map(({ hostname }) => hostname) ?? [];
 }
 
+type TakenContent = Pick<FederationContent, 'ingressGateways' | 'publicServices'>;
+/** Every pass asks for every peer's content: a remembered document is parsed once. */
+const parsed = new WeakMap<object, TakenContent>();
+
 /** Content of the last good document, as it was taken. */
-export function contentOf(
-  memory: PeerMemory | undefined,
-): Pick<FederationContent, 'ingressGateways' | 'publicServices'> | undefined {
-  const body = memory?.privateDocument?.body;
-  return body === undefined
-    ? undefined
-    : (JSON.parse(body) as Pick<FederationContent, 'ingressGateways' | 'publicServices'>);
+export function contentOf(memory: PeerMemory | undefined): TakenContent | undefined {
+  const document = memory?.privateDocument;
+  if (document === undefined) return undefined;
+  const content = parsed.get(document) ?? (JSON.parse(document.body) as TakenContent);
+  parsed.set(document, content);
+  return content;
 }
 
 function heldSince({ previous }: FederationInput): number | undefined {

@@ -151,12 +151,18 @@ function peerPublications(
   input: PublicationInput,
   { standings, offers, exported, merged }: PassResults,
 ): ReadonlyMap<string, PeerPublication> {
+  const findings = Map.groupBy(merged.findings, (finding) => peerKey(finding.peer));
+  // Counted once over all services: looking through them for each peer would cost peers times services.
+  const imports = Map.groupBy(
+    merged.services.flatMap(({ peers }) => peers),
+    peerKey,
+  );
   return new Map(
     standings.map((standing) => {
       const key = peerKey(refOf(standing.peer.resource));
       const results = {
-        findings: merged.findings.filter((finding) => peerKey(finding.peer) === key),
-        imported: merged.services.filter(({ peers }) => peers.some((peer) => peerKey(peer) === key)).length,
+        findings: findings.get(key) ?? [],
+        imported: imports.get(key)?.length ?? 0,
         offer: offers.find((offer) => offer.key === key),
         exports: exported.get(key),
       };

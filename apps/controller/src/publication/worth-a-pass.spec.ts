@@ -1,0 +1,24 @@
+import { describe, expect, it } from '@jest/globals';
+import { labels } from '#model';
+import { isFederationWorthAPass, isSecretWorthAPass } from './worth-a-pass.js';
+
+const federation = (more: object = {}) => ({ metadata: { name: 'b', uid: 'u', generation: 1, ...more } });
+
+describe('what causes a publication pass', () => {
+  it.each([
+    ['a new IstioFederation', federation(), undefined, true],
+    ['one that is gone', undefined, federation(), true],
+    ['another spec, or a deletion that has begun', federation({ generation: 2 }), federation(), true],
+    ['another object of the same name', federation({ uid: 'v' }), federation(), true],
+    ['its status alone', federation({ resourceVersion: '2' }), federation({ resourceVersion: '1' }), false],
+  ])('%s', (_what, current, previous, expected) => {
+    expect(isFederationWorthAPass(current, previous)).toBe(expected);
+  });
+
+  it('any Secret but what is remembered of a peer', () => {
+    const memory = { metadata: { name: 'm', labels: { [labels.peerMemory]: 'true' } } };
+    const trust = { metadata: { name: 'isthmus-trust' } };
+    expect([isSecretWorthAPass(memory, memory), isSecretWorthAPass(undefined, memory)]).toEqual([false, false]);
+    expect([isSecretWorthAPass(trust, undefined), isSecretWorthAPass(undefined, trust)]).toEqual([true, true]);
+  });
+});
