@@ -17,6 +17,7 @@ const rules: readonly Rule[] = [
   methodIsItself,
   isNoUpgrade,
   nobodyElseIsNamed,
+  methodReads,
   bodyIsClear,
 ];
 
@@ -61,6 +62,14 @@ function authorizationIsOne({ headers }: RequestHead): Refused | undefined {
 function methodIsItself({ headers }: RequestHead): Refused | undefined {
   const override = headers.some(([name]) => /^x-(?:http-)?method(?:-override)?$/.test(name));
   return override ? forbidden('method-override', 'methods cannot be overridden') : undefined;
+}
+
+function methodReads({ method }: RequestHead): Refused | undefined {
+  return method === 'GET' || method === 'POST' ? undefined : readOnly(method);
+}
+
+export function readOnly(method: string): Refused {
+  return forbidden('read-only', `${method} is not allowed: this API is read-only`);
 }
 
 function isNoUpgrade({ headers }: RequestHead): Refused | undefined {

@@ -1,4 +1,4 @@
-import { framingFault } from './decide-framing.js';
+import { framingFault, readOnly } from './decide-framing.js';
 import { readPath } from './decide-path.js';
 import type { NamedByPath } from './decide-path.js';
 import { isSet, misplaced, readQuery } from './decide-query.js';
@@ -30,7 +30,6 @@ export function decideRequest(head: RequestHead): Decision {
   const fault = framingFault(head);
   if (fault !== undefined) return fault;
   const { method, target } = head;
-  if (method !== 'GET' && method !== 'POST') return readOnly(method);
   const cut = target.indexOf('?');
   const path = cut === -1 ? target : target.slice(0, cut);
   const read = readQuery(cut === -1 ? undefined : target.slice(cut + 1));
@@ -43,10 +42,6 @@ export function decideRequest(head: RequestHead): Decision {
 }
 
 type Asked = Pick<Allowed, 'path' | 'query'>;
-
-function readOnly(method: string): Refused {
-  return forbidden('read-only', `${method} is not allowed: this API is read-only`);
-}
 
 function decideReview(named: NamedByPath, asked: Asked): Decision {
   if (named.kind !== 'resource') return readOnly('POST');

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import type { Passthrough, PassthroughRequest } from '#kube';
+import type { PassthroughRequest } from '#kube';
 import type { Logger } from '#platform';
 import { answeredHeaders } from './forwarded.js';
 import type { Reply } from './reply.js';
@@ -8,8 +8,25 @@ import type { Failure } from './status-object.js';
 /** An API server that has begun a list and says nothing for so long has died. */
 const silentMs = 60_000;
 
+type Headers = Parameters<typeof answeredHeaders>[0];
+
+/** Where requests go; `refresh` is called when the credential was refused, before the one further attempt. */
+export interface Upstream {
+  send(request: PassthroughRequest, handler: Dispatcher.DispatchHandler): Promise<void>;
+  refresh(): void;
+}
+
+/** What is known of the other side beyond HTTP. */
+export interface ForwardWords {
+  /** Says the failure behind an error or a status that must not be passed on; undefined = nothing wrong. */
+  readonly failureOf: (what: { readonly status: number; readonly headers: Headers } | Error) => Failure | undefined;
+  /** Told once per exchange: an answer was begun, or why none was. */
+  readonly onOutcome?: (failure: Failure | undefined) => void;
+}
+
 export interface ForwardOptions {
-  readonly passthrough: Passthrough;
+  readonly passthrough: Upstream;
+  readonly words?: ForwardWords;
   readonly request: PassthroughRequest;
   readonly reply: Reply;
   /** Told of bytes that pass; answers how many milliseconds to pause. */
@@ -68,25 +85,22 @@ export class Forwarding {
     };
   }
 
-  #begin(controller: Controller, status: number, headers: Parameters<typeof answeredHeaders>[0]): void {
-    const { reply, passthrough } = this.#options;
+  #begin(controller: Controller, status: number, headers: Headers): void {
+    const { reply, passthrough, words = ownApiServer } = this.#options;
     if (status === 401) {
       // Our own credential, not the caller's: it may have been replaced a moment ago.
       if (this.#attempt === 1) {
         passthrough.refresh();
         this.#again(controller);
-      } else
-        this.#refuse(controller, {
-          status: 503,
-          message: 'the API server does not know the door',
-          retryAfterSeconds: 1,
-        });
+      } else this.#refuse(controller, words.failureOf({ status, headers }) ?? noAnswer);
       return;
     }
-    if (status >= 300 && status < 400 && status !== 304) {
-      this.#refuse(controller, { status: 502, message: 'the API server answered with a redirect' });
+    const failure = words.failureOf({ status, headers });
+    if (failure !== undefined) {
+      this.#refuse(controller, failure);
       return;
     }
+    words.onOutcome?.(undefined);
     reply.begin(status, answeredHeaders(headers));
     this.#listen();
   }
@@ -97,6 +111,7 @@ export class Forwarding {
   }
 
   #refuse(controller: Controller, failure: Failure): void {
+    this.#options.words?.onOutcome?.(failure);
     this.#options.logger.warn({ status: failure.status }, `api proxy: ${failure.message}`);
     this.#options.reply.fail(failure);
     controller.abort(new Error(failure.message));
@@ -141,15 +156,31 @@ export class Forwarding {
       this.start();
       return;
     }
-    logger.warn({ err: error }, 'api proxy: the API server did not answer');
-    reply.fail(
-      isTimeout(error)
-        ? { status: 504, message: 'the API server did not answer in time' }
-        : { status: 503, message: 'the API server cannot be reached', retryAfterSeconds: 1 },
-    );
+    const { words = ownApiServer } = this.#options;
+    const failure = words.failureOf(error) ?? noAnswer;
+    if (!reply.begun) words.onOutcome?.(failure);
+    logger.warn({ err: error }, `api proxy: ${failure.message}`);
+    reply.fail(failure);
   }
 }
 
-function isTimeout(error: Error): boolean {
+const noAnswer: Failure = { status: 503, message: 'the API server cannot be reached', retryAfterSeconds: 1 };
+
+const ownApiServer: ForwardWords = {
+  failureOf: (what) => {
+    if (what instanceof Error)
+      return isTimeout(what) ? { status: 504, message: 'the API server did not answer in time' } : noAnswer;
+    if (what.status === 401)
+      return { status: 503, message: 'the API server does not know the door', retryAfterSeconds: 1 };
+    return isRedirect(what.status) ? { status: 502, message: 'the API server answered with a redirect' } : undefined;
+  },
+};
+
+/** A redirect is followed by nobody here and passed on to nobody: it would lead the reader past the door. */
+export function isRedirect(status: number): boolean {
+  return status >= 300 && status < 400 && status !== 304;
+}
+
+export function isTimeout(error: Error): boolean {
   return error.name === 'HeadersTimeoutError' || error.name === 'BodyTimeoutError';
 }

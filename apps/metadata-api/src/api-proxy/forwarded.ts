@@ -24,12 +24,17 @@ export function forwardedHeaders(
   verb: Allowed['verb'],
   account: string,
 ): Record<string, string> {
+  return { ...passedHeaders(headers, verb), 'impersonate-user': account };
+}
+
+/** The caller's harmless headers, by an allow list. */
+export function passedHeaders(headers: readonly HeaderField[], verb: Allowed['verb']): Record<string, string> {
   const kept: Record<string, string> = {};
   for (const [name, value] of headers) {
     if (!passedIn.has(name) && !(verb === 'create' && name === 'content-type')) continue;
     kept[name] = kept[name] === undefined ? value : `${kept[name]}, ${value}`;
   }
-  return { ...kept, 'impersonate-user': account };
+  return kept;
 }
 
 /** Headers of the answer. */

@@ -105,16 +105,21 @@ function refuseBytes(socket: Socket, code: string | undefined): void {
   else socket.destroy();
 }
 
-/** An answer to something that is no request. */
+/** An answer to something that is no request; none where another answer is under way. */
 function refuse(socket: Socket, failure: Failure): void {
-  if (!socket.writable) {
-    socket.destroy();
+  if (!socket.writable || answering(socket)) {
+    socket.destroySoon();
     return;
   }
   const body = statusObject(failure);
   const headers = { ...statusHeaders(failure), connection: 'close', 'content-length': String(Buffer.byteLength(body)) };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${failure.status} Refused\r\n${lines.join('')}\r\n${body}`, () => socket.destroy());
+}
+
+/** Node keeps the HTTP/1 answer that is under way with its socket, but declares no type for it. */
+function answering(socket: object): boolean {
+  return (socket as { _httpMessage?: { headersSent: boolean } | null })._httpMessage?.headersSent === true;
 }
 
 interface Connections {

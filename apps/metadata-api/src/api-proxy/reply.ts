@@ -130,6 +130,7 @@ function cut(response: AnyResponse): void {
     response.destroy();
     return;
   }
-  response.stream.close(constants.NGHTTP2_CANCEL);
+  // Not CANCEL: Node's own client takes that for an end in good order.
+  response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   response.stream.destroy();
 }

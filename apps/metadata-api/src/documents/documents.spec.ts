@@ -52,6 +52,27 @@ describe('PrivateDocuments', () => {
     expect(text(one)).toContain('new199');
   });
 
+  it.each([
+    [3, 3],
+    [3, 2],
+    [2, 3],
+    [1, 3],
+    [3, 1],
+  ])('never serves half of a document: %i shards become %i, one after another', (before, after) => {
+    const [old, fresh] = ['old '.repeat(50), Array.from({ length: 200 }, (_unused, i) => `new${i}`).join()];
+    const next = written(fresh, '2', after);
+    for (let wrote = 0; wrote <= after; wrote += 1) {
+      secrets.clear();
+      const one = documents();
+      put(written(old, '1', before));
+      expect(text(one)).toBe(old);
+      put(next.slice(0, wrote));
+      expect(text(one)).toBe(wrote === after ? fresh : old);
+      // A door that starts just then has no last whole one: it shows nothing rather than half.
+      expect([wrote === 0 ? old : undefined, wrote === after ? fresh : undefined]).toContain(text(documents()));
+    }
+  });
+
   it('shows nothing that was made for another UUID', () => {
     secrets.clear();
     put(written('{}', '1', 1, 'u-former'));

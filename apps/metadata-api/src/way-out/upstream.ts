@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { isIP } from 'node:net';
+import { buildConnector, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
+import type { PassthroughRequest } from '#kube';
+import type { WayOutPeer } from '#model';
+import { guardAddress } from '#peer-client';
+import type { AddressRule } from '#peer-client';
+import { issueToken } from '#trust';
+import type { Upstream } from '../api-proxy/forward.js';
+import type { TokenKey, TokenKeys } from './signing-keys.js';
+
+const connectTimeoutMs = 5_000;
+const headersTimeoutMs = 30_000;
+const idleConnectionMs = 60_000;
+/** A dead peer is noticed so soon on connections where only silent watches are open. */
+const pingMs = 10_000;
+const streamsPerConnection = 100;
+
+/** An address of a peer that must not be connected to (trust rule 15). */
+export class AddressRefusedError extends Error {
+  override readonly name = 'AddressRefusedError';
+}
+
+/** This cluster has no key to sign a token with. */
+export class NoKeyError extends Error {
+  override readonly name = 'NoKeyError';
+}
+
+export interface PeerConnectionsOptions {
+  readonly peer: WayOutPeer;
+  readonly rule: AddressRule;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Our own cluster UUID and keys as they are at this moment. */
+  readonly identity: () => { readonly clusterUUID: string | undefined; readonly keys: TokenKeys };
+}
+
+/** Connections to one peer's API server: HTTP/2 where it is spoken, its certificate checked, its address judged on every connect. */
+export class PeerConnections {
+  readonly #options: PeerConnectionsOptions;
+  readonly #pool: Pool;
+
+  constructor(options: PeerConnectionsOptions) {
+    this.#options = options;
+    const { peer } = options;
+    this.#pool = new Pool(`https://${peer.apiHost}`, {
+      connect: guardedConnector(peer, options.rule),
+      allowH2: true,
+      headersTimeout: headersTimeoutMs,
+      bodyTimeout: 0,
+      keepAliveTimeout: idleConnectionMs,
+      h2Options: { maxConcurrentStreams: streamsPerConnection, pingInterval: pingMs },
+    } as Pool.Options);
+  }
+
+  /** One request's way to the peer: a token of its own for every attempt, by the key before on the second. */
+  upstream(): Upstream {
+    let refused = false;
+    return {
+      refresh: () => {
+        refused = true;
+      },
+      send: (request, handler) => {
+        this.#pool.dispatch(this.#dispatch(request, refused), handler);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** Asks for the peer's version: status and headers of the answer, by whichever key it takes. Rejects without an answer. */
+  async version(): Promise<{ readonly status: number; readonly headers: Dispatcher.ResponseData['headers'] }> {
+    const request: PassthroughRequest = { method: 'GET', target: '/version', headers: { accept: 'application/json' } };
+    const first = await this.#ask(request, false);
+    return first.status === 401 ? this.#ask(request, true) : first;
+  }
+
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+
+  async #ask(
+    request: PassthroughRequest,
+    second: boolean,
+  ): Promise<{ readonly status: number; readonly headers: Dispatcher.ResponseData['headers'] }> {
+    const { statusCode: status, headers, body } = await this.#pool.request(this.#dispatch(request, second));
+    await body.dump();
+    return { status, headers };
+  }
+
+  #dispatch({ method, target, headers, body }: PassthroughRequest, second: boolean): Dispatcher.DispatchOptions {
+    const { peer, now, identity } = this.#options;
+    const { clusterUUID, keys } = identity();
+    const key = second ? (keys.previous ?? keys.current) : keys.current;
+    if (clusterUUID === undefined || key === undefined) throw new NoKeyError('this cluster has no signing key yet');
+    const token = tokenFor(key, { subject: clusterUUID, audience: peer.audience, now: now() });
+    return { method, path: target, headers: { ...headers, authorization: `Bearer ${token}` }, body: body ?? null };
+  }
+}
+
+function tokenFor({ privatePem, kid }: TokenKey, about: { subject: string; audience: string; now: number }): string {
+  return issueToken({ ...about, privatePem, kid, scope: 'api', jti: randomUUID() });
+}
+
+function guardedConnector(peer: WayOutPeer, rule: AddressRule): buildConnector.connector {
+  const connect = buildConnector({
+    allowH2: true,
+    timeout: connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelay: pingMs,
+    rejectUnauthorized: !peer.insecureSkipVerify,
+    ...(peer.ca === undefined ? {} : { ca: peer.ca }),
+  } as buildConnector.BuildOptions);
+  return (options, callback) => {
+    const host = options.hostname.replace(/^\[|\]$/g, '');
+    guardAddress(host, rule)
+      .then((guarded) => {
+        if (guarded.kind !== 'allowed') throw new AddressRefusedError(guarded.message);
+        const [address = host] = guarded.addresses;
+        // The name stays what the certificate must be for; the address is the one that was judged.
+        const servername = isIP(host) === 0 ? host : '';
+        connect({ ...options, hostname: address, host: address, servername }, callback);
+      })
+      .catch((error: unknown) => callback(error as Error, null));
+  };
+}

@@ -1,0 +1,660 @@
+import { existsSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Agent, request } from 'undici';
+import type { Dispatcher } from 'undici';
+import { silentLogger } from '#kube';
+import type { ApiObject } from '#kube';
+import { openStore } from '#store';
+import type { Store, StoredAuditRow } from '#store';
+import { forge, H2Connection, sendRaw, startAuditedCluster, startDoorProcess } from '../harness/api-door.js';
+import type { AuditedCluster, DoorProcess } from '../harness/api-door.js';
+import { waitFor } from '../harness/child.js';
+import { ownUUID, TestPeer } from '../harness/door.js';
+import { startPostgres, temporaryDirectory } from '../harness/postgres.js';
+import type { PostgresServer } from '../harness/postgres.js';
+
+const program = 'dist/apps/metadata-api/src/main.js';
+const reviews = '/apis/authentication.k8s.io/v1/tokenreviews';
+/** Longest life of a watch in this spec. */
+const watchLifeMs = 6_000;
+
+interface Status {
+  readonly kind: string;
+  readonly code: number;
+  readonly reason: string;
+}
+
+describe('API proxy in front of a real API server', () => {
+  const directory = temporaryDirectory();
+  const gamma = new TestPeer('IstioMulticluster', 'gamma');
+  const delta = new TestPeer('IstioMulticluster', 'delta');
+  const legacy = new TestPeer('IstioMulticluster', 'legacy', false);
+  const alpha = new TestPeer('IstioFederation', 'alpha');
+  const stranger = new TestPeer('IstioMulticluster', 'stranger');
+  const everyone = [
+    gamma.trusted({ allowReviews: true }),
+    delta.trusted(),
+    legacy.trusted({ legacyAPITokens: true }),
+    alpha.trusted(),
+  ];
+  let cluster: AuditedCluster;
+  let postgres: PostgresServer;
+  let store: Store;
+  let door: DoorProcess;
+  let agent: Agent;
+
+  beforeAll(async () => {
+    if (!existsSync(program)) throw new Error(`${program} is missing: npm run build`);
+    postgres = startPostgres();
+    cluster = await startAuditedCluster(directory);
+    const { leader, api } = cluster;
+    await leader.trust(everyone);
+    await leader.publish('{}', '1');
+    await cluster.admit(gamma, ['isthmus-peer-reader', 'isthmus-peer-reviewer']);
+    await cluster.admit(delta);
+    await cluster.admit(legacy);
+    await api.client.create(service('web'));
+    await api.client.create(secret('treasure'));
+    store = openStore({ databaseUrl: postgres.url, dataDirectory: directory, logger: silentLogger });
+    await store.ready;
+    door = await startDoorProcess(cluster, directory, {
+      DATABASE_URL: postgres.url,
+      ISTHMUS_SOURCE_BURST: '100000',
+      ISTHMUS_SOURCE_RATE: '100000',
+      ISTHMUS_API_PEER_BURST: '100000',
+      ISTHMUS_API_PEER_RATE: '100000',
+      ISTHMUS_API_WATCHES_PER_PEER: '1100',
+      ISTHMUS_API_WATCH_LIFE_MS: String(watchLifeMs),
+      ISTHMUS_API_STUCK_MS: '2000',
+    });
+    agent = new Agent({ connect: { ca: door.ca }, allowH2: false });
+  }, 120_000);
+  afterAll(async () => {
+    await agent?.destroy();
+    await door?.stop();
+    await store?.close();
+    await cluster?.stop();
+    await postgres?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const ask = (
+    target: string,
+    headers: Readonly<Record<string, string>> = {},
+    peer = gamma,
+  ): Promise<Dispatcher.ResponseData> =>
+    request(`https://127.0.0.1:${door.apiPort}${target}`, {
+      dispatcher: agent,
+      headers: { authorization: `Bearer ${peer.token('api')}`, ...headers },
+    });
+  const direct = async (target: string, headers: Readonly<Record<string, string>> = {}): Promise<string> =>
+    (await cluster.api.client.request({ method: 'GET', path: target, headers })).body;
+
+  describe('reads', () => {
+    it.each([
+      '/version',
+      '/api',
+      '/apis',
+      '/api/v1',
+      '/apis/networking.istio.io/v1',
+      '/api/v1/services',
+      '/api/v1/namespaces/default/services/web',
+      '/api/v1/namespaces?limit=1',
+      '/api/v1/nodes',
+      '/apis/apps/v1/replicasets',
+      '/apis/discovery.k8s.io/v1/endpointslices',
+      '/apis/networking.istio.io/v1/namespaces/default/virtualservices',
+      '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gateways.networking.istio.io',
+    ])('%s: what the API server itself says', async (target) => {
+      const answer = await ask(target);
+      expect(answer.statusCode).toBe(200);
+      const text = await answer.body.text();
+      const own = await direct(target);
+      const plain = (body: string): string => body.replaceAll(/"(resourceVersion|continue)":"[^"]*"/g, '');
+      expect(plain(text)).toBe(plain(own));
+    });
+
+    it('passes protobuf, tables and compressed lists untouched', async () => {
+      const protobuf = await ask('/api/v1/services', { accept: 'application/vnd.kubernetes.protobuf' });
+      expect(protobuf.headers['content-type']).toBe('application/vnd.kubernetes.protobuf');
+      expect(
+        Buffer.from(await protobuf.body.arrayBuffer())
+          .subarray(0, 4)
+          .toString('latin1'),
+      ).toBe('k8s\0');
+      const table = await ask('/api/v1/services', { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' });
+      expect(await table.body.json()).toMatchObject({ kind: 'Table' });
+      const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+      const zipped = await ask(crds, { 'accept-encoding': 'gzip' });
+      expect(zipped.headers['content-encoding']).toBe('gzip');
+      const list = JSON.parse(gunzipSync(Buffer.from(await zipped.body.arrayBuffer())).toString()) as {
+        items: object[];
+      };
+      expect(list.items.length).toBe((JSON.parse(await direct(crds)) as { items: object[] }).items.length);
+    });
+
+    it('says what the API server says of what is not there', async () => {
+      const answer = await ask('/api/v1/namespaces/default/services/none');
+      expect([answer.statusCode, await answer.body.json()]).toEqual([404, expect.objectContaining({ kind: 'Status' })]);
+    });
+
+    it('asks in the peer’s own name, and narrows with the peer’s own rights', async () => {
+      const seen = cluster.forwarded();
+      expect(seen.length).toBeGreaterThan(10);
+      expect([...new Set(seen.map(({ impersonatedUser }) => impersonatedUser?.username))]).toEqual([
+        'system:serviceaccount:isthmus-peers:peer-gamma',
+      ]);
+      expect(seen[0]?.impersonatedUser?.groups).toEqual(
+        expect.arrayContaining(['system:serviceaccounts:isthmus-peers', 'system:authenticated']),
+      );
+      const name = 'isthmus-peer-reader-delta';
+      const binding = `/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${name}`;
+      await cluster.api.client.delete(binding);
+      const refused = await waitFor('the right to be gone', async () => {
+        const { statusCode, body } = await ask('/api/v1/services', {}, delta);
+        const text = await body.text();
+        return statusCode === 403 ? text : undefined;
+      });
+      expect(refused).toContain('system:serviceaccount:isthmus-peers:peer-delta');
+      await cluster.admit(delta);
+    });
+
+    it.each(['HTTP/1.1', 'HTTP/2'])(
+      'a watch is open at once and each event comes at once, over %s',
+      async (version) => {
+        const lines: { at: number; name: string }[] = [];
+        const read = (chunk: Buffer): void => {
+          for (const line of chunk.toString().split('\n').filter(Boolean))
+            lines.push({
+              at: performance.now(),
+              name: (JSON.parse(line) as { object: ApiObject }).object.metadata?.name ?? '',
+            });
+        };
+        const target = '/api/v1/namespaces/default/services?watch=true&resourceVersion=0&allowWatchBookmarks=true';
+        const connection = new H2Connection(door);
+        if (version === 'HTTP/2') {
+          const stream = connection.open({ ':path': target, authorization: `Bearer ${gamma.token('api')}` });
+          stream.on('data', read);
+        } else {
+          const { body } = await ask(target);
+          body.on('data', read);
+          body.on('error', () => undefined);
+        }
+        await waitFor('the present state', () => (lines.some(({ name }) => name === 'web') ? true : undefined));
+        for (const round of [1, 2, 3]) {
+          const name = `${version === 'HTTP/2' ? 'two' : 'one'}-${round}`;
+          await cluster.api.client.create(service(name));
+          const created = performance.now();
+          const line = await waitFor('the event', () => lines.find((found) => found.name === name), { everyMs: 2 });
+          expect(line.at - created).toBeLessThan(250);
+        }
+        connection.close();
+      },
+    );
+
+    it('a watch ends in good order within its life, however long was asked for', async () => {
+      const started = performance.now();
+      const { body } = await ask('/api/v1/nodes?watch=true&timeoutSeconds=3600');
+      await body.text();
+      const lasted = performance.now() - started;
+      expect(lasted).toBeGreaterThan(watchLifeMs * 0.6);
+      expect(lasted).toBeLessThan(watchLifeMs + 2_000);
+    }, 20_000);
+
+    it('Secrets: an empty list, an empty watch that ends, and none by name', async () => {
+      const before = cluster.forwarded().length;
+      const list = await ask('/api/v1/secrets?limit=500');
+      expect(await list.body.json()).toEqual({
+        kind: 'SecretList',
+        apiVersion: 'v1',
+        metadata: { resourceVersion: '1' },
+        items: [],
+      });
+      const query = 'watch=true&sendInitialEvents=true&allowWatchBookmarks=true&timeoutSeconds=1';
+      const watch = await ask(`/api/v1/namespaces/default/secrets?${query}`);
+      expect(JSON.parse(await watch.body.text())).toMatchObject({
+        type: 'BOOKMARK',
+        object: { kind: 'Secret', metadata: { annotations: { 'k8s.io/initial-events-end': 'true' } } },
+      });
+      const named = await ask('/api/v1/namespaces/default/secrets/treasure');
+      expect([named.statusCode, await named.body.json()]).toEqual([403, expect.objectContaining({ kind: 'Status' })]);
+      expect(cluster.forwarded().length).toBe(before);
+    });
+
+    it('reviews, only of a peer that may', async () => {
+      const body = JSON.stringify({
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenReview',
+        spec: { token: 'x' },
+      });
+      const review = async (peer: TestPeer): Promise<number> => {
+        const answer = await request(`https://127.0.0.1:${door.apiPort}${reviews}`, {
+          method: 'POST',
+          dispatcher: agent,
+          body,
+          headers: { authorization: `Bearer ${peer.token('api')}`, 'content-type': 'application/json' },
+        });
+        await answer.body.text();
+        return answer.statusCode;
+      };
+      expect(await review(gamma)).toBe(201);
+      expect(await review(delta)).toBe(403);
+    });
+  });
+
+  describe('hostile requests: none reaches the API server', () => {
+    const line = (target: string, method = 'GET'): string => `${method} ${target} HTTP/1.1\r\n`;
+    const host = 'Host: api.here.example\r\n';
+    const hostile = (target: string, more = '', method = 'GET'): string =>
+      `${line(target, method)}${host}User-Agent: hostile\r\nAuthorization: Bearer TOKEN\r\n${more}\r\n`;
+    const pods = '/api/v1/pods';
+    const rows: readonly (readonly [name: string, status: number, bytes: string])[] = [
+      ['dots', 400, hostile('/api/v1/namespaces/../secrets')],
+      ['escaped dots', 400, hostile('/api/v1/pods/%2e%2e/secrets')],
+      ['escaped dots, twice', 400, hostile('/api/v1/pods/%252e%252e/secrets')],
+      ['escaped slash', 400, hostile('/api/v1/namespaces/kube-system%2fsecrets')],
+      ['double slash', 400, hostile('//api/v1/secrets/x')],
+      ['double slash inside', 400, hostile('/api//v1/secrets/x')],
+      ['semicolon', 400, hostile('/api/v1/pods;/../secrets')],
+      ['upper case', 400, hostile('/api/v1/Secrets/x')],
+      ['trailing dot', 400, hostile('/api/v1/pods./x')],
+      ['trailing slash', 400, hostile('/api/v1/pods/')],
+      ['backslash', 400, hostile('/api/v1/pods\\..\\secrets')],
+      ['fragment', 400, hostile('/api/v1/pods#/secrets')],
+      ['NUL', 400, hostile('/api/v1/pods\0')],
+      ['non-ASCII', 400, hostile('/api/v1/p\u00f6ds')],
+      ['absolute form', 400, hostile('https://kubernetes.default.svc/api/v1/secrets')],
+      ['absolute form of our own', 400, hostile('https://api.here.example/api/v1/pods')],
+      ['no path', 400, hostile('*')],
+      ['X-HTTP-Method-Override', 403, hostile(pods, 'X-HTTP-Method-Override: DELETE\r\n')],
+      ['HEAD', 403, hostile(pods, '', 'HEAD')],
+      ['OPTIONS', 403, hostile(pods, '', 'OPTIONS')],
+      ['OPTIONS *', 403, hostile('*', '', 'OPTIONS')],
+      ['TRACE', 403, hostile(pods, '', 'TRACE')],
+      ['CONNECT', 403, hostile('10.96.0.1:443', '', 'CONNECT')],
+      ['PUT', 403, hostile('/api/v1/namespaces/default/services/web', 'Content-Length: 0\r\n', 'PUT')],
+      ['PATCH', 403, hostile('/api/v1/namespaces/default/services/web', 'Content-Length: 0\r\n', 'PATCH')],
+      ['DELETE', 403, hostile('/api/v1/namespaces/default/services/web', '', 'DELETE')],
+      ['DELETE of a collection', 403, hostile('/api/v1/namespaces/default/services', '', 'DELETE')],
+      ['POST', 403, `${hostile('/api/v1/namespaces/default/services', 'Content-Length: 2\r\n', 'POST')}{}`],
+      ['unknown method', 400, hostile(pods, '', 'FOO')],
+      ['method in small letters', 400, hostile(pods, '', 'get')],
+      ['watch of what is closed', 403, hostile('/api/v1/configmaps?watch=true&resourceVersion=1')],
+      ['Secret by name', 403, hostile('/api/v1/namespaces/default/secrets/treasure')],
+      ['legacy watch', 403, hostile('/api/v1/watch/secrets')],
+      ['legacy watch of a namespace', 403, hostile('/api/v1/watch/namespaces/default/pods')],
+      ['legacy proxy', 403, hostile('/api/v1/proxy/namespaces/default/services/web')],
+      ['service proxy', 400, hostile('/api/v1/namespaces/default/services/web/proxy/')],
+      ['service proxy, no slash', 403, hostile('/api/v1/namespaces/default/services/web/proxy')],
+      ['node proxy', 403, hostile('/api/v1/nodes/n/proxy/metrics')],
+      ['log', 403, hostile('/api/v1/namespaces/default/pods/p/log')],
+      ['exec', 403, hostile('/api/v1/namespaces/default/pods/p/exec?command=id')],
+      [
+        'exec by upgrade',
+        403,
+        hostile('/api/v1/namespaces/default/pods/p/exec', 'Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\n'),
+      ],
+      ['attach', 403, hostile('/api/v1/namespaces/default/pods/p/attach')],
+      ['port-forward', 403, hostile('/api/v1/namespaces/default/pods/p/portforward')],
+      ['status', 403, hostile('/api/v1/namespaces/default/pods/p/status')],
+      ['eviction', 403, hostile('/api/v1/namespaces/default/pods/p/eviction')],
+      ['scale', 403, hostile('/apis/apps/v1/namespaces/default/replicasets/r/scale')],
+      ['token', 403, hostile('/api/v1/namespaces/default/serviceaccounts/default/token')],
+      ['aggregated API', 403, hostile('/apis/metrics.k8s.io/v1beta1/nodes')],
+      ['metrics', 403, hostile('/metrics')],
+      ['debug', 403, hostile('/debug/pprof/heap')],
+      ['openapi', 403, hostile('/openapi/v2')],
+      ['logs', 403, hostile('/logs')],
+      ['healthz', 403, hostile('/healthz')],
+      ['configz', 403, hostile('/configz')],
+      ['field selector on a closed kind', 403, hostile('/api/v1/configmaps?fieldSelector=metadata.name%3Dx')],
+      ['token in query', 400, hostile('/api/v1/pods?access_token=TOKEN')],
+      ['token in query alone', 400, `${line('/api/v1/pods?token=TOKEN')}${host}User-Agent: hostile\r\n\r\n`],
+      ['parameter twice', 400, hostile('/api/v1/pods?watch=true&watch=false')],
+      ['unknown parameter', 400, hostile('/api/v1/pods?dryRun=All')],
+      ['semicolon in the query', 400, hostile('/api/v1/pods?watch=true;limit=1')],
+      ['two hosts', 400, hostile(pods, 'Host: other\r\n')],
+      ['two credentials', 400, hostile(pods, 'Authorization: Bearer TOKEN\r\n')],
+      ['coding and length', 400, `${hostile(pods, 'Transfer-Encoding: chunked\r\nContent-Length: 5\r\n')}0\r\n\r\n`],
+      ['coding', 400, `${hostile(pods, 'Transfer-Encoding: chunked\r\n')}0\r\n\r\n`],
+      ['two lengths', 400, `${hostile(pods, 'Content-Length: 0\r\nContent-Length: 5\r\n')}abcde`],
+      ['a body that is a request', 400, `${hostile(pods, 'Content-Length: 40\r\n')}${hostile('/api/v1/services')}`],
+      ['bare LF', 400, hostile(pods).replaceAll('\r\n', '\n')],
+      ['bare LF in a header', 400, hostile(pods, 'X: y\nZ: a\r\n')],
+      ['bare CR in a header', 400, hostile(pods, 'X: y\rZ: a\r\n')],
+      ['folded header', 400, hostile(pods, 'X: y\r\n z\r\n')],
+      ['blank before the colon', 400, hostile(pods, 'X : y\r\n')],
+      ['Impersonate-User', 403, hostile(pods, 'Impersonate-User: admin\r\n')],
+      ['Impersonate-Group', 403, hostile(pods, 'impersonate-group: system:masters\r\n')],
+      ['X-Remote-User', 403, hostile(pods, 'X-Remote-User: admin\r\n')],
+      ['HTTP/1.0', 400, hostile(pods).replace('HTTP/1.1', 'HTTP/1.0')],
+      ['no version', 400, 'GET /api/v1/pods\r\n\r\n'],
+      ['expectation', 400, hostile(pods, 'Expect: something\r\n')],
+      ['large headers', 431, hostile(pods, `X: ${'x'.repeat(20_000)}\r\n`)],
+      ['web socket', 403, hostile(`${pods}?watch=true`, 'Connection: Upgrade\r\nUpgrade: websocket\r\n')],
+      ['HTTP/2 without TLS', 400, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ];
+    let before = 0;
+
+    beforeAll(() => {
+      before = cluster.forwarded().length;
+    });
+
+    it.each(rows)('%s: %i', async (_name, status, bytes) => {
+      const answer = await sendRaw(door, Buffer.from(bytes.replaceAll('TOKEN', gamma.token('api')), 'latin1'));
+      expect(answer.status).toBe(status);
+      if (!bytes.startsWith('HEAD')) {
+        expect(JSON.parse(answer.body) as Status).toMatchObject({ kind: 'Status', code: status });
+      }
+      expect(answer.body).not.toContain('eyJ');
+    });
+
+    it.each([
+      ['dots', 400, { ':path': '/api/v1/namespaces/../secrets' }],
+      // Refused below us, by the HTTP/2 library.
+      ['absolute form', 0, { ':path': 'https://x/api/v1/pods' }],
+      ['HEAD', 403, { ':path': pods, ':method': 'HEAD' }],
+      ['DELETE', 403, { ':path': pods, ':method': 'DELETE' }],
+      ['host beside authority', 400, { ':path': pods, host: 'other' }],
+      ['impersonation', 403, { ':path': pods, 'impersonate-group': 'system:masters' }],
+      ['method override', 403, { ':path': pods, 'x-http-method-override': 'PUT' }],
+      ['Secret', 403, { ':path': '/api/v1/namespaces/default/secrets/treasure' }],
+    ] as const)('over HTTP/2: %s: %i', async (_name, status, headers) => {
+      const connection = new H2Connection(door);
+      const authorization = `Bearer ${gamma.token('api')}`;
+      const answer = await connection.ask({ ...headers, authorization, 'user-agent': 'hostile' });
+      expect(answer.status).toBe(status);
+      connection.close();
+    });
+
+    it('over HTTP/2: a body, and CONNECT', async () => {
+      const connection = new H2Connection(door);
+      const headers = { authorization: `Bearer ${gamma.token('api')}`, 'user-agent': 'hostile' };
+      expect((await connection.ask({ ...headers, ':path': pods }, false)).status).toBe(400);
+      const connect = { ':method': 'CONNECT', ':authority': '10.96.0.1:443' };
+      expect((await connection.ask({ ...connect, ...headers }, false)).status).toBe(403);
+      connection.close();
+    });
+
+    it('of all these the API server saw nothing', async () => {
+      await sleep(300);
+      const seen = cluster.forwarded();
+      expect(seen.slice(before)).toEqual([]);
+      expect(seen.filter(({ userAgent }) => userAgent?.includes('hostile'))).toEqual([]);
+    });
+
+    it('harmless headers of a proxy in front are dropped, not passed', async () => {
+      const more = { 'x-forwarded-for': '10.0.0.1', 'user-agent': 'harmless', cookie: 'a=b', te: 'trailers' };
+      expect((await ask('/api/v1/nodes', more)).statusCode).toBe(200);
+      const seen = cluster.forwarded().filter(({ userAgent }) => userAgent === 'harmless');
+      expect(seen).toEqual([
+        expect.objectContaining({
+          impersonatedUser: expect.objectContaining({ username: 'system:serviceaccount:isthmus-peers:peer-gamma' }),
+        }),
+      ]);
+      expect(seen[0]).toHaveProperty('sourceIPs', ['127.0.0.1']);
+    });
+  });
+
+  describe('tokens', () => {
+    const seconds = (): number => Math.floor(Date.now() / 1000);
+    const statusOf = async (authorization: string | undefined): Promise<[number, Status]> => {
+      const answer = await request(`https://127.0.0.1:${door.apiPort}/api/v1/services`, {
+        dispatcher: agent,
+        headers: authorization === undefined ? {} : { authorization },
+      });
+      return [answer.statusCode, (await answer.body.json()) as Status];
+    };
+    const bad: readonly (readonly [string, number, () => string | undefined])[] = [
+      ['none', 401, () => undefined],
+      ['another scheme', 401, () => 'Basic dTpw'],
+      ['garbage', 400, () => 'Bearer garbage'],
+      ['another scope', 403, () => `Bearer ${gamma.token('private-multicluster')}`],
+      ['for another cluster', 401, () => `Bearer ${forge(gamma, { aud: stranger.uuid })}`],
+      ['of a federation peer', 403, () => `Bearer ${alpha.token('api')}`],
+      ['of nobody we know', 403, () => `Bearer ${stranger.token('api')}`],
+      ['in another’s name', 401, () => `Bearer ${forge(delta, { aud: ownUUID, sub: gamma.uuid })}`],
+      ['expired', 401, () => `Bearer ${forge(gamma, { aud: ownUUID, exp: seconds() - 60 })}`],
+      ['of a year, without leave', 401, () => `Bearer ${forge(gamma, { aud: ownUUID, exp: seconds() + 31_536_000 })}`],
+      ['without jti, without leave', 401, () => `Bearer ${forge(gamma, { aud: ownUUID, jti: undefined })}`],
+      ['larger than 8 KiB', 431, () => `Bearer ${forge(gamma, { aud: ownUUID, pad: 'x'.repeat(9_000) })}`],
+    ];
+
+    it.each(bad)('%s: %i', async (_name, status, make) => {
+      const before = cluster.forwarded().length;
+      const [code, body] = await statusOf(make());
+      expect([code, body.kind, body.code]).toEqual([status, 'Status', status]);
+      expect(cluster.forwarded().length).toBe(before);
+    });
+
+    it('is good once, also when requests race', async () => {
+      const authorization = `Bearer ${gamma.token('api')}`;
+      const answers = await Promise.all([1, 2, 3, 4].map(() => statusOf(authorization)));
+      expect(answers.map(([status]) => status).sort()).toEqual([200, 401, 401, 401]);
+    });
+
+    it('of a legacy peer lives a year and is used again', async () => {
+      const authorization = `Bearer ${forge(legacy, { aud: ownUUID, jti: undefined, exp: seconds() + 31_536_000 })}`;
+      for (let i = 0; i < 3; i += 1) expect((await statusOf(authorization))[0]).toBe(200);
+    });
+  });
+
+  it('un-trusting a peer closes its watches within a second, and nobody else’s', async () => {
+    const target = '/api/v1/nodes?watch=true';
+    const theirs = await Promise.all([1, 2, 3].map(() => ask(target, {}, delta)));
+    const others = await ask(target);
+    const ends = Promise.allSettled(theirs.map(({ body }) => body.text()));
+    const started = performance.now();
+    await cluster.leader.trust(everyone.filter(({ name }) => name !== 'delta'));
+    expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect((await ask('/api/v1/nodes', {}, delta)).statusCode).toBe(403);
+    expect(others.body.destroyed).toBe(false);
+    others.body.on('error', () => undefined);
+    others.body.destroy();
+    await cluster.leader.trust(everyone);
+  });
+
+  it('leaves an audit row for each request', async () => {
+    const rows = await waitFor('the rows', async (): Promise<readonly StoredAuditRow[] | undefined> => {
+      const found = await store.audit.list({ limit: 2_000 });
+      return found.some(({ detail }) => detail?.includes('untrusted')) ? found : undefined;
+    });
+    const said = (peer: string | null, status: number, action: string, detail: RegExp): boolean =>
+      rows.some(
+        (row) =>
+          (row.peer ?? null) === peer &&
+          row.status === status &&
+          row.action === action &&
+          detail.test(row.detail ?? ''),
+      );
+    expect(said('multicluster/gamma', 200, 'GET /api/v1/services', /^list services done bytes=\d{3,}$/)).toBe(true);
+    expect(said('multicluster/delta', 200, 'GET /api/v1/nodes', /^watch nodes untrusted bytes=\d+$/)).toBe(true);
+    expect(said('multicluster/gamma', 403, 'GET /api/v1/namespaces/default/secrets/treasure', /^secrets$/)).toBe(true);
+    expect(said('multicluster/gamma', 401, 'GET /api/v1/services', /^replayed$/)).toBe(true);
+    expect(said('federation/alpha', 403, 'GET /api/v1/services', /^(scope|kind)$/)).toBe(true);
+    expect(rows.some(({ action, detail }) => /eyJ|TOKEN/.test(`${action}${detail}`))).toBe(false);
+  });
+
+  describe('memory stays bounded', () => {
+    const bulkPath = '/apis/networking.istio.io/v1alpha3/envoyfilters';
+    const bulkMegabytes = 200;
+    /** Above this door at rest, in MiB. */
+    const mostMemory = 160;
+    let rest = 0;
+
+    beforeAll(async () => {
+      rest = door.memory();
+      const numbers = Array.from({ length: bulkMegabytes }, (_unused, number) => number);
+      await Promise.all(
+        [0, 1, 2, 3].map(async (lane) => {
+          for (const number of numbers.filter((n) => n % 4 === lane)) await createBulky(number);
+        }),
+      );
+    }, 90_000);
+
+    const createBulky = async (number: number): Promise<void> => {
+      const path = '/apis/networking.istio.io/v1alpha3/namespaces/default/envoyfilters';
+      const { status } = await cluster.api.client.request({
+        method: 'POST',
+        path,
+        body: JSON.stringify(bulky(number)),
+      });
+      expect(status).toBe(201);
+    };
+    /** Highest memory of the door while something happens. */
+    const peak = async <T>(during: Promise<T>): Promise<[T, number]> => {
+      let most = 0;
+      const timer = setInterval(() => (most = Math.max(most, door.memory())), 50);
+      try {
+        return [await during, most - rest];
+      } finally {
+        clearInterval(timer);
+      }
+    };
+    const drop = ({ body }: Dispatcher.ResponseData): void => {
+      body.on('error', () => undefined);
+      body.destroy();
+    };
+
+    it.each(['HTTP/1.1', 'HTTP/2'])(
+      'a list of 200 MB, whole, over %s',
+      async (version) => {
+        const whole = async (): Promise<number> => {
+          let size = 0;
+          if (version === 'HTTP/1.1') {
+            for await (const chunk of (await ask(bulkPath)).body) size += (chunk as Buffer).length;
+            return size;
+          }
+          const connection = new H2Connection(door);
+          const stream = connection.open({ ':path': bulkPath, authorization: `Bearer ${gamma.token('api')}` });
+          for await (const chunk of stream) size += (chunk as Buffer).length;
+          connection.close();
+          return size;
+        };
+        const [size, most] = await peak(whole());
+        console.log(version, 'peak', most, 'rest', rest);
+        expect(size).toBeGreaterThan(bulkMegabytes * 1_000_000);
+        expect(most).toBeLessThan(mostMemory);
+      },
+      60_000,
+    );
+
+    it('a slow reader is served at its own pace, and one that never reads is cut off', async () => {
+      const slow = await ask(bulkPath);
+      const never = await Promise.all([1, 2, 3].map(() => ask(bulkPath)));
+      const slowly = (async (): Promise<number> => {
+        let size = 0;
+        const end = performance.now() + 5_000;
+        for await (const chunk of slow.body) {
+          size += (chunk as Buffer).length;
+          await sleep(20);
+          if (performance.now() > end) break;
+        }
+        return size;
+      })();
+      const [size, most] = await peak(slowly);
+      console.log('slow peak', most, size);
+      expect(size).toBeGreaterThan(1_000_000);
+      expect(size).toBeLessThan(bulkMegabytes * 1_000_000);
+      expect(most).toBeLessThan(mostMemory);
+      expect(await door.metric('isthmus_door_api_requests_open')).toBe(0);
+      never.forEach(drop);
+    }, 60_000);
+
+    it('a thousand watches, opened and dropped, twice', async () => {
+      const round = async (): Promise<number> => {
+        const connections = Array.from({ length: 10 }, () => new H2Connection(door));
+        const opened = connections.flatMap((connection) =>
+          Array.from({ length: 100 }, () => {
+            const authorization = `Bearer ${gamma.token('api')}`;
+            const stream = connection.open({ ':path': '/api/v1/nodes?watch=true', authorization });
+            return new Promise<number>((resolve) => {
+              stream.on('response', (headers) => resolve(Number(headers[':status'])));
+              stream.on('close', () => resolve(0));
+            });
+          }),
+        );
+        const statuses = await Promise.all(opened);
+        expect(statuses.filter((status) => status === 200).length).toBe(1_000);
+        expect(await door.metric('isthmus_door_api_watches')).toBe(1_000);
+        const most = door.memory() - rest;
+        for (const connection of connections) connection.close();
+        await waitFor('the watches to be gone', async () =>
+          (await door.metric('isthmus_door_api_watches')) === 0 ? true : undefined,
+        );
+        return most;
+      };
+      const first = await round();
+      const second = await round();
+      console.log('watches', first, second, 'after', door.memory() - rest);
+      expect(Math.max(first, second)).toBeLessThan(mostMemory);
+    }, 60_000);
+  });
+
+  describe('the door’s own account', () => {
+    const asDoor = async (path: string, headers: Readonly<Record<string, string>> = {}): Promise<number> =>
+      (await cluster.doorClient.request({ method: 'GET', path, headers })).status;
+
+    it.each([
+      ['as system:masters', '/api/v1/nodes', { 'impersonate-user': 'admin', 'impersonate-group': 'system:masters' }],
+      ['as an administrator', '/api/v1/nodes', { 'impersonate-user': 'admin' }],
+      [
+        'as a peer in system:masters',
+        '/api/v1/nodes',
+        {
+          'impersonate-user': 'system:serviceaccount:isthmus-peers:peer-gamma',
+          'impersonate-group': 'system:masters',
+        },
+      ],
+      [
+        'as the controller',
+        '/api/v1/secrets',
+        { 'impersonate-user': 'system:serviceaccount:isthmus-system:isthmus-controller' },
+      ],
+      ['a Secret', '/api/v1/namespaces/default/secrets/treasure', {}],
+      ['Secrets', '/api/v1/namespaces/default/secrets', {}],
+      ['the signing keys', '/api/v1/namespaces/isthmus-system/secrets/isthmus-signing-keys', {}],
+      [
+        'a Secret as a peer',
+        '/api/v1/namespaces/default/secrets/treasure',
+        { 'impersonate-user': 'system:serviceaccount:isthmus-peers:peer-gamma' },
+      ],
+      ['what peers read', '/api/v1/services', {}],
+    ])('may not: %s', async (_name, path, headers) => {
+      expect(await asDoor(path, headers as Readonly<Record<string, string>>)).toBe(403);
+    });
+
+    it('may act as a peer', async () => {
+      const headers = { 'impersonate-user': 'system:serviceaccount:isthmus-peers:peer-gamma' };
+      expect(await asDoor('/api/v1/services', headers)).toBe(200);
+    });
+  });
+});
+
+function service(name: string): ApiObject & Readonly<Record<string, unknown>> {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace: 'default', name },
+    spec: { clusterIP: 'None', ports: [{ name: 'http', port: 80 }] },
+  };
+}
+
+function secret(name: string): ApiObject & Readonly<Record<string, unknown>> {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'default', name }, stringData: { gold: 'yes' } };
+}
+
+/** An object of one megabyte. */
+function bulky(number: number): ApiObject & Readonly<Record<string, unknown>> {
+  const value = { pad: 'x'.repeat(1_000_000) };
+  const configPatches = [{ applyTo: 'CLUSTER', patch: { operation: 'MERGE', value } }];
+  return {
+    apiVersion: 'networking.istio.io/v1alpha3',
+    kind: 'EnvoyFilter',
+    metadata: { namespace: 'default', name: `bulk-${number}` },
+    spec: { configPatches },
+  };
+}
