@@ -25,6 +25,7 @@ export function localImages(plan: LabPlan): Readonly<Record<string, LocalImage>>
   return {
     'isthmus/controller': nodeProgram('apps/controller/src/main.js'),
     'isthmus/metadata-api': nodeProgram('apps/metadata-api/src/main.js'),
+    'isthmus/way-out': nodeProgram('apps/metadata-api/src/way-out-main.js'),
     'isthmus/mesh': nodeProgram('apps/mesh/src/main.js'),
     'isthmus/proxyv2': {
       command: ['/usr/local/bin/pilot-agent'],

@@ -58,6 +58,8 @@ export interface HealthServerOptions {
   readonly port: number;
   readonly host?: string;
   readonly logger: Logger;
+  /** More pages, JSON, by path. */
+  readonly pages?: Readonly<Record<string, () => object>>;
 }
 
 export interface HealthServer {
@@ -67,11 +69,17 @@ export interface HealthServer {
 
 /** Serves `HealthModule` alone on a plain HTTP port, apart from what peers reach. */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
-  const { health, registry, port, host = '0.0.0.0', logger } = options;
+  const { health, registry, port, host = '0.0.0.0', logger, pages = {} } = options;
   const app: INestApplication = await NestFactory.create(HealthModule.with(health, registry), {
     logger: new NestLogger(logger),
     abortOnError: false,
   });
+  for (const [path, page] of Object.entries(pages)) {
+    app.use(path, (_request: unknown, response: ServerResponse) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(page()));
+    });
+  }
   await app.listen(port, host);
   const server = app.getHttpServer() as { address(): AddressInfo; closeAllConnections(): void };
   return {
