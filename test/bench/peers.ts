@@ -119,25 +119,26 @@ async function measure(stage: Stage): Promise<Measured> {
   };
 }
 
-/** Waits until the controller has made no publication pass for three seconds, at most two minutes: what a start leaves behind. */
+/** Waits until the controller has neither planned nor written for three seconds, at most two minutes: what a start leaves behind. */
 async function settled({ controller, wish }: Stage): Promise<void> {
   wish.say('waiting for the controller to come to rest');
-  const passes = async (): Promise<number> => (await controller.histogram('isthmus_publication_seconds')).count;
   for (let before = -1, left = 40; left > 0; left -= 1) {
-    const now = await passes();
-    if (now === before) return;
-    before = now;
+    const rounds = await controller.metric(/^isthmus_reconcile_total\{.*loop="(publication|imports)"/);
+    if (rounds === before) return;
+    before = rounds;
     await pause(3000);
   }
   wish.say('it does not: measured all the same');
 }
 
 async function passesDuring<T>({ controller }: Stage, work: () => Promise<T>): Promise<{ value: T; passes: Passes }> {
-  const before = await controller.histogram('isthmus_publication_seconds');
+  const read = (): Promise<readonly number[]> =>
+    Promise.all(['count', 'sum'].map((part) => controller.metric(new RegExp(`^isthmus_publication_seconds_${part}`))));
+  const [countBefore = 0, sumBefore = 0] = await read();
   const value = await work();
-  const after = await controller.histogram('isthmus_publication_seconds');
-  const count = after.count - before.count;
-  return { value, passes: { count, meanMs: count === 0 ? 0 : round(((after.sum - before.sum) / count) * 1000) } };
+  const [countAfter = 0, sumAfter = 0] = await read();
+  const count = countAfter - countBefore;
+  return { value, passes: { count, meanMs: count === 0 ? 0 : round(((sumAfter - sumBefore) / count) * 1000) } };
 }
 
 async function oneByOne(stage: Stage): Promise<readonly number[]> {
