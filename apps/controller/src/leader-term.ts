@@ -114,11 +114,7 @@ export class LeaderTerm {
       client,
       secrets: world.secrets,
       namespace: config.mesh.releaseNamespace,
-      onUnreadable: (peer, error) =>
-        logger.error(
-          { err: error, peer: peerKey(peer) },
-          'what was remembered of this peer cannot be read; it is met anew',
-        ),
+      onUnreadable: (peer, message) => logger.error({ peer: peerKey(peer) }, message),
     });
     this.#links = new PeerLinks((key) => this.#linkPorts(key));
     this.#prober = new GatewayProber((key) => this.#queue.add(key));
@@ -332,7 +328,7 @@ export class LeaderTerm {
   async #forget(ref: PeerRef): Promise<void> {
     this.#queue.forget(peerKey(ref));
     await this.#links.remove(peerKey(ref));
-    if (this.#memories.get(ref) !== undefined) await this.#memories.forget(ref);
+    await this.#memories.forget(ref);
     this.#queue.add(publicationKey);
   }
 

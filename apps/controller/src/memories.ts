@@ -1,7 +1,7 @@
 import type { Secret } from '#istio-api';
 import { applyIfChanged, pathFor, resources } from '#kube';
 import type { ApiObject, Informer, KubeClient } from '#kube';
-import { kindWord, labels, names, peerKey, peerMemorySecretName } from '#model';
+import { kindWord, labels, names, peerKey, peerMemorySecretName, peerMemoryShardName } from '#model';
 import type { PeerRef } from '#model';
 import { parsePeerMemory } from '#trust';
 import type { PeerMemory } from '#trust';
@@ -9,19 +9,31 @@ import { secretsFor, textOf } from './shards.js';
 
 /** A contact that only moves times is written this often; anything else at once. */
 const timesEveryMs = 60_000;
+/** So much of a text's digest names its generation. */
+const generationLength = 16;
 
 export interface MemoriesPorts {
-  readonly client: KubeClient;
-  readonly secrets: Informer<Secret & ApiObject>;
+  readonly client: Pick<KubeClient, 'apply' | 'delete'>;
+  readonly secrets: Pick<Informer<Secret & ApiObject>, 'get' | 'list'>;
   readonly namespace: string;
-  readonly onUnreadable: (peer: PeerRef, error: unknown) => void;
+  /** Told once for each way in which a memory is found unreadable. */
+  readonly onUnreadable: (peer: PeerRef, message: string) => void;
 }
 
-/** What is remembered of peers: in memory for the leader's loops, in Secrets `isthmus-peer-*` over restarts. */
+type Stored =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'readable'; readonly memory: PeerMemory }
+  | { readonly kind: 'unreadable'; readonly message: string };
+
+/**
+ * What is remembered of peers: in memory for the leader's loops, in Secrets `isthmus-peer-*` over restarts. A new generation of shards is written
+ * under names of its own; the first Secret, written last, points to it: whoever reads finds the old text or the new, whole.
+ */
 export class Memories {
   readonly #ports: MemoriesPorts;
   readonly #known = new Map<string, PeerMemory>();
   readonly #written = new Map<string, PeerMemory>();
+  readonly #told = new Map<string, string>();
 
   constructor(ports: MemoriesPorts) {
     this.#ports = ports;
@@ -32,11 +44,17 @@ export class Memories {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const stored = this.#read(peer);
-    if (stored !== undefined) {
-      this.#known.set(key, stored);
-      this.#written.set(key, stored);
-    }
-    return stored;
+    if (stored.kind !== 'readable') return undefined;
+    this.#known.set(key, stored.memory);
+    this.#written.set(key, stored.memory);
+    return stored.memory;
+  }
+
+  /** Why what is stored of this peer cannot be read, with the remedy; undefined where it can, or where nothing is stored. */
+  fault(peer: PeerRef): string | undefined {
+    if (this.get(peer) !== undefined) return undefined;
+    const stored = this.#read(peer);
+    return stored.kind === 'unreadable' ? stored.message : undefined;
   }
 
   /** Remembers at once; writes the Secret when more than times changed. */
@@ -45,57 +63,77 @@ export class Memories {
     this.#known.set(key, memory);
     const before = this.#written.get(key);
     if (before !== undefined && !worthWriting(before, memory)) return;
-    const order = secretsFor({
+    const [pointer, ...shards] = secretsFor({
       namespace: this.#ports.namespace,
-      nameOf: (shard) => peerMemorySecretName(peer, shard),
+      nameOf: (shard, digest) => secretName(peer, shard, digest),
       text: JSON.stringify(memory),
       labels: { [labels.peerMemory]: 'true', [labels.peerKind]: kindWord(peer.kind), [labels.peerName]: peer.name },
       annotations: {},
     });
-    for (const desired of order) {
-      const live = this.#ports.secrets.get(this.#ports.namespace, desired.metadata?.name ?? '');
-      await applyIfChanged({
-        client: this.#ports.client,
-        desired: desired as ApiObject,
-        live,
-        fieldManager: names.fieldManager,
-        signal,
-      });
-    }
-    await this.#deleteShards(peer, order.length);
+    for (const desired of shards) await this.#apply(desired, signal);
+    if (pointer !== undefined) await this.#apply(pointer, signal);
     this.#written.set(key, memory);
+    const current = new Set([peerMemorySecretName(peer), ...shards.map(({ metadata }) => metadata?.name)]);
+    await this.#delete(this.#namesOf(peer).filter((name) => !current.has(name)));
   }
 
-  /** Forgets a peer whose resource is gone. */
+  /** Forgets a peer whose resource is gone; the pointer goes first, so that no half of a memory is met again. */
   async forget(peer: PeerRef): Promise<void> {
-    this.#known.delete(peerKey(peer));
-    this.#written.delete(peerKey(peer));
-    await this.#deleteShards(peer, 0);
+    for (const map of [this.#known, this.#written, this.#told]) map.delete(peerKey(peer));
+    const pointer = peerMemorySecretName(peer);
+    await this.#delete([pointer, ...this.#namesOf(peer).filter((name) => name !== pointer)]);
   }
 
-  /** The next leader starts from the Secrets. */
-  clear(): void {
-    this.#known.clear();
-    this.#written.clear();
-  }
-
-  #read(peer: PeerRef): PeerMemory | undefined {
+  #read(peer: PeerRef): Stored {
+    const key = peerKey(peer);
     try {
-      const text = textOf((shard) => this.#ports.secrets.get(this.#ports.namespace, peerMemorySecretName(peer, shard)));
-      return text === undefined ? undefined : parsePeerMemory(text);
+      const text = textOf((shard, digest) =>
+        this.#ports.secrets.get(this.#ports.namespace, secretName(peer, shard, digest)),
+      );
+      this.#told.delete(key);
+      return text === undefined ? { kind: 'none' } : { kind: 'readable', memory: parsePeerMemory(text) };
     } catch (error) {
-      this.#ports.onUnreadable(peer, error);
-      return undefined;
+      const message = unreadable(peer, this.#ports.namespace, error);
+      if (this.#told.get(key) !== message) this.#ports.onUnreadable(peer, message);
+      this.#told.set(key, message);
+      return { kind: 'unreadable', message };
     }
   }
 
-  async #deleteShards(peer: PeerRef, from: number): Promise<void> {
-    for (let shard = from; shard < from + 64; shard += 1) {
-      const name = peerMemorySecretName(peer, shard);
-      if (this.#ports.secrets.get(this.#ports.namespace, name) === undefined) return;
-      await this.#ports.client.delete(pathFor(resources.secrets, { namespace: this.#ports.namespace, name }));
-    }
+  async #apply(desired: Secret, signal: AbortSignal): Promise<void> {
+    const { client, secrets, namespace } = this.#ports;
+    await applyIfChanged({
+      client: client as KubeClient,
+      desired: desired as ApiObject,
+      live: secrets.get(namespace, desired.metadata?.name ?? ''),
+      fieldManager: names.fieldManager,
+      signal,
+    });
   }
+
+  /** Every Secret that holds anything of this peer's memory, of whatever generation. */
+  #namesOf(peer: PeerRef): readonly string[] {
+    return this.#ports.secrets.list().flatMap(({ metadata }) => {
+      const { [labels.peerMemory]: memory, [labels.peerKind]: kind, [labels.peerName]: name } = metadata?.labels ?? {};
+      const mine = memory === 'true' && kind === kindWord(peer.kind) && name === peer.name;
+      return mine && metadata?.name !== undefined ? [metadata.name] : [];
+    });
+  }
+
+  async #delete(secretNames: readonly string[]): Promise<void> {
+    for (const name of secretNames)
+      await this.#ports.client.delete(pathFor(resources.secrets, { namespace: this.#ports.namespace, name }));
+  }
+}
+
+function secretName(peer: PeerRef, shard: number, digest: string): string {
+  if (shard === 0) return peerMemorySecretName(peer);
+  return peerMemoryShardName(peer, digest.slice(0, generationLength), shard);
+}
+
+function unreadable(peer: PeerRef, namespace: string, error: unknown): string {
+  const why = error instanceof Error ? error.message : String(error);
+  return `what was stored of this peer cannot be read (${why}): what stands of it is held and nothing new is taken. Restore Secret ${namespace}/${peerMemorySecretName(peer)} and its shards from a backup, or delete that Secret to meet the peer anew: continuity then starts over, so set spec.pins first`;
 }
 
 function worthWriting(before: PeerMemory, after: PeerMemory): boolean {
@@ -103,6 +141,8 @@ function worthWriting(before: PeerMemory, after: PeerMemory): boolean {
   const timeless = (memory: PeerMemory): string =>
     JSON.stringify({
       facts: memory.facts,
+      firstContact: memory.firstContact,
+      pinnedBy: memory.pinnedBy,
       public: memory.publicDocument.digest,
       private: memory.privateDocument?.digest,
     });

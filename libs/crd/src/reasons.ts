@@ -38,6 +38,8 @@ export const REASONS = {
   SpecInvalid: 'SpecInvalid',
   /** The chart has this kind's scheme switched off. */
   SchemeDisabled: 'SchemeDisabled',
+  /** What was stored of the peer is damaged: everything of it is held as it is. */
+  MemoryUnreadable: 'MemoryUnreadable',
   /** Roots expired or not yet valid. */
   RootInvalid: 'RootInvalid',
   /** A stock istiod serves the proxies and pools all roots. */

@@ -10,6 +10,7 @@ export const names = {
   publicDocumentSecret: 'isthmus-public-document',
   trustSecret: 'isthmus-trust',
   trustKey: 'trust.json',
+  trustCompressedKey: 'trust.json.gz',
   wayOutSecret: 'isthmus-way-out',
   wayOutKey: 'peers.json',
   wayOutTlsSecret: 'isthmus-way-out-tls',
@@ -43,6 +44,8 @@ export const annotations = {
   peerUUID: 'isthmus.dev/peer-uuid',
   sequence: 'isthmus.dev/seq',
   shards: 'isthmus.dev/shards',
+  /** On each shard: SHA-256 (hex) of the whole text, so that shards of two generations are never taken for one. */
+  digest: 'isthmus.dev/digest',
   acceptRemoval: 'isthmus.dev/accept-removal',
   /** On ServiceEntries of legacy peers: URI SAN prefix that an endpoint must present (trust rule 8). */
   sanPrefix: 'isthmus.dev/subject-alt-name-prefix',
@@ -57,14 +60,20 @@ export const annotations = {
   defaultReader: 'isthmus.dev/default-reader',
 } as const;
 
-/** Secret that holds the private document made for one peer; further shards append `-1`, `-2` … */
+/** Secret that holds the private document made for one peer; shards after the first have names that no peer's first one can have. */
 export function documentSecretName(peer: PeerRef, shard = 0): string {
-  return withShard(`isthmus-document-${kindWord(peer.kind)}-${peer.name}`, shard);
+  const whose = `${kindWord(peer.kind)}-${peer.name}`;
+  return shard === 0 ? `isthmus-document-${whose}` : `isthmus-document-shard-${shard}-${whose}`;
 }
 
-/** Secret that holds what was last learnt of one peer. */
-export function peerMemorySecretName(peer: PeerRef, shard = 0): string {
-  return withShard(`isthmus-peer-${kindWord(peer.kind)}-${peer.name}`, shard);
+/** Secret that holds what was last learnt of one peer; it says which further shards belong to it. */
+export function peerMemorySecretName(peer: PeerRef): string {
+  return `isthmus-peer-${kindWord(peer.kind)}-${peer.name}`;
+}
+
+/** Secret of a further shard of what was learnt; each generation has names of its own, so that the one before stays whole until it is replaced. */
+export function peerMemoryShardName(peer: PeerRef, generation: string, shard: number): string {
+  return `isthmus-peer-shard-${generation}-${shard}-${kindWord(peer.kind)}-${peer.name}`;
 }
 
 /** Secret that makes a peer's API server a remote registry, as `istioctl create-remote-secret` names it. */
@@ -80,8 +89,4 @@ export function readerSecretName(reader: string): string {
 /** Service account, in the peers' namespace, as which a multicluster peer's API requests are made. */
 export function peerAccountName(name: string): string {
   return `peer-${name}`;
-}
-
-function withShard(name: string, shard: number): string {
-  return shard === 0 ? name : `${name}-${shard}`;
 }

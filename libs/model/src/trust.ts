@@ -1,3 +1,5 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { names } from './names.js';
 import type { PeerRef, Scope } from './peer.js';
 
 /** A peer's public signing key: PEM (PKIX, Ed25519), `kid` = RFC 7638 thumbprint, base64url. */
@@ -46,6 +48,29 @@ export function parseTrustRegistry(text: string): TrustRegistry {
     );
   }
   return value;
+}
+
+/** A registry up to this size is written as plain text, which every version reads; beyond it is compressed. */
+const mostPlainBytes = 256 * 1024;
+/** Kubernetes refuses Secrets beyond 1 MiB of data; far more than that is no registry of ours. */
+const mostBytes = 16 * 1024 * 1024;
+
+/** `data` of Secret `isthmus-trust`, base64 as the Kubernetes API takes it. Same trust, same bytes. */
+export function trustSecretData(registry: TrustRegistry): Readonly<Record<string, string>> {
+  const text = Buffer.from(formatTrustRegistry(registry), 'utf8');
+  return text.length <= mostPlainBytes
+    ? { [names.trustKey]: text.toString('base64') }
+    : { [names.trustCompressedKey]: gzipSync(text, { level: 9 }).toString('base64') };
+}
+
+/** The registry in `data` of Secret `isthmus-trust`, plain or compressed; undefined when there is none. Throws when it is something else. */
+export function trustRegistryIn(data: Readonly<Record<string, string>> | undefined): TrustRegistry | undefined {
+  const { [names.trustKey]: plain, [names.trustCompressedKey]: compressed } = data ?? {};
+  if (compressed !== undefined) {
+    const text = gunzipSync(Buffer.from(compressed, 'base64'), { maxOutputLength: mostBytes });
+    return parseTrustRegistry(text.toString('utf8'));
+  }
+  return plain === undefined ? undefined : parseTrustRegistry(Buffer.from(plain, 'base64').toString('utf8'));
 }
 
 function isRegistry(value: unknown): value is TrustRegistry {

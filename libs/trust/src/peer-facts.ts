@@ -53,7 +53,5 @@ export function parsePeerMemory(text: string): PeerMemory {
   const value: unknown = JSON.parse(text);
   if (typeof value === 'object' && value !== null && 'version' in value && value.version === 1 && 'facts' in value)
     return value as PeerMemory;
-  throw new Error(
-    'not a peer memory of version 1; delete the Secret to meet the peer anew (pins and continuity then start over)',
-  );
+  throw new Error('not a peer memory of version 1');
 }

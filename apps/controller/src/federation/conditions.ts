@@ -36,7 +36,9 @@ function removalHeld({ removal }: FederationVerdict): Judgement | undefined {
 
 function servicesImported(input: FederationInput, verdict: FederationVerdict): Judgement {
   const type = 'ServicesImported';
-  const { publication } = input;
+  const { publication, memoryFault } = input;
+  if (memoryFault !== undefined)
+    return unknown(type, 'MemoryUnreadable', `${publication?.imported ?? 0} services stay as they were written last`);
   if (publication === undefined || verdict.memory?.privateDocument === undefined)
     return unknown(type, 'Progressing', 'nothing has been offered yet');
   if (!publication.trusted) return untrusted(type, publication, 'nothing of it is imported');
@@ -62,8 +64,9 @@ function untrusted(type: string, { findings, trustWithdrawn }: PeerPublication, 
 
 function servicesExported(input: FederationInput, { memory }: FederationVerdict): Judgement {
   const type = 'ServicesExported';
-  const { publication } = input;
-  if (publication === undefined || memory === undefined) return unknown(type, 'Progressing', 'not yet judged');
+  const { publication, memoryFault } = input;
+  if (publication === undefined || (memory === undefined && memoryFault === undefined))
+    return unknown(type, 'Progressing', 'not yet judged');
   if (!publication.trusted) return untrusted(type, publication, 'nothing is offered to it');
   const [first] = [...publication.exportFindings].sort((x, y) => Number(isNotice(x)) - Number(isNotice(y)));
   if (first === undefined) return good(type, 'Succeeded', `${publication.exported} services`);

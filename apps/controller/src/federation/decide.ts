@@ -10,6 +10,7 @@ import {
   lookAgainMs,
   revocationFindings,
   switchedOffVerdict,
+  unreadableVerdict,
 } from '../peer/verdict.js';
 import type { PeerVerdict } from '../peer/verdict.js';
 import { readPublic } from '../peer/read-public.js';
@@ -28,13 +29,15 @@ export function decideFederation(input: FederationInput): FederationVerdict {
   if (!input.schemeEnabled) return switchedOffVerdict(input);
   const resource = resourceOf(input);
   if (resource === undefined) return invalidVerdict(input);
+  const link = linkSettings(resource, 'federation');
+  if (input.memoryFault !== undefined) return unreadableVerdict(input.memoryFault, link);
   const { trustDomain, clusterDomain = trustDomain } = resource.spec;
   const open = readPublic(input, resource, { trustDomain, clusterDomain });
   const closed = readFederation(input, resource, open.memory);
   return {
     next: done(lookAgainMs),
     leaving: false,
-    link: linkSettings(resource, 'federation'),
+    link,
     memory: closed.memory,
     ...(open.against === undefined ? {} : { publicAgainst: open.against }),
     ...(closed.against === undefined ? {} : { privateAgainst: closed.against }),

@@ -381,6 +381,25 @@ describe('what is judged again on every look', () => {
     expect(decideFederation(newcomer).memory).toBeUndefined();
   });
 
+  it('a memory that cannot be read: nothing heard is a first contact, what was said stands, the operator is told', () => {
+    const good = input({ memory: remembered(), hearing: withPrivate(publicHearing()) });
+    const previous = federationStatus(good, decideFederation(good));
+    const lost = input({ previous, hearing: withPrivate(publicHearing()), memoryFault: 'delete the Secret' });
+    const verdict = decideFederation(lost);
+    expect([verdict.memory, verdict.link === undefined]).toEqual([undefined, false]);
+    expect(conditionsOf(lost)).toEqual(
+      expect.arrayContaining([
+        'Ready=False/MemoryUnreadable',
+        'TrustEstablished=False/MemoryUnreadable',
+        'MetadataSynced=False/MemoryUnreadable',
+        'ServicesImported=Unknown/MemoryUnreadable',
+        'ServicesExported=True/Succeeded',
+      ]),
+    );
+    const { peer: said, services: counted } = federationStatus(lost, verdict);
+    expect([said, counted]).toEqual([previous.peer, previous.services]);
+  });
+
   it('a scheme that is switched off: nothing is asked, and the resource says why', () => {
     const off = input({ schemeEnabled: false, memory: remembered() });
     expect(decideFederation(off).link).toBeUndefined();

@@ -35,11 +35,11 @@ function removalStatus(verdict: FederationVerdict | undefined): Pick<PeerStatus,
 }
 
 function servicesStatus(
-  { publication }: FederationInput,
+  { publication, memoryFault, previous }: FederationInput,
   memory: PeerMemory | undefined,
 ): NonNullable<PeerStatus['services']> {
   return {
-    offered: hostsOf(memory).length,
+    offered: memoryFault === undefined ? hostsOf(memory).length : (previous?.services?.offered ?? 0),
     imported: publication?.imported ?? 0,
     exported: publication?.exported ?? 0,
   };

@@ -11,6 +11,7 @@ import {
   lookAgainMs,
   revocationFindings,
   switchedOffVerdict,
+  unreadableVerdict,
 } from '../peer/verdict.js';
 import type { PeerVerdict } from '../peer/verdict.js';
 import { readMulticluster } from './documents.js';
@@ -29,12 +30,14 @@ export function decideMulticluster(input: MulticlusterInput): PeerVerdict {
   if (!input.schemeEnabled) return switchedOffVerdict(input);
   const resource = resourceOf(input);
   if (resource === undefined) return invalidVerdict(input);
+  const link = linkSettings(resource, 'multicluster');
+  if (input.memoryFault !== undefined) return unreadableVerdict(input.memoryFault, link);
   const open = readPublic(input, resource, expectedDomains(input, resource));
   const closed = readMulticluster(input, open.memory);
   return {
     next: done(lookAgainMs),
     leaving: false,
-    link: linkSettings(resource, 'multicluster'),
+    link,
     memory: closed.memory,
     ...(open.against === undefined ? {} : { publicAgainst: open.against }),
     ...(closed.against === undefined ? {} : { privateAgainst: closed.against }),

@@ -10,6 +10,7 @@ import type { PeerLinks } from '../peer-link/links.js';
 import type { PeerPublication } from '../publication/decide.js';
 import type { World } from '../world.js';
 import { authorityOf } from '#trust';
+import { registeredPeer } from '../publication/held.js';
 import type { PeerInput, PeerResource, RootOwner } from './input.js';
 
 export interface PeerSources {
@@ -44,6 +45,7 @@ export function gatherPeer<Resource extends PeerResource>(
     resource: parsed.ok ? parsed.value : parsed.faults,
     hearing: links.hearing(key),
     memory: memories.get(ref),
+    memoryFault: memories.fault(ref),
     publication: publications.get(key),
     probes: prober.results(key),
     claimedRoots: claimedRoots(sources, ref, state.roots),
@@ -68,7 +70,8 @@ function claimedRoots(
     ...refsOf('IstioMulticluster', world.multiclusters?.list() ?? []),
   ].filter((ref) => peerKey(ref) !== peerKey(asking));
   const theirs = others.flatMap((ref) => {
-    const facts = memories.get(ref)?.facts;
+    const facts =
+      memories.get(ref)?.facts ?? (memories.fault(ref) === undefined ? undefined : registeredPeer(world, config, ref));
     if (facts === undefined) return [];
     return facts.roots.map(
       (pem) => [authorityOf(pem), { name: peerKey(ref), trustDomain: facts.trustDomain }] as const,

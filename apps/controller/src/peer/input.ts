@@ -25,6 +25,8 @@ export interface PeerInput<Resource extends PeerResource = PeerResource> {
   readonly hearing: Hearing;
   readonly memory: PeerMemory | undefined;
   /** What the last publication pass made of this peer. */
+  /** Why what is stored of the peer cannot be read; then there is no `memory`, and nothing heard may be taken for a first contact. */
+  readonly memoryFault?: string | undefined;
   readonly publication: PeerPublication | undefined;
   readonly probes: readonly GatewayProbe[];
   /** Who showed which CA key first, by its fingerprint: other peers and this cluster. */

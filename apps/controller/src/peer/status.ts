@@ -38,7 +38,19 @@ export function peerStatusOf(
     conditions,
     ...(memory === undefined ? {} : { peer: peerStatus(memory), documents: documentStatus(input, memory) }),
     ...(memory?.privateDocument === undefined ? {} : { gateways: gatewayStatus(input, gateways) }),
+    ...(input.memoryFault === undefined ? {} : lastSaid(input)),
     ...(findings.length === 0 ? {} : { findings: findings.slice(0, 100) }),
+  };
+}
+
+/** What was said of a peer while its memory could be read: it is still in force. */
+function lastSaid({ previous }: PeerInput): Pick<PeerStatus, 'peer' | 'documents' | 'gateways' | 'remote'> {
+  const { peer, documents, gateways, remote } = previous ?? {};
+  return {
+    ...(peer === undefined ? {} : { peer }),
+    ...(documents === undefined ? {} : { documents }),
+    ...(gateways === undefined ? {} : { gateways }),
+    ...(remote === undefined ? {} : { remote }),
   };
 }
 

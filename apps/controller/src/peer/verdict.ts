@@ -47,6 +47,20 @@ export function switchedOffVerdict(input: PeerInput): PeerVerdict {
   };
 }
 
+/** The verdict while what was stored of the peer cannot be read: nothing heard is judged, since all of it would pass for a first contact. */
+export function unreadableVerdict(fault: string, link: PeerLinkSettings): PeerVerdict {
+  const against = { reason: 'MemoryUnreadable', message: fault };
+  return {
+    next: done(lookAgainMs),
+    leaving: false,
+    link,
+    memory: undefined,
+    publicAgainst: against,
+    privateAgainst: against,
+    findings: [],
+  };
+}
+
 /** How to listen to the peer. */
 export function linkSettings({ spec }: PeerResource, document: PeerLinkSettings['document']): PeerLinkSettings {
   return {

@@ -57,8 +57,8 @@ async function applyRemoteClusters(
   const outcomes = [await applySet(ports, remote.accounts, owned, signal)];
   for (const secret of [...remote.readers, remote.wayOut]) outcomes.push(await applyOwn(ports, secret, signal));
   if (plan) return united(outcomes);
-  const known = [...perPeer.keys()].flatMap((key) =>
-    key.startsWith('multicluster/') ? [key.slice(key.indexOf('/') + 1)] : [],
+  const known = [...perPeer].flatMap(([key, { held }]) =>
+    key.startsWith('multicluster/') && held !== true ? [key.slice(key.indexOf('/') + 1)] : [],
   );
   const written = await ports.remoteSecrets?.keep(remote.remoteSecrets, known, signal);
   const { rootNamespace } = ports;

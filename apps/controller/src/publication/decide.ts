@@ -14,7 +14,15 @@ import {
   multiclusterDocumentFor,
   serviceEntryFor,
 } from '#planner';
-import type { Exports, LocalService, MeshFacts, PeerOffer, VirtualAddress, WorkloadIndex } from '#planner';
+import type {
+  Exports,
+  LocalService,
+  MergedService,
+  MeshFacts,
+  PeerOffer,
+  VirtualAddress,
+  WorkloadIndex,
+} from '#planner';
 import { peerClusterDomain } from '#crd';
 import type { IstioFederation } from '#crd';
 import type { KubernetesObject } from '#istio-api';
@@ -22,6 +30,7 @@ import type { SigningState } from '../identity/identity-keeper.js';
 import { privateDocumentSecrets, publicDocumentSecret } from './documents.js';
 import type { DocumentContent } from './documents.js';
 import type { AllowedGateway } from './address-book.js';
+import { withHeldImports } from './held.js';
 import { remoteClustersFor } from './remote-clusters.js';
 import type { RemoteClusterFacts, RemoteClusters } from './remote-clusters.js';
 import { isFederation, isMulticluster, refOf, standingsOf, trustedPeer } from './standing.js';
@@ -49,6 +58,7 @@ export interface PublicationInput {
   readonly workloads: WorkloadIndex;
   readonly gateways: { readonly addresses: readonly GatewayAddress[]; readonly findings: readonly Finding[] };
   readonly virtualAddresses: readonly VirtualAddress[];
+  readonly liveImports: readonly KubernetesObject[];
   readonly liveDocuments: readonly Secret[];
   readonly livePublicDocument?: Secret;
   /** Where the multicluster scheme is on. */
@@ -66,6 +76,8 @@ export interface PeerPublication {
   readonly findings: readonly Finding[];
   readonly exportFindings: readonly Finding[];
   readonly withdrawn: number;
+  /** Its memory cannot be read: what stands of it stays as it is. */
+  readonly held?: true;
 }
 
 export interface PublicationVerdict {
@@ -105,10 +117,7 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
   const exported = new Map(
     federated.map((standing) => [peerKey(refOf(standing.peer.resource)), exportsTo(input, standing)]),
   );
-  const virtualAddresses = allocateVirtualAddresses(
-    input.virtualAddresses,
-    merged.services.map(({ hostname }) => hostname),
-  );
+  const imports = withHeldImports(importsOf(input.mesh, merged.services), input.liveImports, standings);
   const gateway = gatewayFor(
     input.mesh,
     [...exported.values()].flatMap(({ services }) => services),
@@ -123,13 +132,10 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     trustSecret: trustSecret(input.mesh.releaseNamespace, registry),
     ...(publicDocument === undefined ? {} : { publicDocument }),
     documents: trusted.flatMap((standing) => documentFor(input, standing, exported)),
-    imports: merged.services.flatMap((service): readonly KubernetesObject[] => [
-      serviceEntryFor(input.mesh, service),
-      destinationRuleFor(input.mesh, service),
-    ]),
+    imports,
     policies: authorizationPoliciesFor(input.mesh, grants(input, registry)),
     ...(gateway === undefined ? {} : { gateway }),
-    virtualAddresses,
+    virtualAddresses: allocateVirtualAddresses(input.virtualAddresses, hostsOf(imports)),
     audiences: new Map(registry.peers.map((peer) => [peerKey(peer), peer.clusterUUID])),
     ...(input.remote === undefined
       ? {}
@@ -137,6 +143,16 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     perPeer: peerPublications(input, { standings, offers, exported, merged }),
     nextLookMs: Math.min(60_000, ...standings.flatMap(({ changesInMs }) => changesInMs ?? [])),
   };
+}
+
+function importsOf(mesh: MeshFacts, services: readonly MergedService[]): readonly KubernetesObject[] {
+  return services.flatMap((service) => [serviceEntryFor(mesh, service), destinationRuleFor(mesh, service)]);
+}
+
+function hostsOf(imports: readonly KubernetesObject[]): readonly string[] {
+  return imports.flatMap((object) =>
+    object.kind === 'ServiceEntry' ? ((object as ServiceEntry).spec?.hosts ?? []) : [],
+  );
 }
 
 interface PassResults {
@@ -162,7 +178,7 @@ function peerPublications(
       const key = peerKey(refOf(standing.peer.resource));
       const results = {
         findings: findings.get(key) ?? [],
-        imported: imports.get(key)?.length ?? 0,
+        imported: standing.held ? standing.peer.hosts.length : (imports.get(key)?.length ?? 0),
         offer: offers.find((offer) => offer.key === key),
         exports: exported.get(key),
       };
@@ -236,16 +252,11 @@ function documentFor(
   const count = Number(first?.metadata?.annotations?.[annotations.shards] ?? 0);
   const live = Array.from({ length: count }, (_unused, shard) =>
     input.liveDocuments.find((secret) => secret.metadata?.name === documentSecretName(ref, shard)),
-  );
-  const whole = live.every((secret): secret is Secret => secret !== undefined)
-    ? (live as readonly Secret[])
-    : first === undefined
-      ? []
-      : [first];
+  ).filter((secret) => secret !== undefined);
   const content = documentContent(input, ref, exported);
   if (content === undefined) return [];
   const order = { peer: ref, peerUUID: uuid, content };
-  return privateDocumentSecrets(order, input.signing, whole, { namespace: input.peersNamespace, now: input.now });
+  return privateDocumentSecrets(order, input.signing, live, { namespace: input.peersNamespace, now: input.now });
 }
 
 function documentContent(
@@ -295,6 +306,7 @@ function peerPublication(input: PublicationInput, standing: Standing, results: P
     ],
     exportFindings: [...(results.exports?.findings ?? []), ...input.gateways.findings],
     withdrawn: standing.withdrawnHosts.length,
+    ...(standing.held ? { held: true as const } : {}),
   };
 }
 

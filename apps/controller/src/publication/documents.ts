@@ -7,7 +7,8 @@ import { encodeFederationDocument, encodeMulticlusterDocument, encodePublicDocum
 import { encodeSpiffeBundle, nextSequence, signPrivateDocument, signPublicDocument } from '#trust';
 import { currentKey } from '../identity/key-ring.js';
 import type { SigningState } from '../identity/identity-keeper.js';
-import { secretsFor } from '../shards.js';
+import { isWhole, secretsFor } from '../shards.js';
+import { asWritten } from './as-written.js';
 
 /** A signed document is good for an hour and made anew after twenty minutes: a dead controller is noticed by peers within the hour. */
 export const documentLifetimeSeconds = 3600;
@@ -25,7 +26,7 @@ export interface DocumentOrder {
   readonly content: DocumentContent;
 }
 
-/** Secrets of one private document; the live ones come back unchanged when nothing asks for a new signature. */
+/** Secrets of one private document; the live ones, in order, come back unchanged when they are whole and nothing asks for a new signature. */
 export function privateDocumentSecrets(
   order: DocumentOrder,
   signing: SigningState,
@@ -36,9 +37,11 @@ export function privateDocumentSecrets(
   if (key === undefined) return live.map(asWritten);
   const content = JSON.stringify(order.content);
   const digest = contentDigest([content, key.kid, order.peerUUID, signing.identity.clusterUUID]);
-  const first = live[0];
-  if (first !== undefined && isFresh(first, digest, place.now)) return live.map(asWritten);
-  const seq = nextSequence(Number(first?.metadata?.annotations?.[annotations.sequence] ?? 0), place.now);
+  const [first] = live;
+  // Of a writing that was cut short nothing is kept: it is all written anew.
+  if (first !== undefined && isWhole(live) && isFresh(first, digest, place.now)) return live.map(asWritten);
+  const last = Math.max(0, ...live.map(({ metadata }) => Number(metadata?.annotations?.[annotations.sequence] ?? 0)));
+  const seq = nextSequence(last, place.now);
   const parties = { clusterUUID: signing.identity.clusterUUID, audience: order.peerUUID };
   const signed = signPrivateDocument(
     order.content,
@@ -106,22 +109,6 @@ export function publicDocumentSecret(
       },
     },
     data: { 'public.json': base64(document), 'spiffe-bundle.json': base64(bundle), seq: base64(String(seq)) },
-  };
-}
-
-/** A live Secret as we wrote it, without what the API server added: applied again it changes nothing. */
-function asWritten({ apiVersion, kind, metadata, data }: Secret): Secret {
-  const { namespace, name, labels: given, annotations: notes } = metadata ?? {};
-  return {
-    ...(apiVersion === undefined ? {} : { apiVersion }),
-    ...(kind === undefined ? {} : { kind }),
-    metadata: {
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(name === undefined ? {} : { name }),
-      ...(given === undefined ? {} : { labels: given }),
-      ...(notes === undefined ? {} : { annotations: notes }),
-    },
-    ...(data === undefined ? {} : { data }),
   };
 }
 

@@ -19,6 +19,7 @@ import type { CredentialBook } from './credential-book.js';
 import { doorAuthority, readIfThere } from './door-authority.js';
 import { allocatedAddresses } from './decide.js';
 import type { HeardOffer, PublicationInput } from './decide.js';
+import { heldPeer } from './held.js';
 import { refOf } from './standing.js';
 import type { KnownPeer } from './standing.js';
 import type { RemoteClusterFacts } from './remote-clusters.js';
@@ -60,6 +61,7 @@ export function gatherPublication(sources: PublicationSources, signing: SigningS
       override: config.gatewayOverride,
     }),
     virtualAddresses: allocatedAddresses(world.serviceEntries.list()),
+    liveImports: [...world.serviceEntries.list(), ...world.destinationRules.list()],
     liveDocuments: world.documents.list().filter((secret) => secret.metadata?.labels?.[labels.document] === 'private'),
     ...(publicDocument === undefined ? {} : { livePublicDocument: publicDocument }),
     ...(config.multiclusterEnabled ? { remote: remoteFacts(sources, peers) } : {}),
@@ -83,11 +85,13 @@ export function peersOf(world: World, config: ControllerConfig): readonly PeerRe
   return [...(config.federationEnabled ? federationsOf(world) : []), ...multiclusters];
 }
 
-function knownPeer({ memories, links, clock }: PublicationSources, resource: PeerResource): KnownPeer {
+function knownPeer(sources: PublicationSources, resource: PeerResource): KnownPeer {
+  const { memories, links, clock } = sources;
   const ref = refOf(resource);
   const memory = memories.get(ref);
-  const hosts = ref.kind === 'IstioFederation' ? hostsOf(memory) : [];
   const silentMs = silenceOf(links.hearing(peerKey(ref)), memory, clock.now());
+  if (memories.fault(ref) !== undefined) return heldPeer(sources, resource, silentMs);
+  const hosts = ref.kind === 'IstioFederation' ? hostsOf(memory) : [];
   return { resource, silentMs, hosts, ...(memory === undefined ? {} : { memory }) };
 }
 

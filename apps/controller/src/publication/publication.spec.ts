@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import type { Secret } from '#istio-api';
-import { annotations, parseTrustRegistry, peerKey } from '#model';
+import type { KubernetesObject, Secret, ServiceEntry } from '#istio-api';
+import { annotations, documentSecretName, parseTrustRegistry, peerKey } from '#model';
 import { workloadIndex } from '#planner';
 import { decodeFederationDocument } from '#protocol';
 import { federation, localService, publicLabel } from '#testing';
@@ -11,6 +11,7 @@ import { caOf, now, ownUUID } from '../../../../libs/trust/src/peer.fixture.js';
 import { secretsFor, textOf } from '../shards.js';
 import { decidePublication } from './decide.js';
 import type { HeardOffer, PublicationInput } from './decide.js';
+import { heldPeer } from './held.js';
 import type { KnownPeer } from './standing.js';
 
 const key = generateSigningKey();
@@ -85,6 +86,7 @@ function input(over: Partial<PublicationInput> = {}): PublicationInput {
     workloads: workloadIndex([], 'a.example'),
     gateways: { addresses: [{ address: '198.51.100.1', port: 15443 }], findings: [] },
     virtualAddresses: [],
+    liveImports: [],
     liveDocuments: [],
     ...over,
   };
@@ -98,6 +100,9 @@ function documentOf(documents: readonly Secret[], peer: string): readonly string
 
 const hosts = (verdict: ReturnType<typeof decidePublication>): readonly string[] =>
   verdict.imports.filter(({ kind }) => kind === 'ServiceEntry').map(({ metadata }) => metadata?.name ?? '');
+
+const byName = (x: KubernetesObject, y: KubernetesObject): number =>
+  `${x.kind}/${x.metadata?.name}` < `${y.kind}/${y.metadata?.name}` ? -1 : 1;
 
 describe('one publication pass', () => {
   it('imports what trusted peers offer and offers each what it may see', () => {
@@ -185,6 +190,98 @@ describe('one publication pass', () => {
   });
 });
 
+describe('a peer whose memory cannot be read', () => {
+  const before = decidePublication(input());
+  const entry = before.registry.peers.find(({ name }) => name === 'b');
+  const inForce = {
+    world: {
+      secrets: {
+        get: (_namespace?: string, name?: string) => (name === 'isthmus-trust' ? before.trustSecret : undefined),
+      },
+      serviceEntries: { list: () => before.imports.filter(({ kind }) => kind === 'ServiceEntry') },
+      multiclusters: undefined,
+    },
+    config: { mesh: { releaseNamespace: 'release' } },
+  } as unknown as Parameters<typeof heldPeer>[0];
+  const held = ({ spec, silentMs = 0 }: { readonly spec?: object; readonly silentMs?: number } = {}): KnownPeer =>
+    heldPeer(inForce, federation(spec, 'b'), silentMs);
+  const pass = (peer: KnownPeer, over: Partial<PublicationInput> = {}): ReturnType<typeof decidePublication> =>
+    decidePublication(
+      input({
+        peers: [peer, known('c')],
+        offers: new Map([offer('b', []), offer('c')]),
+        liveImports: before.imports.map((object) => ({
+          ...object,
+          metadata: { ...object.metadata, uid: 'u', resourceVersion: '1' },
+        })),
+        ...over,
+      }),
+    );
+
+  it('keeps its trust, its document and its imports as they stand; other peers go on', () => {
+    const after = pass(held());
+    expect(after.registry.peers.find(({ name }) => name === 'b')).toEqual(entry);
+    expect([...after.imports].sort(byName)).toEqual([...before.imports].sort(byName));
+    expect(after.virtualAddresses).toEqual(before.virtualAddresses);
+    expect(after.documents).toHaveLength(2);
+    expect(after.perPeer.get('federation/b')).toMatchObject({ trusted: true, imported: 1, held: true });
+    expect(hosts(pass(held(), { offers: new Map([offer('c', [])]) }))).toEqual(['echo.demo.svc.b.example']);
+  });
+
+  it('keeps its imports even when the trust registry does not know it', () => {
+    const { memory: _memory, ...unknown } = held();
+    const after = pass(unknown);
+    expect(hosts(after)).toContain('echo.demo.svc.b.example');
+    expect(after.registry.peers.map(({ name }) => name)).toEqual(['c']);
+  });
+
+  it('is the first who showed what it showed: nobody takes its place meanwhile', () => {
+    const after = pass(held(), { peers: [held(), known('c', { uuid: 'uuid-b', since: 1 })] });
+    expect(after.registry.peers.map(({ name }) => name)).toEqual(['b']);
+  });
+
+  it('still follows its stalePolicy, and goes when its resource does', () => {
+    const drain = { spec: { stalePolicy: { mode: 'DrainAfter', after: '10s' } }, silentMs: 11_000 };
+    const entries = pass(held(drain)).imports.filter(({ kind }) => kind === 'ServiceEntry') as readonly ServiceEntry[];
+    expect(entries.map(({ spec }) => spec?.endpoints?.length)).toEqual([1, 0]);
+    const closed = { spec: { stalePolicy: { mode: 'FailClosed', after: '10s' } }, silentMs: 11_000 };
+    expect(hosts(pass(held(closed)))).toEqual(['echo.demo.svc.c.example']);
+    const peer = held();
+    const metadata = { ...peer.resource.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' };
+    const leaving = { ...peer, resource: { ...peer.resource, metadata } as KnownPeer['resource'] };
+    expect(hosts(pass(leaving))).toEqual(['echo.demo.svc.c.example']);
+  });
+});
+
+describe('a document whose writing was cut short', () => {
+  it('is written anew, with a greater sequence than any part of it had', () => {
+    const [first] = decidePublication(input({ peers: [known('b')] })).documents;
+    const shardOf = (name: string, digest: string, seq: number): Secret => ({
+      ...first,
+      metadata: {
+        ...first?.metadata,
+        name,
+        annotations: {
+          ...first?.metadata?.annotations,
+          [annotations.shards]: '2',
+          [annotations.digest]: digest,
+          [annotations.sequence]: String(seq),
+        },
+      },
+    });
+    const name = documentSecretName({ kind: 'IstioFederation', name: 'b' }, 1);
+    const torn = [shardOf(first?.metadata?.name ?? '', 'new', now), shardOf(name, 'old', now + 5)];
+    for (const liveDocuments of [torn, torn.slice(0, 1)]) {
+      const { documents } = decidePublication(input({ peers: [known('b')], liveDocuments }));
+      expect(documentOf(documents, 'b')).toEqual(['echo.demo.svc.a.example']);
+      const last = Math.max(
+        ...liveDocuments.map(({ metadata }) => Number(metadata?.annotations?.[annotations.sequence])),
+      );
+      expect(Number(documents[0]?.metadata?.annotations?.[annotations.sequence])).toBeGreaterThan(last);
+    }
+  });
+});
+
 describe('sharded Secrets', () => {
   it('carry large documents in several, and tell a missing one', () => {
     // Random bytes do not compress: a megabyte of them needs more than one Secret.
@@ -198,7 +295,7 @@ describe('sharded Secrets', () => {
     });
     expect(secrets.length).toBeGreaterThan(1);
     expect(textOf((shard) => secrets[shard]) === big).toBe(true);
-    expect(textOf((shard) => (shard === 1 ? undefined : secrets[shard]))).toBeUndefined();
+    expect(() => textOf((shard) => (shard === 1 ? undefined : secrets[shard]))).toThrow('missing');
     expect(textOf(() => undefined)).toBeUndefined();
   });
 });

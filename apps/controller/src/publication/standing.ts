@@ -10,6 +10,8 @@ import type { PeerResource } from '../peer/input.js';
 export interface KnownPeer<Resource extends PeerResource = PeerResource> {
   readonly resource: Resource;
   readonly memory?: PeerMemory;
+  /** What was stored of it cannot be read: `memory`, if any, is made of what is in force (held.ts). */
+  readonly unreadable?: boolean;
   /** Milliseconds since it last answered, 0 while it answers. */
   readonly silentMs: number;
   /** Hosts of its last good document; a multicluster peer names none. */
@@ -22,6 +24,8 @@ export interface Standing<Resource extends PeerResource = PeerResource> {
   readonly trusted: boolean;
   /** Its stalePolicy has withdrawn trust in its silence. */
   readonly trustWithdrawn: boolean;
+  /** Its memory cannot be read: what stands of it stays as it is. */
+  readonly held: boolean;
   readonly findings: readonly Finding[];
   readonly withdrawnHosts: readonly string[];
   /** Milliseconds until its silence changes something. */
@@ -58,6 +62,7 @@ function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[]): St
     peer,
     trusted: peer.memory !== undefined && !refused && !leaving && !silence.trustWithdrawn,
     trustWithdrawn: peer.memory !== undefined && silence.trustWithdrawn,
+    held: peer.unreadable === true && !refused && !leaving && !silence.trustWithdrawn,
     findings: ownership.map(({ reason, message }) => ({ reason, message })),
     withdrawnHosts: silence.withdrawnHosts,
     ...(silence.changesInMs === undefined ? {} : { changesInMs: silence.changesInMs }),
