@@ -374,7 +374,7 @@ describe('what is judged again on every look', () => {
   });
 
   it('a root that another showed first is not taken; its owner goes on', () => {
-    const owner = { name: 'federation/victim', trustDomain: 'victim.example' };
+    const owner = { name: 'federation/victim', trustDomain: 'victim.example', clusterUUID: 'victim' };
     const claimedRoots = new Map(remembered().facts.roots.map((pem) => [authorityOf(pem), owner] as const));
     const newcomer = input({ hearing: publicHearing(), claimedRoots });
     expect(conditionsOf(newcomer)).toContain('TrustEstablished=False/SharedRoot');

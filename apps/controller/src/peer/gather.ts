@@ -48,7 +48,7 @@ export function gatherPeer<Resource extends PeerResource>(
     memoryFault: memories.fault(ref),
     publication: publications.get(key),
     probes: prober.results(key),
-    claimedRoots: claimedRoots(sources, ref, state.roots),
+    claimedRoots: claimedRoots(sources, ref, { roots: state.roots, clusterUUID: state.identity.clusterUUID }),
     schemeEnabled: ref.kind === 'IstioFederation' ? config.federationEnabled : config.multiclusterEnabled,
     mesh: config.mesh,
     trustUnscoped: !config.meshEnabled,
@@ -60,10 +60,14 @@ export function gatherPeer<Resource extends PeerResource>(
 function claimedRoots(
   { world, config, memories }: PeerSources,
   asking: PeerRef,
-  ownRoots: readonly string[],
+  own: { readonly roots: readonly string[]; readonly clusterUUID: string },
 ): ReadonlyMap<string, RootOwner> {
-  const own = ownRoots.map(
-    (pem) => [authorityOf(pem), { name: 'this cluster', trustDomain: config.mesh.trustDomain }] as const,
+  const ours = own.roots.map(
+    (pem) =>
+      [
+        authorityOf(pem),
+        { name: 'this cluster', trustDomain: config.mesh.trustDomain, clusterUUID: own.clusterUUID },
+      ] as const,
   );
   const others = [
     ...refsOf('IstioFederation', world.federations.list()),
@@ -74,10 +78,14 @@ function claimedRoots(
       memories.get(ref)?.facts ?? (memories.fault(ref) === undefined ? undefined : registeredPeer(world, config, ref));
     if (facts === undefined) return [];
     return facts.roots.map(
-      (pem) => [authorityOf(pem), { name: peerKey(ref), trustDomain: facts.trustDomain }] as const,
+      (pem) =>
+        [
+          authorityOf(pem),
+          { name: peerKey(ref), trustDomain: facts.trustDomain, clusterUUID: facts.clusterUUID },
+        ] as const,
     );
   });
-  return new Map([...theirs, ...own]);
+  return new Map([...theirs, ...ours]);
 }
 
 function refsOf(kind: PeerRef['kind'], objects: readonly ApiObject[]): readonly PeerRef[] {

@@ -13,6 +13,7 @@ export type PeerResource = IstioFederation | IstioMulticluster;
 export interface RootOwner {
   readonly name: string;
   readonly trustDomain: string;
+  readonly clusterUUID: string;
 }
 
 /** Everything one reconcile of a peer resource looks at; immutable. */
@@ -24,9 +25,9 @@ export interface PeerInput<Resource extends PeerResource = PeerResource> {
   readonly resource: Resource | readonly FieldFault[];
   readonly hearing: Hearing;
   readonly memory: PeerMemory | undefined;
-  /** What the last publication pass made of this peer. */
   /** Why what is stored of the peer cannot be read; then there is no `memory`, and nothing heard may be taken for a first contact. */
   readonly memoryFault?: string | undefined;
+  /** What the last publication pass made of this peer. */
   readonly publication: PeerPublication | undefined;
   readonly probes: readonly GatewayProbe[];
   /** Who showed which CA key first, by its fingerprint: other peers and this cluster. */

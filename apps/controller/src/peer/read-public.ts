@@ -99,7 +99,9 @@ function takenRoot({ claimedRoots, memory }: PeerInput, facts: PeerMemory['facts
   const ours = new Set(memory?.facts.roots.map(authorityOf));
   for (const authority of facts.roots.map(authorityOf)) {
     const owner = claimedRoots.get(authority);
-    if (owner === undefined || owner.trustDomain === facts.trustDomain || ours.has(authority)) continue;
+    // One cluster under two resources is a matter of its UUID.
+    const same = owner?.trustDomain === facts.trustDomain || owner?.clusterUUID === facts.clusterUUID;
+    if (owner === undefined || same || ours.has(authority)) continue;
     return {
       reason: 'SharedRoot',
       message: `the CA key sha256:${authority} is already that of ${owner.name}, under trust domain ${owner.trustDomain}: either could mint the other’s identities, so this document is not taken`,
