@@ -8,6 +8,8 @@ export interface LocalImage {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly mounts?: readonly { readonly from: string; readonly to: string }[];
+  /** As in the real images: the folder that holds `dist`. */
+  readonly workingDir?: string;
 }
 
 const callers = ['call-http', 'call-grpc', 'call-tcp'] as const;
@@ -20,6 +22,7 @@ export function localImages(plan: LabPlan): Readonly<Record<string, LocalImage>>
     command: ['/usr/local/bin/node', '--enable-source-maps', compiled(path)],
     env: { PATH: searchPath, NODE_ENV: 'production' },
     mounts: [{ from: plan.node, to: '/usr/local/bin/node' }],
+    workingDir: plan.repository,
   });
   const client = nodeProgram('test/lab/workloads/client.js');
   return {

@@ -1,17 +1,22 @@
 import { stringify } from 'yaml';
+import type { PeerStatus } from '#crd';
 import { applyAndPrune } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import type { Clock } from '#model';
-import { names } from '#model';
+import { names, peerKey } from '#model';
 import type { Logger } from '#platform';
+import { splitCertificates } from '#trust';
 import type { ControllerConfig } from './config.js';
 import { parseKeyRing } from './identity/key-ring.js';
 import { Memories } from './memories.js';
-import { PeerLinks } from './peer-link/links.js';
+import type { Hearing } from './peer-link/hearing.js';
+import { planReport } from './plan-report.js';
 import { AddressBook, addressRule } from './publication/address-book.js';
 import { CredentialBook } from './publication/credential-book.js';
 import { decidePublication } from './publication/decide.js';
 import { gatherPublication } from './publication/gather.js';
+import { registryInForce } from './publication/held.js';
+import { hearingFromStatus } from './peer/told-silence.js';
 import { apiServerAddresses } from './world.js';
 import type { World } from './world.js';
 
@@ -23,19 +28,20 @@ export interface PlanPorts {
   readonly logger: Logger;
 }
 
-/** Prints, as YAML, which objects a pass would write and prune now, from what is remembered of peers; writes nothing, contacts nobody. */
+/**
+ * Prints, as YAML, whom a pass would trust and why, what each peer's document would say, and which objects would be written and pruned now, from
+ * what is remembered of peers and what the leader's status says of their silence; writes nothing, contacts nobody, shows no secrets.
+ */
 export async function printPlan(ports: PlanPorts): Promise<void> {
   const { client, world, config, clock } = ports;
   const ended = new AbortController();
   await world.start(ended.signal);
+  const faults = new Map<string, string>();
   const memories = new Memories({
     client,
     secrets: world.secrets,
     namespace: config.mesh.releaseNamespace,
-    onUnreadable: () => undefined,
-  });
-  const links = new PeerLinks(() => {
-    throw new Error('a plan contacts nobody');
+    onUnreadable: (peer, message) => void faults.set(peerKey(peer), message),
   });
   const addressBook = new AddressBook({
     rule: addressRule(client.server, () => apiServerAddresses(world)),
@@ -43,32 +49,45 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
     onNews: () => undefined,
   });
   const signing = signingOf(world, config);
+  const links = { hearing: (key: string) => toldHearing(world, key) };
   const sources = { world, config, memories, links, addressBook, credentials: new CredentialBook(), clock };
   gatherPublication(sources, signing);
   await addressBook.settled();
-  const verdict = decidePublication(gatherPublication(sources, signing));
+  const input = gatherPublication(sources, signing);
+  const verdict = decidePublication(input);
   const desired = [
     ...verdict.imports,
     ...verdict.policies,
     ...(verdict.gateway === undefined ? [] : [verdict.gateway]),
+    ...(verdict.remote?.accounts ?? []),
   ] as readonly ApiObject[];
   const owned = [
     ...world.serviceEntries.list(),
     ...world.destinationRules.list(),
     ...world.authorizationPolicies.list(),
     ...world.gateways.list(),
+    ...(world.peerAccounts?.list() ?? []),
+    ...(world.peerBindings?.list() ?? []),
   ];
   const outcome = await applyAndPrune({ client, desired, owned, fieldManager: names.fieldManager, plan: true });
-  process.stdout.write(
-    stringify({ write: outcome.applied, prune: outcome.pruned, unchanged: outcome.unchanged.length, objects: desired }),
-  );
+  const registry = registryInForce(world, config);
+  process.stdout.write(stringify(planReport({ input, verdict, registry, faults, desired, outcome })));
   ended.abort();
   await client.close();
+}
+
+/** How silent a peer is, as the leader's status tells it. */
+function toldHearing({ federations, multiclusters }: World, key: string): Hearing {
+  const [kind, name = ''] = key.split('/');
+  const object = (kind === 'federation' ? federations : multiclusters)?.get(undefined, name);
+  return hearingFromStatus((object as { readonly status?: PeerStatus } | undefined)?.status);
 }
 
 /** Public halves only: a plan signs nothing. */
 function signingOf(world: World, config: ControllerConfig): Parameters<typeof gatherPublication>[1] {
   const stored = world.configMaps.get(config.mesh.releaseNamespace, names.clusterConfigMap)?.data ?? {};
+  const roots =
+    world.configMaps.get(config.mesh.releaseNamespace, names.rootCertConfigMap)?.data?.[names.rootCertKey] ?? '';
   const text = world.secrets.get(config.mesh.releaseNamespace, names.signingKeysSecret)?.data?.['keys.json'];
   const ring =
     text === undefined ? { version: 1 as const, keys: [] } : parseKeyRing(Buffer.from(text, 'base64').toString('utf8'));
@@ -81,6 +100,6 @@ function signingOf(world: World, config: ControllerConfig): Parameters<typeof ga
       networkName: config.networkName,
     },
     ring: { ...ring, keys: ring.keys.filter(({ state }) => state !== 'current') },
-    roots: [],
+    roots: splitCertificates(roots),
   };
 }

@@ -85,6 +85,8 @@ export interface PublicationVerdict {
   readonly trustSecret: Secret;
   readonly publicDocument?: Secret;
   readonly documents: readonly Secret[];
+  /** By peer key: what its document says. */
+  readonly contents: ReadonlyMap<string, DocumentContent>;
   readonly imports: readonly KubernetesObject[];
   readonly policies: readonly KubernetesObject[];
   readonly gateway?: Gateway;
@@ -118,6 +120,7 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     federated.map((standing) => [peerKey(refOf(standing.peer.resource)), exportsTo(input, standing)]),
   );
   const imports = withHeldImports(importsOf(input.mesh, merged.services), input.liveImports, standings);
+  const contents = new Map(trusted.flatMap((standing) => documentContent(input, standing, exported)));
   const gateway = gatewayFor(
     input.mesh,
     [...exported.values()].flatMap(({ services }) => services),
@@ -131,7 +134,8 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     registry,
     trustSecret: trustSecret(input.mesh.releaseNamespace, registry),
     ...(publicDocument === undefined ? {} : { publicDocument }),
-    documents: trusted.flatMap((standing) => documentFor(input, standing, exported)),
+    documents: trusted.flatMap((standing) => documentFor(input, standing, contents)),
+    contents,
     imports,
     policies: authorizationPoliciesFor(input.mesh, grants(input, registry)),
     ...(gateway === undefined ? {} : { gateway }),
@@ -243,32 +247,33 @@ function exportsTo(input: PublicationInput, standing: Standing<IstioFederation>)
 function documentFor(
   input: PublicationInput,
   standing: Standing,
-  exported: ReadonlyMap<string, Exports>,
+  contents: PublicationVerdict['contents'],
 ): readonly Secret[] {
   const ref: PeerRef = refOf(standing.peer.resource);
   const uuid = standing.peer.memory?.facts.clusterUUID;
-  if (uuid === undefined) return [];
+  const content = contents.get(peerKey(ref));
+  if (uuid === undefined || content === undefined) return [];
   const first = input.liveDocuments.find((secret) => secret.metadata?.name === documentSecretName(ref));
   const count = Number(first?.metadata?.annotations?.[annotations.shards] ?? 0);
   const live = Array.from({ length: count }, (_unused, shard) =>
     input.liveDocuments.find((secret) => secret.metadata?.name === documentSecretName(ref, shard)),
   ).filter((secret) => secret !== undefined);
-  const content = documentContent(input, ref, exported);
-  if (content === undefined) return [];
   const order = { peer: ref, peerUUID: uuid, content };
   return privateDocumentSecrets(order, input.signing, live, { namespace: input.peersNamespace, now: input.now });
 }
 
 function documentContent(
   input: PublicationInput,
-  ref: PeerRef,
+  { peer: { resource } }: Standing,
   exported: ReadonlyMap<string, Exports>,
-): DocumentContent | undefined {
+): readonly (readonly [string, DocumentContent])[] {
   const { addresses } = input.gateways;
-  if (ref.kind === 'IstioMulticluster')
-    return multiclusterDocumentFor(addresses, input.remote?.apiHost ?? '', input.signing.identity.networkName);
-  const exports = exported.get(peerKey(ref));
-  return exports === undefined ? undefined : federationDocumentFor(exports.services, addresses);
+  const key = peerKey(refOf(resource));
+  const { networkName } = input.signing.identity;
+  if (resource.kind === 'IstioMulticluster')
+    return [[key, multiclusterDocumentFor(addresses, input.remote?.apiHost ?? '', networkName)]];
+  const exports = exported.get(key);
+  return exports === undefined ? [] : [[key, federationDocumentFor(exports.services, addresses)]];
 }
 
 function trustSecret(namespace: string, registry: TrustRegistry): Secret {

@@ -13,6 +13,8 @@ import { asWritten } from './as-written.js';
 /** A signed document is good for an hour and made anew after twenty minutes: a dead controller is noticed by peers within the hour. */
 export const documentLifetimeSeconds = 3600;
 export const documentRefreshMs = 20 * 60 * 1000;
+/** Peer key of whom a document was made for. */
+export const peerAnnotation = 'isthmus.dev/peer';
 const contentAnnotation = 'isthmus.dev/content';
 const signedAtAnnotation = 'isthmus.dev/signed-at';
 
@@ -63,7 +65,7 @@ export function privateDocumentSecrets(
       [annotations.sequence]: String(seq),
       [contentAnnotation]: digest,
       [signedAtAnnotation]: String(place.now),
-      'isthmus.dev/peer': peerKey(order.peer),
+      [peerAnnotation]: peerKey(order.peer),
     },
   });
 }

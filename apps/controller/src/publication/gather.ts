@@ -31,7 +31,7 @@ export interface PublicationSources {
   readonly world: World;
   readonly config: ControllerConfig;
   readonly memories: Memories;
-  readonly links: PeerLinks;
+  readonly links: Pick<PeerLinks, 'hearing'>;
   readonly addressBook: AddressBook;
   readonly credentials: CredentialBook;
   readonly clock: Clock;

@@ -1,7 +1,7 @@
 import type { PeerStatus } from '#crd';
 import type { KubernetesObject, ServiceEntry } from '#istio-api';
 import { annotations, labels, names, parseWayOutRegistry, peerKey, trustRegistryIn } from '#model';
-import type { PeerRef, TrustedPeer, WayOutPeer } from '#model';
+import type { PeerRef, TrustedPeer, TrustRegistry, WayOutPeer } from '#model';
 import { parseCrls } from '#trust';
 import type { PeerFacts, PeerMemory } from '#trust';
 import type { ControllerConfig } from '../config.js';
@@ -36,18 +36,25 @@ export function heldPeer(sources: HeldSources, resource: PeerResource, silentMs:
   };
 }
 
-/** What the trust registry in the cluster says of a peer. */
-export function registeredPeer(
-  { secrets }: HeldSources['world'] | Pick<World, 'secrets'>,
+/** The trust registry as it stands in the cluster; undefined where there is none that can be read. */
+export function registryInForce(
+  { secrets }: Pick<World, 'secrets'>,
   { mesh }: HeldSources['config'],
-  { kind, name }: PeerRef,
-): TrustedPeer | undefined {
+): TrustRegistry | undefined {
   try {
-    const registry = trustRegistryIn(secrets.get(mesh.releaseNamespace, names.trustSecret)?.data);
-    return registry?.peers.find((peer) => peer.kind === kind && peer.name === name);
+    return trustRegistryIn(secrets.get(mesh.releaseNamespace, names.trustSecret)?.data);
   } catch {
     return undefined;
   }
+}
+
+/** What the trust registry in the cluster says of a peer. */
+export function registeredPeer(
+  world: Pick<World, 'secrets'>,
+  config: HeldSources['config'],
+  { kind, name }: PeerRef,
+): TrustedPeer | undefined {
+  return registryInForce(world, config)?.peers.find((peer) => peer.kind === kind && peer.name === name);
 }
 
 /** Live imports of held peers in place of whatever is planned under their names; hosts that a stale policy withdraws lose the peer's endpoints. */
