@@ -73,12 +73,12 @@ describe('API proxy in front of a real API server', () => {
   }, 120_000);
   afterAll(async () => {
     await agent?.destroy();
-    await door?.stop();
+    await door?.stop(15_000);
     await store?.close();
     await cluster?.stop();
     await postgres?.stop();
     rmSync(directory, { recursive: true, force: true });
-  });
+  }, 30_000);
 
   const ask = (
     target: string,
@@ -535,7 +535,6 @@ describe('API proxy in front of a real API server', () => {
           return size;
         };
         const [size, most] = await peak(whole());
-        console.log(version, 'peak', most, 'rest', rest);
         expect(size).toBeGreaterThan(bulkMegabytes * 1_000_000);
         expect(most).toBeLessThan(mostMemory);
       },
@@ -556,7 +555,6 @@ describe('API proxy in front of a real API server', () => {
         return size;
       })();
       const [size, most] = await peak(slowly);
-      console.log('slow peak', most, size);
       expect(size).toBeGreaterThan(1_000_000);
       expect(size).toBeLessThan(bulkMegabytes * 1_000_000);
       expect(most).toBeLessThan(mostMemory);
@@ -564,21 +562,27 @@ describe('API proxy in front of a real API server', () => {
       never.forEach(drop);
     }, 60_000);
 
+    /** The API server answers 429 to many at once (priority and fairness), which is passed on: the reader comes again. */
+    const openWatch = (connection: H2Connection): Promise<true> =>
+      waitFor('a watch', async () => {
+        const authorization = `Bearer ${gamma.token('api')}`;
+        const stream = connection.open({ ':path': '/api/v1/nodes?watch=true', authorization });
+        const status = await new Promise<unknown>((resolve) => {
+          stream.on('response', (headers) => resolve(headers[':status']));
+          stream.on('close', () => resolve('closed'));
+        });
+        if (status === 200) return true;
+        stream.close();
+        if (status !== 429) throw new Error(`watch: ${String(status)}`);
+        return undefined;
+      });
+
     it('a thousand watches, opened and dropped, twice', async () => {
       const round = async (): Promise<number> => {
         const connections = Array.from({ length: 10 }, () => new H2Connection(door));
-        const opened = connections.flatMap((connection) =>
-          Array.from({ length: 100 }, () => {
-            const authorization = `Bearer ${gamma.token('api')}`;
-            const stream = connection.open({ ':path': '/api/v1/nodes?watch=true', authorization });
-            return new Promise<number>((resolve) => {
-              stream.on('response', (headers) => resolve(Number(headers[':status'])));
-              stream.on('close', () => resolve(0));
-            });
-          }),
-        );
-        const statuses = await Promise.all(opened);
-        expect(statuses.filter((status) => status === 200).length).toBe(1_000);
+        for (const connection of connections) {
+          await Promise.all(Array.from({ length: 100 }, () => openWatch(connection)));
+        }
         expect(await door.metric('isthmus_door_api_watches')).toBe(1_000);
         const most = door.memory() - rest;
         for (const connection of connections) connection.close();
@@ -589,7 +593,7 @@ describe('API proxy in front of a real API server', () => {
       };
       const first = await round();
       const second = await round();
-      console.log('watches', first, second, 'after', door.memory() - rest);
+      console.log(JSON.stringify({ first, second, after: door.memory() - rest }));
       expect(Math.max(first, second)).toBeLessThan(mostMemory);
     }, 60_000);
   });
