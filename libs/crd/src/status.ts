@@ -110,7 +110,16 @@ export const status = z.object({
     description: 'What is not as it should be, service by service; the first hundred.',
     'x-kubernetes-list-type': 'atomic',
   }),
-  removalHeld: z.object({ since: time, until: time, services: count }).optional().meta({
-    description: 'A removal of many services that waits; release it with annotation isthmus.dev/accept-removal.',
-  }),
+  removalHeld: z
+    .object({
+      since: time,
+      until: time,
+      services: count,
+      digest: z.string().optional().meta({ description: 'sha256:<hex> of the document that is held.' }),
+    })
+    .optional()
+    .meta({
+      description:
+        'A removal of many services that waits; release it with annotation isthmus.dev/accept-removal: its digest, or true.',
+    }),
 });

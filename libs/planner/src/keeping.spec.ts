@@ -3,7 +3,7 @@ import type { StalePolicy } from '#crd';
 import { gatewayService, node, pod } from '#testing';
 import { gatewayAddresses } from './gateway-addresses.js';
 import type { GatewayFacts } from './gateway-addresses.js';
-import { removalAccepted, removalBrake, removalHoldMs } from './removal-brake.js';
+import { removalBrake, removalHoldMs, removalRelease } from './removal-brake.js';
 import type { RemovalInput } from './removal-brake.js';
 import { effectiveStalePolicy } from './stale-policy.js';
 import type { SilenceVerdict } from './stale-policy.js';
@@ -37,13 +37,15 @@ describe('removalBrake', () => {
   });
 
   it.each([
-    [undefined, false],
-    [{}, false],
-    [{ 'isthmus.dev/accept-removal': 'true' }, true],
-    [{ 'isthmus.dev/accept-removal': 'sha256:1' }, true],
-    [{ 'isthmus.dev/accept-removal': 'sha256:2' }, false],
-  ])('annotations %j accept digest sha256:1: %s', (given, expected) => {
-    expect(removalAccepted(given, 'sha256:1')).toBe(expected);
+    [undefined, 'sha256:1', { accepted: false }],
+    ['true', 'sha256:1', { accepted: true, spent: 'true' }],
+    ['true', 'sha256:0', { accepted: false, spent: 'true' }],
+    ['true', undefined, { accepted: false, spent: 'true' }],
+    ['sha256:1', undefined, { accepted: true, spent: 'sha256:1' }],
+    ['sha256:2', 'sha256:1', { accepted: false }],
+  ])('annotation %s, with %s held, releases document sha256:1 alone: %j', (value, held, expected) => {
+    const given = value === undefined ? {} : { 'isthmus.dev/accept-removal': value };
+    expect(removalRelease(given, 'sha256:1', held)).toEqual(expected);
   });
 });
 

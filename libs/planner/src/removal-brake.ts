@@ -33,8 +33,23 @@ export function removalBrake({ current, next, heldSince, accepted, now }: Remova
   return now >= until ? { kind: 'pass' } : { kind: 'hold', since, until, removed };
 }
 
-/** The annotation releases one document when it holds that document's digest, the one held now when it is `true`. */
-export function removalAccepted(given: Readonly<Record<string, string>> | undefined, digest: string): boolean {
+export interface RemovalRelease {
+  readonly accepted: boolean;
+  /** Value of an annotation that has served, or has nothing to serve: to be taken off, so that it releases no later document. */
+  readonly spent?: string;
+}
+
+/**
+ * What the annotation releases: the document whose digest it holds, or, when it is `true`, the one that was already held when it was set.
+ * `held` = digest of the document that status shows as held.
+ */
+export function removalRelease(
+  given: Readonly<Record<string, string>> | undefined,
+  digest: string,
+  held: string | undefined,
+): RemovalRelease {
   const value = given?.[annotations.acceptRemoval];
-  return value === 'true' || value === digest;
+  if (value === undefined) return { accepted: false };
+  const accepted = value === digest || (value === 'true' && held === digest);
+  return accepted || value === 'true' ? { accepted, spent: value } : { accepted };
 }

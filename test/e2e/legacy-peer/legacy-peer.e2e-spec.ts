@@ -83,6 +83,26 @@ function reason(name: string, type: string, wanted: string): Promise<boolean> {
   );
 }
 
+/** What the door wrote into the cluster's PostgreSQL, over the address that the lab describes. */
+function auditRows(): Promise<readonly object[]> {
+  const program = `const { Client } = require('pg');
+    const client = new Client({ connectionString: process.argv[1] });
+    client.connect()
+      .then(() => client.query('SELECT DISTINCT peer, action, status FROM audit'))
+      .then(({ rows }) => { console.log(JSON.stringify(rows)); return client.end(); })`;
+  return eventually(
+    'rows of the audit',
+    20_000,
+    async () => {
+      const { stdout, stderr } = await lab.runIn(east.name, [process.execPath, '-e', program, east.databaseURL]);
+      if (stdout === '') throw new Error(stderr.slice(-300));
+      const rows = JSON.parse(stdout) as readonly { readonly peer: string | null; readonly status: number }[];
+      return rows.some(({ peer, status }) => peer !== null && status === 200) ? rows : undefined;
+    },
+    500,
+  );
+}
+
 beforeAll(async () => {
   const values = join(mkdtempSync(join(tmpdir(), 'isthmus-e2e-')), 'values.yaml');
   writeFileSync(values, 'controller:\n  documents: { streams: true, pollSeconds: 1 }\n');
@@ -152,6 +172,11 @@ describe('a legacy peer, written from the protocol tables alone', () => {
       return services.length > 0 ? services : undefined;
     });
     expect(polled.map(({ hostname }) => hostname)).toEqual([eastEcho]);
+    expect(await auditRows()).toContainEqual({
+      peer: 'federation/legacy',
+      action: 'GET /metadata/private/federation.json',
+      status: 200,
+    });
     peer.send({ mint: { name: 'caller', spiffeId: 'spiffe://legacy.example/ns/demo/sa/caller' } });
     await peer.next('minted', 0);
     const files = { cert: join(peer.ready.folder, 'caller.pem'), key: join(peer.ready.folder, 'caller-key.pem') };
@@ -244,10 +269,24 @@ describe('what a peer may not do', () => {
     await eventually('the removal', 20_000, async () =>
       (await serviceEntryHosts(east)).length === 1 ? true : undefined,
     );
-    await east.api.patch(`${federations}/legacy`, {
-      metadata: { annotations: { 'isthmus.dev/accept-removal': null } },
+    await eventually('the annotation to be taken off', 20_000, async () => {
+      const { metadata } = (await east.api.get<{ metadata: { annotations?: object } }>(`${federations}/legacy`)) ?? {};
+      return 'isthmus.dev/accept-removal' in (metadata?.annotations ?? {}) ? undefined : true;
     });
-  }, 90_000);
+    peer.send({ document: offer([legacyEcho, ...many]) });
+    await eventually('thirteen imports again', 20_000, async () =>
+      (await serviceEntryHosts(east)).length === 13 ? true : undefined,
+    );
+    peer.send({ document: offer([legacyEcho]) });
+    await reason('legacy', 'MetadataSynced', 'RemovalHeld');
+    const held = await east.api.get<{ status?: { removalHeld?: { digest?: string } } }>(`${federations}/legacy`);
+    await east.api.patch(`${federations}/legacy`, {
+      metadata: { annotations: { 'isthmus.dev/accept-removal': held?.status?.removalHeld?.digest ?? '' } },
+    });
+    await eventually('the second removal', 20_000, async () =>
+      (await serviceEntryHosts(east)).length === 1 ? true : undefined,
+    );
+  }, 150_000);
 
   it('claims a UUID that has an owner: UUIDConflict for the second, the first goes on', async () => {
     await applyPeer('twin', { ...legacySpec(peer), trustDomain: 'twin.example' });

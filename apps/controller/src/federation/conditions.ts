@@ -30,7 +30,7 @@ function removalHeld({ removal }: FederationVerdict): Judgement | undefined {
   return bad(
     'MetadataSynced',
     'RemovalHeld',
-    `the new document removes ${removal.removed.length} services at once; held until ${new Date(removal.until).toISOString()}. Annotate with isthmus.dev/accept-removal=true to let it through`,
+    `the new document removes ${removal.removed.length} services at once; held until ${new Date(removal.until).toISOString()}. To let it through, annotate with isthmus.dev/accept-removal=${removal.digest}, or =true for the document that is held then`,
   );
 }
 

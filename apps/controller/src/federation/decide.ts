@@ -1,5 +1,5 @@
 import type { IstioFederation } from '#crd';
-import type { RemovalVerdict } from '#planner';
+import { annotations } from '#model';
 import { done } from '#reconcile';
 import { resourceOf } from '../peer/input.js';
 import type { PeerInput } from '../peer/input.js';
@@ -15,12 +15,13 @@ import {
 import type { PeerVerdict } from '../peer/verdict.js';
 import { readPublic } from '../peer/read-public.js';
 import { readFederation } from './read-documents.js';
+import type { HeldRemoval } from './read-documents.js';
 
 export type FederationInput = PeerInput<IstioFederation>;
 
 /** What one look at an IstioFederation comes to. */
 export interface FederationVerdict extends PeerVerdict {
-  readonly removal?: Extract<RemovalVerdict, { kind: 'hold' }>;
+  readonly removal?: HeldRemoval;
 }
 
 /** Verifies what was heard of a federation peer and judges what to remember. Pure. */
@@ -42,6 +43,9 @@ export function decideFederation(input: FederationInput): FederationVerdict {
     ...(open.against === undefined ? {} : { publicAgainst: open.against }),
     ...(closed.against === undefined ? {} : { privateAgainst: closed.against }),
     ...(closed.removal === undefined ? {} : { removal: closed.removal }),
+    ...(closed.spent === undefined
+      ? {}
+      : { spentAnnotation: { name: annotations.acceptRemoval, value: closed.spent } }),
     findings: [...revocationFindings(closed.memory, input.now), ...closed.findings],
   };
 }

@@ -324,18 +324,40 @@ describe('what is remembered', () => {
     expect(after?.facts.keys).toEqual(memory.facts.keys);
   });
 
-  it('lets a removal through when it is accepted, or after ten minutes', () => {
+  it('lets the removal through that was held when it was accepted, and no later one', () => {
     const memory = remembered(20);
     const hearing = withPrivate(publicHearing(), privateBody({ count: 2, seq: 2001 }));
     const resource = federation();
-    const accepted = {
-      ...resource,
-      metadata: { ...resource.metadata, annotations: { 'isthmus.dev/accept-removal': 'true' } },
-    };
-    expect(decideFederation(input({ memory, hearing, resource: accepted })).removal).toBeUndefined();
+    const metadata = { ...resource.metadata, annotations: { 'isthmus.dev/accept-removal': 'true' } };
+    const accepted = { ...resource, metadata };
+    const before = input({ memory, hearing });
+    const previous = federationStatus(before, decideFederation(before));
+    const release = decideFederation(input({ memory, hearing, previous, resource: accepted }));
+    expect([release.removal, release.spentAnnotation?.value]).toEqual([undefined, 'true']);
+    const other = withPrivate(publicHearing(), privateBody({ count: 3, seq: 2002 }));
+    for (const [heard, status] of [
+      [other, previous],
+      [hearing, undefined],
+    ] as const) {
+      const late = decideFederation(input({ memory, hearing: heard, previous: status, resource: accepted }));
+      expect([late.removal?.removed.length !== undefined, late.spentAnnotation?.value]).toEqual([true, 'true']);
+    }
+    const byDigest = { 'isthmus.dev/accept-removal': previous.removalHeld?.digest ?? '' };
+    const named = { ...resource, metadata: { ...metadata, annotations: byDigest } };
+    expect(decideFederation(input({ memory, hearing, resource: named })).removal).toBeUndefined();
+    expect(decideFederation(input({ memory, hearing: other, resource: named }))).toMatchObject({
+      removal: { kind: 'hold' },
+    });
+  });
+
+  it('lets a removal through after ten minutes, over restarts', () => {
+    const memory = remembered(20);
+    const hearing = withPrivate(publicHearing(), privateBody({ count: 2, seq: 2001 }));
     const since = new Date(now - 600_001).toISOString();
     const previous = { removalHeld: { since, until: since, services: 18 } };
     expect(decideFederation(input({ memory, hearing, previous })).removal).toBeUndefined();
+    const restarted = input({ memory, previous });
+    expect(federationStatus(restarted, decideFederation(restarted)).removalHeld).toEqual(previous.removalHeld);
   });
 
   it('is the same for the same input, twice', () => {

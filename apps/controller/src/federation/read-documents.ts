@@ -1,5 +1,5 @@
 import type { IstioFederation } from '#crd';
-import { removalAccepted, removalBrake } from '#planner';
+import { removalBrake, removalRelease } from '#planner';
 import type { RemovalVerdict } from '#planner';
 import { decodeFederationDocument, federationContent } from '#protocol';
 import type { FederationContent } from '#protocol';
@@ -11,8 +11,13 @@ import type { FederationInput } from './decide.js';
 
 /** A reading that the brake may hold. */
 export interface FederationReading extends Reading {
-  readonly removal?: Extract<RemovalVerdict, { kind: 'hold' }>;
+  readonly removal?: HeldRemoval;
+  /** Value of the operator's annotation that has served its turn. */
+  readonly spent?: string;
 }
+
+/** A held removal and the digest of the document that asks for it. */
+export type HeldRemoval = Extract<RemovalVerdict, { kind: 'hold' }> & { readonly digest: string };
 
 /** Reads the federation document last heard, on the facts that the public one gave. */
 export function readFederation(
@@ -51,16 +56,19 @@ function braked(
     publicServices: news.content.publicServices,
   });
   const document = { ...remembered(memory.privateDocument, news.heard, news.seq, body), body };
+  const { digest } = document;
+  const release = removalRelease(resource.metadata.annotations, digest, input.previous?.removalHeld?.digest);
   const removal = removalBrake({
     current: hostsOf(memory),
     next: news.content.publicServices.map(({ hostname }) => hostname),
     heldSince: heldSince(input),
-    accepted: removalAccepted(resource.metadata.annotations, document.digest),
+    accepted: release.accepted,
     now: input.now,
   });
+  const spent = release.spent === undefined ? {} : { spent: release.spent };
   return removal.kind === 'hold'
-    ? { memory, removal, findings }
-    : { memory: { ...memory, privateDocument: document }, findings };
+    ? { memory, removal: { ...removal, digest }, findings, ...spent }
+    : { memory: { ...memory, privateDocument: document }, findings, ...spent };
 }
 
 /** Hosts of the last good document. */

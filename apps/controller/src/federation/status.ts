@@ -24,14 +24,20 @@ export function federationStatus(
       ],
     }),
     ...(publication === undefined ? {} : { services: servicesStatus(input, memory) }),
-    ...removalStatus(verdict),
+    ...removalStatus(input, verdict),
   };
 }
 
-function removalStatus(verdict: FederationVerdict | undefined): Pick<PeerStatus, 'removalHeld'> {
+/** A removal stays held over a restart: until the document is heard again, what was said of it stands. */
+function removalStatus(
+  { hearing, previous }: FederationInput,
+  verdict: FederationVerdict | undefined,
+): Pick<PeerStatus, 'removalHeld'> {
+  const said = previous?.removalHeld;
+  if (hearing.privateDocument === undefined && said !== undefined) return { removalHeld: said };
   if (verdict?.removal === undefined) return {};
-  const { since, until, removed } = verdict.removal;
-  return { removalHeld: { since: time(since), until: time(until), services: removed.length } };
+  const { since, until, removed, digest } = verdict.removal;
+  return { removalHeld: { since: time(since), until: time(until), services: removed.length, digest } };
 }
 
 function servicesStatus(

@@ -1,7 +1,8 @@
 import type { PeerStatus } from '#crd';
-import { EventWriter, pathFor, resources } from '#kube';
+import { EventWriter, InvalidError, pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import { names, peerKey } from '#model';
+import type { PeerMemory } from '#trust';
 import type { Memories } from '../memories.js';
 import type { PeerLinks } from '../peer-link/links.js';
 import type { History } from './history.js';
@@ -41,17 +42,47 @@ export async function applyPeer(
   await ensureFinalizer(actions.client, input, signal);
   if (verdict.link === undefined) await actions.links.remove(peerKey(ref));
   else actions.links.ensure(peerKey(ref), verdict.link);
-  if (verdict.memory === undefined || verdict.memory === input.memory) return;
-  const before = input.memory;
-  const writing = actions.memories.remember(ref, verdict.memory, signal);
+  await rememberNews(actions, input, verdict.memory, signal);
+  if (verdict.spentAnnotation !== undefined) await takeOff(actions.client, input, verdict.spentAnnotation, signal);
+}
+
+async function rememberNews(
+  actions: PeerActions,
+  { ref, memory: before, hearing }: PeerInput,
+  memory: PeerMemory | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (memory === undefined || memory === before) return;
+  const writing = actions.memories.remember(ref, memory, signal);
   // The pass reads the memory in this process: it need not wait for the Secret.
   if (
-    before?.privateDocument?.digest !== verdict.memory.privateDocument?.digest ||
-    JSON.stringify(before?.facts) !== JSON.stringify(verdict.memory.facts)
+    before?.privateDocument?.digest !== memory.privateDocument?.digest ||
+    JSON.stringify(before?.facts) !== JSON.stringify(memory.facts)
   )
     actions.publish();
   await writing;
-  actions.history.record(ref, before, verdict.memory, input.hearing);
+  actions.history.record(ref, before, memory, hearing);
+}
+
+/** Guarded by the value: what the operator set since stays. After what it released is remembered, so that a kill in between loses nothing. */
+async function takeOff(
+  client: KubeClient,
+  { ref }: PeerInput,
+  { name, value }: NonNullable<PeerVerdict['spentAnnotation']>,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = `/metadata/annotations/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const change = [
+    { op: 'test', path, value },
+    { op: 'remove', path },
+  ];
+  const resource = pathFor(resourceByKind[ref.kind], { name: ref.name });
+  try {
+    await client.patch(resource, change, 'application/json-patch+json', { signal });
+  } catch (error) {
+    // It is another by now, or gone: the next look tells.
+    if (!(error instanceof InvalidError)) throw error;
+  }
 }
 
 /** Trust ends and everything produced goes before the resource does; what was cut is said in an Event. */

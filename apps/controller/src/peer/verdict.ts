@@ -17,6 +17,8 @@ export interface PeerVerdict {
   readonly memory: PeerMemory | undefined;
   readonly publicAgainst?: Finding;
   readonly privateAgainst?: Finding;
+  /** An annotation of the operator that has served its turn: taken off unless its value changed since. */
+  readonly spentAnnotation?: { readonly name: string; readonly value: string };
   readonly findings: readonly Finding[];
 }
 
