@@ -57,11 +57,15 @@ interface Stage {
 /** Simulated peers on one controller and a real API server: cold sync, CPU and memory, and how long a change takes. */
 export async function benchPeers(wish: PeersWish): Promise<PeersResult> {
   const stops: (() => Promise<unknown>)[] = [];
-  const stopAll = async (): Promise<void> => {
+  const stopEach = async (): Promise<void> => {
     for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop().catch(() => undefined);
   };
+  let stopping: Promise<void> | undefined;
+  // An interruption makes the run fail as well: whichever comes second waits for the first.
+  const stopAll = (): Promise<void> => (stopping ??= stopEach());
+  // Not once: ^C comes from the terminal and again from the launcher.
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void stopAll().then(() => process.exit(130)));
+    process.on(signal, () => void stopAll().then(() => process.exit(130)));
   try {
     return await run(wish, stops);
   } finally {
@@ -72,12 +76,10 @@ export async function benchPeers(wish: PeersWish): Promise<PeersResult> {
 async function run(wish: PeersWish, stops: (() => Promise<unknown>)[]): Promise<PeersResult> {
   const { peers, services, say } = wish;
   say(`starting an API server and ${peers} peers with ${services} services each`);
-  const server = await startApiServer();
-  stops.push(() => server.stop());
+  const server = await stoppedLater(stops, startApiServer());
   const cluster = await prepareCluster(server);
   const reader = { clusterUUID: cluster.clusterUUID, trustDomain: cluster.trustDomain, publicPem: cluster.publicPem };
-  const simulated = await startSimulatedPeers({ peers, services, reader });
-  stops.push(() => simulated.stop());
+  const simulated = await stoppedLater(stops, startSimulatedPeers({ peers, services, reader }));
   for (const peer of simulated.peers) await server.client.create(federationFor(peer));
   const imports = new ImportWatch(server.client);
   stops.push(() => imports.stop());
@@ -85,8 +87,7 @@ async function run(wish: PeersWish, stops: (() => Promise<unknown>)[]): Promise<
   say('starting the controller');
   const began = performance.now();
   const flags = wish.cpuProfile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${wish.cpuProfile}`];
-  const controller = await startController(server, cluster, flags);
-  stops.push(() => controller.stop());
+  const controller = await stoppedLater(stops, startController(server, cluster, flags));
   await imports.all(peers * services, say, () => unready(server, controller.logFile));
   const coldSyncSeconds = round((performance.now() - began) / 1000);
   say(`cold sync: ${coldSyncSeconds} s`);
@@ -94,6 +95,15 @@ async function run(wish: PeersWish, stops: (() => Promise<unknown>)[]): Promise<
   const result = { peers, services, coldSyncSeconds, ...figures };
   say(tables(result));
   return result;
+}
+
+/** Notes how to stop what is being started, so that an interruption in the middle leaves nothing behind. */
+function stoppedLater<T extends { stop(): Promise<void> }>(
+  stops: (() => Promise<unknown>)[],
+  starting: Promise<T>,
+): Promise<T> {
+  stops.push(async () => (await starting).stop());
+  return starting;
 }
 
 type Measured = Pick<PeersResult, 'quiet' | 'churn' | 'delay' | 'passes'>;

@@ -131,7 +131,8 @@ export async function startController(
     },
     stop: async (graceMs = 30_000) => {
       await child.stop(graceMs);
-      rmSync(store, { recursive: true, force: true });
+      // Its PostgreSQL may outlive it for a moment.
+      rmSync(store, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     },
   };
 }
