@@ -3,7 +3,7 @@ import { EventWriter } from '#kube';
 import type { KubeClient } from '#kube';
 import type { PeerStatus } from '#crd';
 import type { Clock, PeerRef, Scope } from '#model';
-import { names, peerKey } from '#model';
+import { peerKey } from '#model';
 import { defaultLimits } from '#peer-client';
 import type { Logger } from '#platform';
 import { EventStreamParser } from '#protocol';
@@ -43,7 +43,7 @@ import type { ImportsWish } from './publication/imports.js';
 import { RemoteSecretWriter } from './publication/remote-secret-writer.js';
 import { refOf } from './publication/standing.js';
 import { PassCounter } from './publication/pass-counter.js';
-import { isFederationWorthAPass, isSecretWorthAPass } from './publication/worth-a-pass.js';
+import { identityKey, importsKey, publicationKey, watchWorld } from './triggers.js';
 import { apiServerAddresses } from './world.js';
 import type { World } from './world.js';
 
@@ -58,14 +58,9 @@ export interface TermPorts {
   readonly history: History;
 }
 
-const publicationKey = 'publication';
-const identityKey = 'identity';
-const importsKey = 'imports';
 /** The largest document, and room for the event's other fields. */
 const maximumEventBytes = defaultLimits.maximumBytes + 1024;
 const probeEveryMs = 20_000;
-/** Imports change mostly by our own hand, seen again here: one look a little later serves all of it, and undoes what others did. */
-const ownWorkMs = 1000;
 
 interface PeerPhases<Input, Verdict> {
   readonly gather: () => Input | undefined;
@@ -84,6 +79,8 @@ export class LeaderTerm {
   readonly #addressBook: AddressBook;
   readonly #publications = new Map<string, PeerPublication>();
   readonly #passes = new PassCounter();
+  /** Peers that did not answer when they were last asked. */
+  readonly #failing = new Set<string>();
   readonly #events: EventWriter;
   /** Gateways that may be used, by peer key, as the last pass judged them. */
   #gateways: ReadonlyMap<string, readonly AllowedGateway[]> = new Map();
@@ -139,25 +136,7 @@ export class LeaderTerm {
   /** Leads until the signal is aborted. */
   async lead(signal: AbortSignal): Promise<void> {
     const { world } = this.#ports;
-    const stops = [
-      world.federations.onChange((name) => this.#queue.add(`federation/${name}`)),
-      world.federations.onChange((_name, current, previous) => {
-        if (isFederationWorthAPass(current, previous)) this.#queue.add(publicationKey);
-      }),
-      world.secrets.onChange((_key, current, previous) => {
-        if (isSecretWorthAPass(current, previous)) this.#queue.add(publicationKey);
-      }),
-      ...this.#watchMulticluster(world),
-      ...[world.services, world.pods, world.gateways, world.authorizationPolicies, world.documents].map((informer) =>
-        (informer as World['services']).onChange(() => this.#queue.add(publicationKey)),
-      ),
-      world.serviceEntries.onChange(() => this.#queue.addAfter(importsKey, ownWorkMs)),
-      world.destinationRules.onChange(() => this.#queue.addAfter(importsKey, ownWorkMs)),
-      world.configMaps.onChange((key) => {
-        if (key.endsWith(`/${names.clusterConfigMap}`) || key.endsWith(`/${names.rootCertConfigMap}`))
-          this.#queue.add(identityKey);
-      }),
-    ];
+    const stops = watchWorld(world, this.#queue);
     this.#queue.start(signal);
     this.#queue.add(identityKey);
     const probing = setInterval(() => void this.#probe(), probeEveryMs);
@@ -170,27 +149,6 @@ export class LeaderTerm {
     await this.#queue.settled();
     await this.#links.stop();
     await this.#events.flush();
-  }
-
-  #watchMulticluster({
-    multiclusters,
-    remoteClusters,
-    meshConfig,
-    peerAccounts,
-    peerBindings,
-  }: World): readonly (() => void)[] {
-    const publish = (): void => this.#queue.add(publicationKey);
-    const all = (): void => {
-      for (const { metadata } of multiclusters?.list() ?? []) this.#queue.add(`multicluster/${metadata?.name ?? ''}`);
-    };
-    return [
-      multiclusters?.onChange((name) => this.#queue.add(`multicluster/${name}`)),
-      multiclusters?.onChange(publish),
-      remoteClusters?.onChange(all),
-      meshConfig?.onChange(publish),
-      peerAccounts?.onChange(publish),
-      peerBindings?.onChange(publish),
-    ].filter((stop) => stop !== undefined);
   }
 
   async #work(key: string, signal: AbortSignal): Promise<Outcome> {
@@ -357,8 +315,19 @@ export class LeaderTerm {
       clock,
       random: () => scheduler.random(),
       pacing: config.pacing,
-      onHeard: () => this.#queue.add(key),
+      onHeard: () => this.#heard(key),
     };
+  }
+
+  /** Silence that begins or ends is a matter of stalePolicy: a pass looks at it, and reckons when it will matter. */
+  #heard(key: string): void {
+    this.#queue.add(key);
+    const { publicFailure, privateFailure } = this.#links.hearing(key);
+    const failing = publicFailure !== undefined || privateFailure !== undefined;
+    if (failing === this.#failing.has(key)) return;
+    if (failing) this.#failing.add(key);
+    else this.#failing.delete(key);
+    this.#queue.add(publicationKey);
   }
 
   #token(scope: Scope, audience: string, by: 'current' | 'previous'): string | undefined {

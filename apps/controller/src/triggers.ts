@@ -1,0 +1,58 @@
+import { names } from '#model';
+import { isFederationWorthAPass, isSecretWorthAPass } from './publication/worth-a-pass.js';
+import type { World } from './world.js';
+
+/** Keys of the loops that are not about one peer. */
+export const publicationKey = 'publication';
+export const identityKey = 'identity';
+export const importsKey = 'imports';
+/** Imports change mostly by our own hand, seen again here: one look a little later serves all of it, and undoes what others did. */
+const ownWorkMs = 1000;
+
+interface Queue {
+  add(key: string): void;
+  addAfter(key: string, ms: number): void;
+}
+
+/** Which change in the cluster concerns which loop. Returns what ends the watching. */
+export function watchWorld(world: World, queue: Queue): readonly (() => void)[] {
+  return [
+    world.federations.onChange((name) => queue.add(`federation/${name}`)),
+    world.federations.onChange((_name, current, previous) => {
+      if (isFederationWorthAPass(current, previous)) queue.add(publicationKey);
+    }),
+    world.secrets.onChange((_key, current, previous) => {
+      if (isSecretWorthAPass(current, previous)) queue.add(publicationKey);
+    }),
+    ...watchMulticluster(world, queue),
+    ...[world.services, world.pods, world.gateways, world.authorizationPolicies, world.documents].map((informer) =>
+      (informer as World['services']).onChange(() => queue.add(publicationKey)),
+    ),
+    world.serviceEntries.onChange(() => queue.addAfter(importsKey, ownWorkMs)),
+    world.destinationRules.onChange(() => queue.addAfter(importsKey, ownWorkMs)),
+    world.configMaps.onChange((key) => {
+      if (key.endsWith(`/${names.clusterConfigMap}`) || key.endsWith(`/${names.rootCertConfigMap}`))
+        queue.add(identityKey);
+    }),
+  ];
+}
+
+function watchMulticluster(
+  { multiclusters, remoteClusters, meshConfig, peerAccounts, peerBindings }: World,
+  queue: Queue,
+): readonly (() => void)[] {
+  const publish = (): void => queue.add(publicationKey);
+  const all = (): void => {
+    for (const { metadata } of multiclusters?.list() ?? []) queue.add(`multicluster/${metadata?.name ?? ''}`);
+  };
+  return [
+    multiclusters?.onChange((name) => queue.add(`multicluster/${name}`)),
+    multiclusters?.onChange((_name, current, previous) => {
+      if (isFederationWorthAPass(current, previous)) publish();
+    }),
+    remoteClusters?.onChange(all),
+    meshConfig?.onChange(publish),
+    peerAccounts?.onChange(publish),
+    peerBindings?.onChange(publish),
+  ].filter((stop) => stop !== undefined);
+}
