@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ClusterPlan, LabPlan } from './plan.js';
@@ -41,6 +50,8 @@ export async function initialiseDatabase(plan: LabPlan, password: string): Promi
     '--locale=C',
   ]);
   await promisify(execFile)(program, args, { cwd: '/' });
+  // initdb lets in 127.0.0.1 only; pods come from addresses of their own.
+  appendFileSync(join(template, 'pg_hba.conf'), 'host all all all scram-sha-256\n');
   return template;
 }
 

@@ -196,6 +196,7 @@ describe('claims', () => {
     ['jti a number', { ...claims, jti: 5 }, '401 claims'],
     ['jti empty', { ...claims, jti: '' }, '401 claims'],
     ['jti too long', { ...claims, jti: 'x'.repeat(129) }, '401 claims'],
+    ['jti with a character that no store takes', { ...claims, jti: 'q\u0000z' }, '401 claims'],
     ['another scope', { ...claims, scope: 'api' }, '403 scope'],
     ['several scopes', { ...claims, scope: 'private-federation api' }, '403 scope'],
     ['scope a list', { ...claims, scope: ['private-federation'] }, '403 scope'],

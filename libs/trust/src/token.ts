@@ -200,9 +200,9 @@ function identifier(
     const excused = !peer.signed || (scope === 'api' && peer.legacyAPITokens);
     return excused ? undefined : 'jti is missing, although this peer signs its documents';
   }
-  return typeof jti === 'string' && jti.length > 0 && jti.length <= 128
+  return typeof jti === 'string' && /^[\x20-\x7e]{1,128}$/.test(jti)
     ? undefined
-    : 'jti must be a text of 1 to 128 characters';
+    : 'jti must be 1 to 128 printable ASCII characters';
 }
 
 function isSeconds(value: unknown): value is number {

@@ -43,6 +43,12 @@ export function entry(parts: EntryParts): Middleware {
       sendError(response, 429, ['source-limit', 'too many requests from this address; slow down']);
       return;
     }
+    // The router behind this takes other spellings for the same route; what is counted and audited must be what is answered.
+    if (route === 'other' && isOtherSpelling(request.path)) {
+      metrics.requests.inc({ route, status: '404' });
+      sendError(response, 404, ['not-found', 'paths are lower case and end without a slash']);
+      return;
+    }
     response.once('close', () => {
       metrics.requests.inc({ route, status: String(response.statusCode) });
       if (!route.endsWith('/stream')) metrics.duration.observe({ route }, (performance.now() - started) / 1000);
@@ -50,6 +56,10 @@ export function entry(parts: EntryParts): Middleware {
     if (request.path.startsWith(privatePath)) response.once('close', () => audit(parts.auditor, request, response));
     next();
   };
+}
+
+function isOtherSpelling(path: string): boolean {
+  return known.has(path.toLowerCase().replace(/\/+$/, ''));
 }
 
 function audit(auditor: Auditor, request: Request, response: Response): void {
