@@ -19,6 +19,8 @@ export interface Controller extends Child {
   /** Resident memory now and at its highest, MiB. */
   memory(): { readonly now: number; readonly peak: number };
   alive(): boolean;
+  /** What its readiness probe would be told. */
+  ready(): Promise<boolean>;
   log(): string;
 }
 
@@ -50,13 +52,13 @@ export class Cluster {
       command: node,
       args: [
         ...[program('mesh'), ...chart.args('isthmus-mesh')],
-        ...[`--xds-address=127.0.0.1:${meshPort}`, `--kubeconfig=${kubeconfig}`],
+        ...[`--xds-address=127.0.0.1:${meshPort}`, `--monitoring-address=127.0.0.1:${await freePort()}`],
+        `--kubeconfig=${kubeconfig}`,
       ],
       logFile: join(directory, 'mesh.log'),
       env: {
         PATH: process.env['PATH'],
         ...chart.environment('isthmus-mesh'),
-        ISTHMUS_MONITORING_ADDRESS: `127.0.0.1:${await freePort()}`,
       },
     });
     return new Cluster(api, chart, directory, meshPort, { mesh, names: await NameServer.start() });
@@ -80,6 +82,7 @@ export class Cluster {
     writeFileSync(join(place, 'istio-token'), await token(this.api.client, account, 'istio-ca'));
     writeFileSync(join(place, 'resolv.conf'), `nameserver ${nameServer}\n`);
     const logFile = join(place, 'controller.log');
+    const httpPort = await freePort();
     const inNamespace = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
     const child = startChild({
       command: 'unshare',
@@ -91,15 +94,15 @@ export class Cluster {
         POD_NAMESPACE: releaseNamespace,
         POD_NAME: podName,
         KUBECONFIG: kubeconfig,
-        ISTHMUS_HTTP_PORT: String(await freePort()),
+        ISTHMUS_HTTP_PORT: String(httpPort),
         ISTHMUS_MESH_ADDRESS: `localhost:${this.meshPort}`,
         ISTHMUS_MESH_TOKEN_FILE: join(place, 'istio-token'),
-        ISTHMUS_LEASE_SECONDS: '5',
         // Never answers: the store is history only, and nothing here may need it.
         DATABASE_URL: 'postgres://127.0.0.1:9/none',
       },
     });
-    return { ...child, log: () => readFileSync(logFile, 'utf8'), ...processFacts(child.pid) };
+    const ready = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${httpPort}/readyz`)).ok;
+    return { ...child, ready, log: () => readFileSync(logFile, 'utf8'), ...processFacts(child.pid) };
   }
 
   async stop(): Promise<void> {

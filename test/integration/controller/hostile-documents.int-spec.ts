@@ -1,21 +1,29 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServiceEntry } from '#istio-api';
-import { pathFor, resources } from '#kube';
+import { parse } from 'yaml';
+import { pathFor, pathOfObject, resources } from '#kube';
 import type { ApiObject } from '#kube';
 import { waitFor } from '../../harness/child.js';
 import { writeServingCertificate } from '../../harness/serving-certificate.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
 import { gateway, Peer } from './peer.js';
-import { PeerServer } from './peer-server.js';
-import { rows } from './rows.js';
-import type { Row } from './rows.js';
+import { json, PeerServer } from './peer-server.js';
+import { manyServices, rows, strangers } from './rows.js';
+import type { ConditionType, Row } from './rows.js';
 
-const mostMemory = 640;
+/** MiB, at the highest: each peer may send 16 MiB, and fifty-eight try. */
+const mostMemory = 768;
 const importsNamespace = 'isthmus-imports';
 
 type Entry = ServiceEntry & ApiObject;
+
+interface Plan {
+  readonly write: readonly string[];
+  readonly prune: readonly string[];
+  readonly objects: readonly ApiObject[];
+}
 
 interface Condition {
   readonly type: string;
@@ -46,22 +54,54 @@ async function entries(): Promise<ReadonlyMap<string, Entry>> {
   return new Map(all.map((entry) => [entry.spec?.hosts[0] ?? '', entry]));
 }
 
+/** One entry as it stands now; only those that stood before any peer turned hostile. */
+async function entryOf(host: string): Promise<Entry | undefined> {
+  const { namespace, name } = before.get(host)?.metadata ?? {};
+  return cluster.client.get<Entry>(pathFor(resources.serviceEntries, { namespace, name }));
+}
+
 async function conditions(name: string): Promise<ReadonlyMap<string, Condition>> {
   const path = pathFor(resources.istioFederations, { name });
   const found = await cluster.client.get<ApiObject & { status?: { conditions?: readonly Condition[] } }>(path);
   return new Map((found?.status?.conditions ?? []).map((condition) => [condition.type, condition]));
 }
 
+/** Waits until a condition of a peer's resource gives this reason (and says this). */
+function conditionOf(peer: Peer, type: ConditionType, reason: string, message = /./): Promise<Condition> {
+  return waitFor(
+    `${type} of ${peer.name} to say ${reason}`,
+    async () => {
+      const found = (await conditions(peer.name)).get(type);
+      if (found?.reason === reason && message.test(found.message)) return found;
+      throw new Error(`${found?.status}/${found?.reason}: ${found?.message}`);
+    },
+    { timeoutMs: 30_000, everyMs: 100 },
+  );
+}
+
+/** Resource version of everything that the controller may write, by path. */
+async function everything(): Promise<object> {
+  const kinds = ['istioFederations', 'secrets', 'configMaps', 'serviceEntries', 'destinationRules'] as const;
+  const more = ['gateways', 'authorizationPolicies', 'leases', 'events'] as const;
+  const lists = await Promise.all([...kinds, ...more].map((kind) => cluster.client.list(pathFor(resources[kind]))));
+  const ours = lists.flat().filter(({ metadata }) => metadata?.namespace !== 'kube-system');
+  return Object.fromEntries(ours.map((object) => [pathOfObject(object), object.metadata?.resourceVersion]));
+}
+
+async function applyResource(peer: Peer): Promise<void> {
+  await cluster.client.apply(peer.resource(ca) as ApiObject, { fieldManager: 'operator' });
+}
+
 /** The good peer offers one port more, by number; the entry shows it within five seconds. */
 let nextPort = 1000;
-async function goodPeerSyncs(): Promise<void> {
+async function goodPeerSyncs(timeoutMs = 5_000): Promise<void> {
   const port = (nextPort += 1);
   const news = { hostname: good.host('news'), ports: [{ name: 'http', port }] };
   good.publish(good.federation(good.content({ offers: [news] })));
   await waitFor(
     `port ${port} of the good peer's news`,
-    async () => ((await entries()).get(good.host('news'))?.spec?.ports?.[0]?.number === port ? true : undefined),
-    { timeoutMs: 5_000, everyMs: 50 },
+    async () => ((await entryOf(good.host('news')))?.spec?.ports?.[0]?.number === port ? true : undefined),
+    { timeoutMs, everyMs: 50 },
   );
 }
 
@@ -88,11 +128,7 @@ beforeAll(async () => {
     if (row.streams === true) peer.stream(peer.federation(peer.content()));
     peers.set(row, peer);
   }
-  await Promise.all(
-    [good, ...peers.values()].map((peer) =>
-      cluster.client.apply(peer.resource(ca) as ApiObject, { fieldManager: 'operator' }),
-    ),
-  );
+  await Promise.all([good, ...peers.values()].map(applyResource));
   const wanted = [good.host('news'), good.echo, ...[...peers.values()].map(({ echo }) => echo)];
   before = await waitFor(
     'the ServiceEntries of all peers with their addresses',
@@ -122,15 +158,7 @@ describe('a peer that turns hostile', () => {
     '%s',
     async (_name, row) => {
       const peer = peers.get(row)!;
-      const said = await waitFor(
-        `${row.type} of ${peer.name} to say ${row.reason}`,
-        async () => {
-          const found = (await conditions(peer.name)).get(row.type);
-          if (found?.reason === row.reason) return found;
-          throw new Error(`${found?.status}/${found?.reason}: ${found?.message}`);
-        },
-        { timeoutMs: 30_000, everyMs: 100 },
-      );
+      const said = await conditionOf(peer, row.type, row.reason);
       expect(said).toMatchObject({ status: 'False', message: expect.stringMatching(row.message) });
 
       const now = await entries();
@@ -145,4 +173,87 @@ describe('a peer that turns hostile', () => {
     },
     45_000,
   );
+});
+
+describe('a peer that is hostile from the first moment on', () => {
+  it.each(strangers.map((row) => [row.name, row] as const))(
+    '%s',
+    async (_name, { name, turn, reason, message }) => {
+      const peer = await newPeer(`stranger-${strangers.findIndex((row) => row.name === name)}`);
+      turn(peer, { good, cluster });
+      await applyResource(peer);
+      const said = await conditionOf(peer, 'TrustEstablished', reason);
+      expect(said).toMatchObject({ status: 'False', message: expect.stringMatching(message) });
+      expect((await entries()).has(peer.echo)).toBe(false);
+      await goodPeerSyncs();
+    },
+    45_000,
+  );
+});
+
+describe('--plan', () => {
+  it('says what a pass would write and prune, and writes nothing', async () => {
+    const lost = before.get(good.echo)!;
+    const stray = { ...lost, metadata: { ...lost.metadata, name: 'stray.demo.svc.gone.example' } };
+    const { namespace, name, labels } = stray.metadata;
+    controller.kill('SIGSTOP');
+    try {
+      await cluster.client.delete(pathOfObject(lost));
+      await cluster.client.create<ApiObject>({ ...stray, metadata: { namespace, name, labels } } as ApiObject);
+      const stood = await everything();
+      const plan = await cluster.controller('plan', ['--plan']);
+      await waitFor('the plan', () => (plan.alive() ? undefined : true), { logFile: plan.logFile });
+      const lines = plan.log().split('\n');
+      const said = parse(lines.filter((line) => !line.startsWith('{')).join('\n')) as Plan;
+      expect(said).toMatchObject({ write: [pathOfObject(lost)], prune: [pathOfObject(stray)] });
+      expect(said.objects.some(({ metadata }) => metadata?.name === good.echo)).toBe(true);
+      expect(await everything()).toEqual(stood);
+    } finally {
+      controller.kill('SIGCONT');
+    }
+    await waitFor('the controller to do it', async () => {
+      const now = await entries();
+      return now.has(good.echo) && [...now.values()].every(({ metadata }) => metadata?.name !== name)
+        ? true
+        : undefined;
+    });
+  }, 60_000);
+});
+
+describe('another leader', () => {
+  it('keeps the last good state of peers that it never reached', async () => {
+    const uids = async (): Promise<object> =>
+      Object.fromEntries([...(await entries())].map(([host, { metadata }]) => [host, metadata?.uid]));
+    const second = await cluster.controller('controller-2');
+    await waitFor('the second to stand by', async () => ((await second.ready()) ? true : undefined));
+    const stood = await uids();
+    for (const { server } of peers.values()) server.stop();
+    controller.kill('SIGKILL');
+    controller = second;
+    await waitFor('the second to lead', () => (second.log().includes('this replica leads') ? true : undefined));
+    await goodPeerSyncs(20_000);
+    const silent = peers.get(rows.find(({ reason }) => reason === 'PortConflict')!)!;
+    const said = await conditionOf(silent, 'MetadataSynced', 'StaleKeepingLastKnownGood');
+    expect(said.message).toMatch(/Check that spec.metadataEndpoint is right.*goes on/);
+    expect(await uids()).toEqual(stood);
+  }, 90_000);
+});
+
+describe('ten thousand services, which is legal', () => {
+  it('are being imported, and the good peer is heard all the while', async () => {
+    const many = await newPeer('many');
+    many.server.privateAnswer = json(
+      many.federation({ ...many.content(), publicServices: manyServices(many, 10_000) }),
+    );
+    await applyResource(many);
+    const standing = async (): Promise<number> =>
+      [...(await entries()).keys()].filter((host) => host.endsWith(many.trustDomain)).length;
+    await conditionOf(many, 'ServicesImported', 'Succeeded', /^10000 services/);
+    const atFirst = await standing();
+    for (let round = 0; round < 6; round += 1) await goodPeerSyncs();
+    expect(await standing()).toBeGreaterThan(Math.max(200, atFirst));
+    expect((await conditions(many.name)).get('MetadataSynced')).toMatchObject({ status: 'True' });
+    expect(controller.alive()).toBe(true);
+    expect(controller.memory().peak).toBeLessThan(mostMemory);
+  }, 60_000);
 });

@@ -1,3 +1,4 @@
+import { ownUUID } from './cluster.js';
 import type { Cluster } from './cluster.js';
 import { cutOff, endless, nested, plain, redirect, silent, slow } from './misbehaviour.js';
 import { gateway, rootMadeAt } from './peer.js';
@@ -215,7 +216,7 @@ function refusedGateway(name: string, address: (scene: Scene) => string, message
 }
 
 const gateways: readonly Row[] = [
-  refusedGateway('loopback', () => '127.0.0.1', /loopback.*this gateway of the peer is not used/),
+  refusedGateway('loopback', () => '127.0.0.1', /loopback.*is not used/),
   refusedGateway('loopback in IPv6', () => '::ffff:127.0.0.1', /loopback.*is not used/),
   refusedGateway('localhost by name', () => 'localhost', /loopback.*is not used/),
   refusedGateway('a link-local address', () => 'fe80::1', /link-local.*is not used/),
@@ -290,7 +291,7 @@ const trust: readonly Row[] = [
   },
   {
     name: 'our UUID',
-    turn: byPublic((peer) => peer.publicDocument({ clusterUUID: '11111111-1111-4111-8111-111111111111' })),
+    turn: byPublic((peer) => peer.publicDocument({ clusterUUID: ownUUID })),
     type: 'TrustEstablished',
     reason: 'UUIDConflict',
     message: /own UUID; is metadataEndpoint this cluster’s own\?/,
@@ -335,6 +336,34 @@ const trust: readonly Row[] = [
 export function manyServices(peer: Peer, count: number): readonly Offered[] {
   return Array.from({ length: count }, (_unused, index) => ({ hostname: peer.host(`many-${index}`), ports: web }));
 }
+
+/** Hostile before anything was known of them: nothing of theirs may stand here. */
+export const strangers: readonly Pick<Row, 'name' | 'turn' | 'reason' | 'message'>[] = [
+  {
+    name: 'shows our UUID',
+    turn: byPublic((peer) => peer.publicDocument({ clusterUUID: ownUUID })),
+    reason: 'UUIDConflict',
+    message: /own UUID; is metadataEndpoint this cluster’s own/,
+  },
+  {
+    name: "shows the good peer's UUID",
+    turn: byPublic((peer, { good }) => peer.publicDocument({ clusterUUID: good.clusterUUID })),
+    reason: 'UUIDConflict',
+    message: /belongs to federation\/good, which was first; delete the resource that is too many/,
+  },
+  {
+    name: 'shows an expired root',
+    turn: byPublic((peer) => peer.publicDocument({ roots: [peer.root, rootMadeAt(peer, Date.now() - 11 * years)] })),
+    reason: 'RootInvalid',
+    message: /the peer must renew it/,
+  },
+  {
+    name: 'shows a page',
+    turn: ({ server }) => void (server.publicAnswer = plain('<html></html>', 'text/html')),
+    reason: 'DocumentInvalid',
+    message: /not application\/json/,
+  },
+];
 
 /** Every row has its own peer, named after its place. */
 export const rows: readonly Row[] = [...transport, ...shapes, ...hostnames, ...gateways, ...offers, ...trust];
