@@ -48,7 +48,9 @@ const peer = z.object({
 });
 
 const fetched = z.object({
-  fetchedAt: time.optional().meta({ description: 'Last successful fetch.', format: 'date-time' }),
+  fetchedAt: time
+    .optional()
+    .meta({ description: 'When it was last fetched or confirmed; written once a minute.', format: 'date-time' }),
   changedAt: time.optional().meta({ description: 'When the content last changed.', format: 'date-time' }),
   digest: z.string().optional().meta({ description: 'sha256:<hex> of the document.' }),
   seq: z.int().min(0).optional(),
@@ -56,10 +58,15 @@ const fetched = z.object({
 
 const documents = z.object({
   transport: z.enum(['Stream', 'Poll']).optional(),
-  lastAttemptAt: time.optional().meta({ format: 'date-time' }),
+  lastAttemptAt: time
+    .optional()
+    .meta({ description: 'When the peer was last asked, in vain or not; written once a minute.', format: 'date-time' }),
   silentSince: time
     .optional()
-    .meta({ description: 'First failure since the last success; absent while it answers.', format: 'date-time' }),
+    .meta({
+      description: 'First attempt in vain since the peer last answered; absent while it answers.',
+      format: 'date-time',
+    }),
   public: fetched.optional(),
   private: fetched.optional(),
 });

@@ -8,7 +8,7 @@ import { authorityOf, generateSigningKey, signPrivateDocument } from '#trust';
 import type { PeerMemory } from '#trust';
 import { SigningPeer, caOf, keyPin, now, ownUUID, peerUUID, rootPin } from '../../../../libs/trust/src/peer.fixture.js';
 import type { PeerDocument } from '../../../../libs/trust/src/peer.fixture.js';
-import { nothingHeard } from '../peer-link/hearing.js';
+import { heardFailure, heardNothingNew, nothingHeard } from '../peer-link/hearing.js';
 import type { Hearing } from '../peer-link/hearing.js';
 import type { PeerPublication } from '../publication/decide.js';
 import { decideFederation } from './decide.js';
@@ -305,6 +305,38 @@ describe('what one look at an IstioFederation says', () => {
     ],
   ])('%s', (_name, make, wanted) => {
     expect(conditionsOf(make())).toEqual(expect.arrayContaining([...wanted]));
+  });
+});
+
+describe('times in status', () => {
+  const documents = (given: FederationInput) => federationStatus(given, decideFederation(given)).documents;
+  const iso = (ms: number): string => new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');
+
+  it('tell when what was taken was last confirmed, not when it last changed', () => {
+    const hearing = { ...withPrivate(publicHearing()), publicAt: now + 30_000, privateAt: now + 20_000 };
+    const memory = decideFederation(input({ hearing })).memory;
+    const changed = memory && { ...memory, publicDocument: { ...memory.publicDocument, changedAt: now - 5_000 } };
+    expect(documents(input({ memory: changed, hearing }))).toMatchObject({
+      public: { fetchedAt: iso(now + 30_000), changedAt: iso(now - 5_000) },
+      private: { fetchedAt: iso(now + 20_000) },
+    });
+  });
+
+  it('count no document as fetched that was refused', () => {
+    const refused = publicHearing(peer.document({ signer: stranger, seq: 1001 }), now + 30_000);
+    const hearing = { ...refused, publicAt: now + 30_000 };
+    expect(documents(input({ memory: remembered(), hearing }))?.public?.fetchedAt).toBe(iso(now));
+  });
+
+  it('tell of attempts and silence, also before the first contact and over restarts', () => {
+    const hearing = heardFailure(nothingHeard, 'public', down, now);
+    const first = documents(input({ hearing }));
+    expect(first).toEqual({ lastAttemptAt: iso(now), silentSince: iso(now) });
+    const previous = { documents: { lastAttemptAt: iso(now - 10_000), silentSince: iso(now - 60_000) } };
+    expect(documents(input({ previous }))).toEqual(previous.documents);
+    expect(documents(input({ previous, hearing }))).toEqual({ ...first, silentSince: iso(now - 60_000) });
+    const back = heardNothingNew(hearing, 'public', now + 1000);
+    expect(documents(input({ previous, hearing: back }))).toEqual({ lastAttemptAt: iso(now + 1000) });
   });
 });
 

@@ -1,7 +1,7 @@
 import { defaultLimits, fetchDocument, PeerConnection, streamDocuments } from '#peer-client';
 import type { EventParser, FetchFailure, FetchOutcome, PeerTls, StreamEnd } from '#peer-client';
 import type { Clock } from '#model';
-import { heardNothingNew, heardPrivate, heardPublic, nothingHeard } from './hearing.js';
+import { heardFailure, heardNothingNew, heardPrivate, heardPublic, nothingHeard, withoutPrivate } from './hearing.js';
 import type { HeardDocument, Hearing } from './hearing.js';
 import { delayAfter, wait } from './pacing.js';
 import type { Pacing } from './pacing.js';
@@ -73,8 +73,7 @@ export class PeerLink {
     this.#lastEventId = undefined;
     this.#privateEtag = undefined;
     if (audience === undefined) {
-      const { privateDocument: _document, privateFailure: _failure, ...rest } = this.#hearing;
-      this.#hearing = { ...rest, mode: 'none' };
+      this.#hearing = withoutPrivate(this.#hearing);
       return;
     }
     this.#channel = new AbortController();
@@ -217,7 +216,7 @@ export class PeerLink {
   }
 
   #fail(which: 'public' | 'private', failure: FetchFailure): void {
-    this.#update({ ...this.#hearing, [which === 'public' ? 'publicFailure' : 'privateFailure']: failure }, true);
+    this.#update(heardFailure(this.#hearing, which, failure, this.#ports.clock.now()), true);
   }
 
   #update(hearing: Hearing, tell: boolean): void {

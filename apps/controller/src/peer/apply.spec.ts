@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import type { PeerStatus } from '#crd';
 import { kubeErrorFrom } from '#kube';
 import { done } from '#reconcile';
 import { federation } from '#testing';
 import { nothingHeard } from '../peer-link/hearing.js';
-import { applyPeer } from './apply.js';
+import { applyPeer, writePeerStatus } from './apply.js';
 import type { PeerActions } from './apply.js';
 import type { PeerInput } from './input.js';
 import type { PeerVerdict } from './verdict.js';
@@ -64,5 +65,28 @@ describe('an annotation that has served', () => {
       signal,
     );
     expect(await applied.then(() => true).catch(() => false)).toBe(forgiven);
+  });
+});
+
+describe('status', () => {
+  const at = (seconds: number): string => new Date(seconds * 1000).toISOString().replace('.000', '');
+  const said = (lastAttempt: number, fetched: number, more: PeerStatus['documents'] = {}): PeerStatus => ({
+    documents: { lastAttemptAt: at(lastAttempt), public: { fetchedAt: at(fetched), digest: 'x' }, ...more },
+  });
+
+  it.each<[string, PeerStatus | undefined, PeerStatus, boolean]>([
+    ['the first', undefined, said(0, 0), true],
+    ['the same', said(0, 0), said(0, 0), false],
+    ['times within the minute', said(0, 0), said(59, 45), false],
+    ['times after a minute', said(0, 0), said(60, 45), true],
+    ['attempts alone, since the peer is silent', said(100, 0), said(160, 0), true],
+    ['silence that begins', said(0, 0), said(1, 0, { silentSince: at(1) }), true],
+    ['another document', said(0, 0), said(1, 1, { public: { fetchedAt: at(1), digest: 'y' } }), true],
+  ])('is written, or not, for %s', async (_what, previous, status, written) => {
+    let writes = 0;
+    const client = { applyStatus: () => Promise.resolve((writes += 1)) };
+    const given = { client, events: { write: () => undefined } } as unknown as PeerActions;
+    await writePeerStatus(given, { ...input, previous }, status, signal);
+    expect(writes).toBe(written ? 1 : 0);
   });
 });

@@ -15,6 +15,9 @@ const resourceByKind = {
   IstioMulticluster: resources.istioMulticlusters,
 } as const;
 
+const timesEveryMs = 60_000;
+const timesOfContact: ReadonlySet<string> = new Set(['fetchedAt', 'lastAttemptAt', 'lastContact']);
+
 export interface PeerActions {
   readonly client: KubeClient;
   readonly memories: Memories;
@@ -123,14 +126,14 @@ async function patchFinalizers(
   await client.patch(path, body, 'application/merge-patch+json', { signal });
 }
 
-/** Writes status when it differs; what changed becomes Events. */
+/** Writes status when it differs, times alone once a minute; what changed becomes Events. */
 export async function writePeerStatus(
   actions: Pick<PeerActions, 'client' | 'events'>,
   input: PeerInput,
   status: PeerStatus,
   signal: AbortSignal,
 ): Promise<void> {
-  if (input.metadata.deletionTimestamp !== undefined || sameStatus(input.previous, status)) return;
+  if (input.metadata.deletionTimestamp !== undefined || isTold(input.previous, status)) return;
   const object = {
     apiVersion: 'isthmus.dev/v1alpha1',
     kind: input.ref.kind,
@@ -141,13 +144,20 @@ export async function writePeerStatus(
   for (const event of statusEvents(input.previous, status)) actions.events.write(objectOf(input), event);
 }
 
-/** Equal but for times of contact, which alone are not worth a write. */
-function sameStatus(a: PeerStatus | undefined, b: PeerStatus): boolean {
-  const lean = (status: PeerStatus | undefined): string =>
-    JSON.stringify(status, (key, value: unknown) =>
-      key === 'fetchedAt' || key === 'lastAttemptAt' ? undefined : canonical(value),
-    );
-  return a !== undefined && lean(a) === lean(b);
+/** Equal but for times of contact, of which a minute is not worth a write. */
+function isTold(before: PeerStatus | undefined, now: PeerStatus): boolean {
+  if (before === undefined || timeless(before) !== timeless(now)) return false;
+  return newestTime(now) - newestTime(before) < timesEveryMs;
+}
+
+function timeless(status: PeerStatus): string {
+  return JSON.stringify(status, (key, value: unknown) => (timesOfContact.has(key) ? undefined : canonical(value)));
+}
+
+function newestTime({ documents, remote }: PeerStatus): number {
+  const { lastAttemptAt, public: open, private: closed } = documents ?? {};
+  const times = [lastAttemptAt, open?.fetchedAt, closed?.fetchedAt, remote?.lastContact];
+  return Math.max(0, ...times.map((text) => (text === undefined ? 0 : Date.parse(text))));
 }
 
 function canonical(value: unknown): unknown {

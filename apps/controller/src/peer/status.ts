@@ -4,7 +4,8 @@ import type { Finding, GatewayAddress } from '#model';
 import { finaliseConditions } from '#reconcile';
 import type { Judgement } from '#reconcile';
 import { parseCertificate, readPublicSigningKey } from '#trust';
-import type { PeerMemory } from '#trust';
+import type { PeerMemory, RememberedDocument } from '#trust';
+import type { HeardDocument } from '../peer-link/hearing.js';
 import type { PeerInput } from './input.js';
 import type { PeerVerdict } from './verdict.js';
 
@@ -36,7 +37,8 @@ export function peerStatusOf(
   return {
     observedGeneration: generation,
     conditions,
-    ...(memory === undefined ? {} : { peer: peerStatus(memory), documents: documentStatus(input, memory) }),
+    ...(memory === undefined ? {} : { peer: peerStatus(memory) }),
+    ...documentStatus(input, memory),
     ...(memory?.privateDocument === undefined ? {} : { gateways: gatewayStatus(input, gateways) }),
     ...(input.memoryFault === undefined ? {} : lastSaid(input)),
     ...(findings.length === 0 ? {} : { findings: findings.slice(0, 100) }),
@@ -44,11 +46,10 @@ export function peerStatusOf(
 }
 
 /** What was said of a peer while its memory could be read: it is still in force. */
-function lastSaid({ previous }: PeerInput): Pick<PeerStatus, 'peer' | 'documents' | 'gateways' | 'remote'> {
-  const { peer, documents, gateways, remote } = previous ?? {};
+function lastSaid({ previous }: PeerInput): Pick<PeerStatus, 'peer' | 'gateways' | 'remote'> {
+  const { peer, gateways, remote } = previous ?? {};
   return {
     ...(peer === undefined ? {} : { peer }),
-    ...(documents === undefined ? {} : { documents }),
     ...(gateways === undefined ? {} : { gateways }),
     ...(remote === undefined ? {} : { remote }),
   };
@@ -87,29 +88,48 @@ function peerStatus(memory: PeerMemory): NonNullable<PeerStatus['peer']> {
   };
 }
 
-function documentStatus({ hearing }: PeerInput, memory: PeerMemory): NonNullable<PeerStatus['documents']> {
-  const { publicDocument, privateDocument } = memory;
-  return {
+function documentStatus(input: PeerInput, memory: PeerMemory | undefined): Pick<PeerStatus, 'documents'> {
+  const { hearing, memoryFault, previous } = input;
+  const said = memoryFault === undefined ? {} : previous?.documents;
+  const documents = {
     ...(hearing.mode === 'none'
       ? {}
       : { transport: hearing.mode === 'stream' ? ('Stream' as const) : ('Poll' as const) }),
-    public: {
-      fetchedAt: time(publicDocument.changedAt),
-      changedAt: time(publicDocument.changedAt),
-      digest: publicDocument.digest,
-      seq: publicDocument.seq,
-    },
-    ...(privateDocument === undefined
+    ...contactStatus(input),
+    ...(said?.public === undefined ? {} : { public: said.public }),
+    ...(said?.private === undefined ? {} : { private: said.private }),
+    ...(memory === undefined
       ? {}
-      : {
-          private: {
-            fetchedAt: time(privateDocument.fetchedAt),
-            changedAt: time(privateDocument.changedAt),
-            digest: privateDocument.digest,
-            seq: privateDocument.seq,
-          },
-        }),
+      : { public: fetchedStatus(memory.publicDocument, hearing.publicDocument, hearing.publicAt) }),
+    ...(memory?.privateDocument === undefined
+      ? {}
+      : { private: fetchedStatus(memory.privateDocument, hearing.privateDocument, hearing.privateAt) }),
   };
+  return Object.keys(documents).length === 0 ? {} : { documents };
+}
+
+type Documents = NonNullable<PeerStatus['documents']>;
+
+/** What a process before this one said stands until this one has tried, and of silence until the peer has answered. */
+function contactStatus({ hearing, previous }: PeerInput): Pick<Documents, 'lastAttemptAt' | 'silentSince'> {
+  const { lastAttemptAt: attempted, silentSince: silent } = previous?.documents ?? {};
+  const lastAttemptAt = hearing.lastAttempt === undefined ? attempted : time(hearing.lastAttempt);
+  const said = hearing.lastContact === undefined ? silent : undefined;
+  const silentSince = said ?? (hearing.silentSince === undefined ? undefined : time(hearing.silentSince));
+  return {
+    ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),
+    ...(silentSince === undefined ? {} : { silentSince }),
+  };
+}
+
+/** A document that was taken counts as fetched when it was last confirmed; what was heard but not taken confirms nothing. */
+function fetchedStatus(
+  { fetchedAt, changedAt, digest, seq }: RememberedDocument,
+  heard: HeardDocument | undefined,
+  confirmedAt: number | undefined,
+): NonNullable<Documents['public']> {
+  const confirmed = heard?.at === fetchedAt ? (confirmedAt ?? fetchedAt) : fetchedAt;
+  return { fetchedAt: time(Math.max(fetchedAt, confirmed)), changedAt: time(changedAt), digest, seq };
 }
 
 function gatewayStatus(
