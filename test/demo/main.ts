@@ -2,14 +2,22 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readCommandLine } from '../harness/command-line.js';
 import { startLab } from '../lab/index.js';
 import type { Lab } from '../lab/index.js';
 import { tellFederation } from './federation.js';
+import { tellMulticluster } from './multicluster.js';
 import { Story } from './story.js';
 
-const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, 'keep-going': { type: 'boolean', default: false } },
+const { values, positionals } = readCommandLine({
+  usage: `npm run demo -- [federation | multicluster] [--json]
+
+federation (default): two sovereign clusters, one call between them, and everything that must not work.
+multicluster: three clusters that share all names; one service in all of them, through what may befall them.
+  --json   one last line {"ok":…,"steps":[{"name","ok","ms"}]}
+Ends by itself; exit code 0 only if every step held.`,
+  options: { json: { type: 'boolean', default: false } },
+  words: ['federation', 'multicluster'],
 });
 const out = (line: string): void => void process.stdout.write(`${line}\n`);
 const story = new Story(out);
@@ -36,21 +44,52 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-demo-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-out('Isthmus demo: two clusters on this machine, different trust domains and roots; one call between them.');
 const valuesFile = join(folder, 'values.yaml');
 writeFileSync(valuesFile, 'controller:\n  keyRotation: { announceSeconds: 20, honourSeconds: 30 }\n');
 const started = performance.now();
-try {
-  await story.step(
+
+async function federation(): Promise<void> {
+  out('Isthmus demo: two clusters on this machine, different trust domains and roots; one call between them.');
+  const { clusters } = await start(
     'two clusters start, each with Isthmus (helm install) and workloads with sidecars',
+    2,
+    false,
+  );
+  const [a, b] = clusters;
+  if (lab !== undefined && a !== undefined && b !== undefined) await tellFederation({ lab, a, b }, story);
+}
+
+async function multicluster(): Promise<void> {
+  out('Isthmus demo: three clusters that share all names, two of them on one network; one service in all of them.');
+  const { clusters } = await start(
+    'three clusters start, each with Isthmus (helm install) and workloads with sidecars',
+    3,
+    true,
+  );
+  const [east, west, north] = clusters;
+  if (lab !== undefined && east !== undefined && west !== undefined && north !== undefined)
+    await tellMulticluster({ lab, east, west, north }, story);
+}
+
+async function start(name: string, clusters: number, shared: boolean): Promise<Pick<Lab, 'clusters'>> {
+  await story.step(
+    name,
     async (say) => {
-      lab = await startLab({ clusters: 2, peers: false, values: [valuesFile], progress: say });
-      return lab.clusters.map(({ plan }) => `${plan.name}: trust domain ${plan.trustDomain}`).join('\n');
+      lab = await startLab({ clusters, multicluster: shared, peers: false, values: [valuesFile], progress: say });
+      return lab.clusters
+        .map(
+          ({ plan }) =>
+            `${plan.name}: trust domain ${plan.trustDomain}, network ${plan.network}, ${plan.region}/${plan.zone}`,
+        )
+        .join('\n');
     },
     true,
   );
-  const [a, b] = lab?.clusters ?? [];
-  if (lab !== undefined && a !== undefined && b !== undefined) await tellFederation({ lab, a, b }, story);
+  return lab ?? { clusters: [] };
+}
+
+try {
+  await (positionals[0] === 'multicluster' ? multicluster() : federation());
 } catch (error) {
   out(`     stopped: ${error instanceof Error ? error.message : String(error)}`);
 } finally {

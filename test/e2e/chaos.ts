@@ -1,16 +1,25 @@
 // `npm run chaos`: the same as the e2e spec, longer. Exit code 0 only if no call failed and nothing was lost.
-import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { isDeepStrictEqual } from 'node:util';
 import { call, label, publicLabel } from '../demo/scene.js';
 import { eventually } from '../demo/story.js';
+import { readCommandLine } from '../harness/command-line.js';
 import { startLab } from '../lab/index.js';
 import { runChaos } from './chaos/chaos-run.js';
 
-const { values } = parseArgs({
+const { values } = readCommandLine({
+  usage: `npm run chaos -- [--kills 200] [--seed N]
+
+Kills control-plane processes at random under HTTP, gRPC and TCP load; exit code 0 only if no call failed and nothing was lost.`,
   options: {
     kills: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
 });
+for (const name of ['kills', 'seed'] as const) {
+  if (/^\d{1,9}$/.test(values[name])) continue;
+  process.stderr.write(`--${name} ${values[name]}: give a whole number\n`);
+  process.exit(2);
+}
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const host = 'echo.demo.svc.west.example';
 say(`chaos: ${values.kills} kills, seed ${values.seed}`);

@@ -92,4 +92,17 @@ describe('npm run lab', () => {
     expect(both.map(({ clusters }) => clusters[0]?.pids.etcd?.length)).toEqual([1, 1]);
     expect(new Set(pids).size).toBe(pids.length);
   });
+
+  it.each([
+    ['--values', '/nope.yaml', /--values \/nope\.yaml: ENOENT/],
+    ['--values', join(repository, 'LICENSE'), /--values .*LICENSE: is no YAML map|--values .*LICENSE: /],
+    ['--json', '/nope/lab.json', /--json \/nope\/lab\.json: cannot be written/],
+  ])('refuses %s %s before anything starts', async (flag, file, message) => {
+    const child = spawn(program[0], [program[1], flag, file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
+    expect(await new Promise((done) => child.once('close', done))).toBe(1);
+    expect(said).toMatch(message);
+    expect(said.split('\n')).toHaveLength(2);
+  });
 });

@@ -1,6 +1,8 @@
 // npm run lab: a lab that stays until SIGINT or SIGTERM.
-import { resolve } from 'node:path';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { parse } from 'yaml';
 import { bareFacts, clusterFacts, keepDescription } from './description.js';
 import type { BareFacts } from './description.js';
 import type { Lab } from './lab.js';
@@ -29,6 +31,30 @@ function fromCallersFolder(command: CommandLine): CommandLine {
     options: { ...command.options, values: (command.options.values ?? []).map(absolute) },
     ...(command.json === undefined ? {} : { json: absolute(command.json) }),
   };
+}
+
+/** Files are looked at before anything is started. @throws Error naming the flag, the file and what is wrong */
+function checkFiles({ options, json }: CommandLine): void {
+  for (const file of options.values ?? []) {
+    const values: unknown = parseValues(file);
+    if (typeof values !== 'object' || values === null || Array.isArray(values))
+      throw new Error(`--values ${file}: is no YAML map; write it like charts/isthmus/values.yaml`);
+  }
+  if (json === undefined) return;
+  try {
+    accessSync(dirname(json), constants.W_OK);
+    if (existsSync(json)) accessSync(json, constants.W_OK);
+  } catch (error) {
+    throw new Error(`--json ${json}: cannot be written: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function parseValues(file: string): unknown {
+  try {
+    return parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`--values ${file}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function run(command: CommandLine): Promise<void> {
@@ -71,6 +97,7 @@ async function report(lab: Lab, command: CommandLine, signal: AbortSignal): Prom
 
 try {
   const command = fromCallersFolder(parseCommandLine(process.argv.slice(2)));
+  if (!command.help) checkFiles(command);
   if (command.help) process.stdout.write(`${usage}\n`);
   else await run(command);
   process.exit(0);

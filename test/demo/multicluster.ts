@@ -1,0 +1,276 @@
+import { demoNamespace, joinAll, startLoad } from '../lab/index.js';
+import type { ApiObject, Lab, LabCluster, RunningLoad } from '../lab/index.js';
+import { mintCertificate } from './certificates.js';
+import { call, gatewayAddress, holdConnection } from './scene.js';
+import type { Condition } from './scene.js';
+import { eventually } from './story.js';
+import type { Story } from './story.js';
+
+const multiclusters = '/apis/isthmus.dev/v1alpha1/istiomulticlusters';
+const echo = 'echo.demo.svc.cluster.local';
+
+/** Three co-dependent clusters: east and west on one network, north on another. */
+export interface ThreeClusters {
+  readonly lab: Lab;
+  readonly east: LabCluster;
+  readonly west: LabCluster;
+  readonly north: LabCluster;
+}
+
+interface Multicluster extends ApiObject {
+  readonly status?: {
+    readonly conditions?: readonly Condition[];
+    readonly peer?: { readonly keys?: readonly { readonly kid: string; readonly state: string }[] };
+    readonly remote?: { readonly services?: number; readonly endpoints?: number };
+  };
+}
+
+/** One service in three clusters, through everything that may befall them. */
+export async function tellMulticluster(scene: ThreeClusters, story: Story): Promise<void> {
+  await join(scene, story);
+  await spread(scene, story);
+  await failOver(scene, story);
+  await rotateKey(scene, story);
+  await stopApiServer(scene, story);
+  await untrust(scene, story);
+}
+
+async function join({ lab, east, west, north }: ThreeClusters, story: Story): Promise<void> {
+  await story.step(
+    'an IstioMulticluster for each other cluster on every side; all become Ready',
+    async () => {
+      await joinAll(lab);
+      const known = await Promise.all([west, north].map(async (peer) => remoteOf(east, peer)));
+      return known.map((text) => `east about ${text}`).join('\n');
+    },
+    true,
+  );
+}
+
+async function remoteOf(cluster: LabCluster, peer: LabCluster): Promise<string> {
+  const { services, endpoints } = (await multicluster(cluster, peer))?.status?.remote ?? {};
+  return `${peer.name}: ${services} services and ${endpoints} endpoints read through its API proxy`;
+}
+
+async function spread(scene: ThreeClusters, story: Story): Promise<void> {
+  await story.step('echo runs in all three; calls from east stay in its zone', async () => {
+    const counts = await eventually('answers by east alone', 20_000, async () => {
+      const seen = await whoAnswers(scene, 20);
+      return seen.size === 1 && seen.has('east') ? seen : undefined;
+    });
+    return told(counts);
+  });
+  await story.step(
+    'a DestinationRule spreads them: 70 % in the zone, 30 % to west’s zone of the same region',
+    async () => {
+      await applyLocality(scene, { 'region-1/a/*': 70, 'region-1/b/*': 30 });
+      const counts = await eventually('answers by east and west', 20_000, async () => {
+        const seen = await whoAnswers(scene, 60);
+        const west = seen.get('west') ?? 0;
+        return west >= 6 && west <= 32 && (seen.get('north') ?? 0) === 0 ? seen : undefined;
+      });
+      await scene.east.api.delete(ruleOf(demoNamespace));
+      return told(counts);
+    },
+  );
+}
+
+function ruleOf(namespace: string): string {
+  return `/apis/networking.istio.io/v1/namespaces/${namespace}/destinationrules/echo`;
+}
+
+async function applyLocality({ east }: ThreeClusters, to: Readonly<Record<string, number>>): Promise<void> {
+  await east.api.apply(ruleOf(demoNamespace), {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'DestinationRule',
+    metadata: { name: 'echo', namespace: demoNamespace },
+    spec: {
+      host: echo,
+      trafficPolicy: {
+        loadBalancer: { localityLbSetting: { enabled: true, distribute: [{ from: 'region-1/a/*', to }] } },
+        outlierDetection: { consecutive5xxErrors: 5 },
+      },
+    },
+  });
+}
+
+/** Clusters that answered so many calls out of east's client. */
+async function whoAnswers({ lab, east }: ThreeClusters, calls: number): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  const lanes = Array.from({ length: 4 }, async () => {
+    for (let index = 0; index < calls / 4; index += 1) {
+      const result = await call(lab, east, 'call-http', `http://${echo}/`);
+      const by = result.ok
+        ? String((result.body as { cluster?: unknown }).cluster)
+        : `error ${result.error ?? result.status}`;
+      counts.set(by, (counts.get(by) ?? 0) + 1);
+    }
+  });
+  await Promise.all(lanes);
+  return counts;
+}
+
+function told(counts: ReadonlyMap<string, number>): string {
+  return [...counts].map(([cluster, count]) => `${cluster} ${count}`).join(', ');
+}
+
+async function scaleEcho(cluster: LabCluster, replicas: number): Promise<void> {
+  await cluster.api.patch(`/apis/apps/v1/namespaces/${demoNamespace}/deployments/echo`, { spec: { replicas } });
+}
+
+function loadFromEast({ lab, east }: ThreeClusters): RunningLoad {
+  return startLoad(lab, {
+    cluster: east.name,
+    namespace: demoNamespace,
+    pod: 'client',
+    tool: 'call-http',
+    target: `http://${echo}/`,
+    rate: 20,
+  });
+}
+
+async function failOver(scene: ThreeClusters, story: Story): Promise<void> {
+  const answeredBy = (cluster: string, within: number): Promise<number> => {
+    const started = performance.now();
+    return eventually(
+      `answers by ${cluster}`,
+      within,
+      async () => {
+        const seen = await whoAnswers(scene, 4);
+        return seen.size === 1 && seen.has(cluster) ? performance.now() - started : undefined;
+      },
+      20,
+    );
+  };
+  await story.step(
+    'east’s pods scaled to zero under load, then west’s: calls go to west, then to north through its gateway',
+    async () => {
+      const load = loadFromEast(scene);
+      await eventually('calls', 10_000, async () => ((load.latest()?.calls ?? 0) > 10 ? true : undefined));
+      await scaleEcho(scene.east, 0);
+      const toWest = await answeredBy('west', 20_000);
+      await scaleEcho(scene.west, 0);
+      const toNorth = await answeredBy('north', 20_000);
+      const report = noFailures(await load.stop());
+      return `west after ${seconds(toWest)}, north after ${seconds(toNorth)}; ${report}`;
+    },
+  );
+  await story.step('pods are back: so are the calls, zone first', async () => {
+    await Promise.all([scaleEcho(scene.east, 1), scaleEcho(scene.west, 1)]);
+    return `after ${seconds(await answeredBy('east', 60_000))}`;
+  });
+}
+
+function noFailures({ calls, failures, firstFailures }: Awaited<ReturnType<RunningLoad['stop']>>): string {
+  if (failures > 0) throw new Error(`${failures} of ${calls} calls failed: ${JSON.stringify(firstFailures[0])}`);
+  return `${calls} calls, 0 failed`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+async function rotateKey(scene: ThreeClusters, story: Story): Promise<void> {
+  const { east, west } = scene;
+  await story.step('west’s signing key rotated under load: no reader notices, no call fails', async () => {
+    const keyOf = async (): Promise<string | undefined> =>
+      (await multicluster(east, west))?.status?.peer?.keys?.find(({ state }) => state === 'Trusted')?.kid;
+    const secrets = async (): Promise<string> => JSON.stringify(await east.api.get(remoteSecret(west)));
+    const [before, secretBefore] = [await keyOf(), await secrets()];
+    const load = loadFromEast(scene);
+    await west.api.patch('/api/v1/namespaces/isthmus-system/configmaps/isthmus-cluster', {
+      metadata: { annotations: { 'isthmus.dev/rotate-signing-key': `demo-${Date.now()}` } },
+    });
+    const after = await eventually(
+      'the new key',
+      120_000,
+      async () => {
+        const key = await keyOf();
+        return key === before ? undefined : key;
+      },
+      200,
+    );
+    await ready(east, west);
+    await ready(west, east);
+    if ((await secrets()) !== secretBefore) throw new Error('east’s remote Secret changed');
+    return `${before?.slice(0, 8)}… → ${after?.slice(0, 8)}…; east’s remote Secret is the same; ${noFailures(await load.stop())}`;
+  });
+}
+
+function remoteSecret(peer: LabCluster): string {
+  return `/api/v1/namespaces/istio-system/secrets/istio-remote-secret-${peer.name}`;
+}
+
+async function ready(cluster: LabCluster, peer: LabCluster): Promise<void> {
+  await eventually(
+    `${cluster.name} about ${peer.name} to be Ready`,
+    60_000,
+    async () => {
+      const found = await conditionOf(cluster, peer, 'Ready');
+      if (found?.status === 'True') return true;
+      throw new Error(`${found?.reason}: ${found?.message}`);
+    },
+    200,
+  );
+}
+
+async function stopApiServer(scene: ThreeClusters, story: Story): Promise<void> {
+  const { lab, east, west } = scene;
+  await story.step('west’s API server stopped for a while: its endpoints stay, status tells, it heals', async () => {
+    const load = loadFromEast(scene);
+    await scaleEcho(east, 0);
+    await eventually('answers by west', 20_000, async () =>
+      (await whoAnswers(scene, 4)).has('west') ? true : undefined,
+    );
+    lab.kill('west', 'kube-apiserver', { signal: 'SIGSTOP' });
+    try {
+      const said = await eventually(
+        'east’s status to tell',
+        60_000,
+        async () => {
+          const found = [
+            await conditionOf(east, west, 'ApiAccessible'),
+            await conditionOf(east, west, 'RegistrySynced'),
+          ];
+          return found.find((each) => each?.status === 'False');
+        },
+        200,
+      );
+      const meanwhile = await whoAnswers(scene, 8);
+      if (!meanwhile.has('west')) throw new Error(`west’s endpoints are gone: ${told(meanwhile)}`);
+      return `${said.type} ${said.reason}; answered meanwhile by: ${told(meanwhile)}`;
+    } finally {
+      lab.kill('west', 'kube-apiserver', { signal: 'SIGCONT' });
+      await ready(east, west);
+      await scaleEcho(east, 1);
+      noFailures(await load.stop());
+    }
+  });
+}
+
+async function untrust(scene: ThreeClusters, story: Story): Promise<void> {
+  const { lab, east, north } = scene;
+  await story.step('east un-trusts north: its open connection is cut, its endpoints are gone', async () => {
+    const files = await mintCertificate(lab, north, 'spiffe://north.example/ns/demo/sa/client', 'north-client');
+    const open = holdConnection({ lab, a: north, b: east }, await gatewayAddress(east), files, echo);
+    await eventually('answers on the open connection', 20_000, async () => (open.answered() > 3 ? true : undefined));
+    const started = performance.now();
+    await east.api.delete(`${multiclusters}/north`);
+    const end = await open.end;
+    const refusedAfter = performance.now() - started;
+    if (refusedAfter > 10_000 || end.status === 200)
+      throw new Error(`after ${seconds(refusedAfter)}: ${JSON.stringify(end)}`);
+    await eventually('the remote Secret to go', 10_000, async () =>
+      (await east.api.get(remoteSecret(north))) === undefined ? true : undefined,
+    );
+    return `refused (${end.status ?? end.refused}) ${Math.round(refusedAfter)} ms after the resource went; its remote Secret and endpoints are gone`;
+  });
+}
+
+async function multicluster(cluster: LabCluster, peer: LabCluster): Promise<Multicluster | undefined> {
+  return cluster.api.get<Multicluster>(`${multiclusters}/${peer.name}`);
+}
+
+async function conditionOf(cluster: LabCluster, peer: LabCluster, type: string): Promise<Condition | undefined> {
+  return (await multicluster(cluster, peer))?.status?.conditions?.find((each) => each.type === type);
+}
