@@ -53,7 +53,8 @@ function parseValues(file: string): unknown {
   try {
     return parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new Error(`--values ${file}: ${(error as Error).message}`, { cause: error });
+    const [why = ''] = (error as Error).message.split('\n');
+    throw new Error(`--values ${file}: ${why}`, { cause: error });
   }
 }
 
