@@ -61,12 +61,10 @@ const documents = z.object({
   lastAttemptAt: time
     .optional()
     .meta({ description: 'When the peer was last asked, in vain or not; written once a minute.', format: 'date-time' }),
-  silentSince: time
-    .optional()
-    .meta({
-      description: 'First attempt in vain since the peer last answered; absent while it answers.',
-      format: 'date-time',
-    }),
+  silentSince: time.optional().meta({
+    description: 'First attempt in vain since the peer last answered; absent while it answers.',
+    format: 'date-time',
+  }),
   public: fetched.optional(),
   private: fetched.optional(),
 });
