@@ -40,6 +40,8 @@ export const REASONS = {
   SchemeDisabled: 'SchemeDisabled',
   /** What was stored of the peer is damaged: everything of it is held as it is. */
   MemoryUnreadable: 'MemoryUnreadable',
+  /** All peers' roots and revocation lists are one Secret; this peer's do not fit beside the others'. */
+  TrustTooLarge: 'TrustTooLarge',
   /** Roots expired or not yet valid. */
   RootInvalid: 'RootInvalid',
   /** A stock istiod serves the proxies and pools all roots. */

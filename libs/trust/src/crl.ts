@@ -71,6 +71,17 @@ export function parseCrls(pems: readonly string[]): readonly RevocationList[] {
   });
 }
 
+/** A peer's lists may have this many bytes together, in PEM: they go to every proxy. */
+const mostListBytes = 256 * 1024;
+
+/** Why a document with these lists is not taken at all: to go without them would switch revocation off unseen. */
+export function listsTooLarge(pems: readonly string[]): string | undefined {
+  const bytes = pems.reduce((sum, pem) => sum + pem.length, 0);
+  return bytes <= mostListBytes
+    ? undefined
+    : `crl: ${Math.ceil(bytes / 1024)} KiB of revocation lists, at most ${mostListBytes / 1024} KiB are taken; the peer must drop entries of certificates that have expired anyway, or give its intermediate CAs shorter lives`;
+}
+
 /** Lists that may be handed to proxies, or why none of them may. */
 export interface UsableLists {
   /** PEM each, sorted; empty when the set is not complete or not current. */

@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import {
   buildCertificate,
@@ -412,6 +412,53 @@ describe('continuity', () => {
     const verdict = read(document(), { known: before, ...more });
     expect(outcome(verdict)).toBe(expected);
     if (verdict.kind === 'held') expect(verdict.message).toContain(`sha256:${verdict.fingerprint}`);
+  });
+});
+
+describe('what one peer may take of the trust registry', () => {
+  const large = (bytes: number): string => {
+    const revoked = Array.from({ length: bytes / 30 }, () => ({ serial: randomBytes(16), at: now - day }));
+    return buildCrl({
+      issuer: parseCertificate(peer.ca['root-cert.pem']),
+      key: createPrivateKey(peer.ca['ca-key.pem']),
+      number: 1,
+      thisUpdate: now - day,
+      nextUpdate: now + day,
+      revoked,
+    });
+  };
+  /** A self-signed CA whose name alone is so large. */
+  const bulky = (bytes: number): string => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    return buildCertificate(
+      {
+        subject: { organization: 'x'.repeat(bytes) },
+        publicKey,
+        serial: randomBytes(16),
+        notBefore: now - day,
+        notAfter: now + day,
+        isCA: true,
+        keyUsage: ['keyCertSign'],
+      },
+      { key: privateKey },
+    ).pem;
+  };
+
+  it('is bounded: bulky roots are refused with the remedy, whoever shows them', () => {
+    const roots = [peer.ca['root-cert.pem'], bulky(60_000)];
+    for (const document of [peer.legacyDocument({ rootCA: roots.join('') }), peer.document({ roots })])
+      expect(read(document)).toMatchObject({ reason: 'RootInvalid', message: expect.stringMatching(/at most 64 KiB/) });
+    expect(outcome(read(peer.document({ roots: [peer.ca['root-cert.pem'], bulky(20_000)] })))).toBe('accepted');
+  });
+
+  it('is bounded: bulky revocation lists are refused, not left out unseen', () => {
+    const crls = [large(30_000), ...Array.from({ length: 6 }, () => large(40_000))];
+    for (const document of [peer.legacyDocument({ crl: crls.join('') }), peer.document({ crls })])
+      expect(read(document)).toMatchObject({
+        reason: 'DocumentInvalid',
+        message: expect.stringMatching(/at most 256 KiB/),
+      });
+    expect(accepted(read(peer.document({ crls: [large(40_000)] }))).crls).toHaveLength(1);
   });
 });
 

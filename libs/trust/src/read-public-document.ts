@@ -2,7 +2,7 @@ import type { Reason } from '#crd';
 import type { TrustedKey } from '#model';
 import { chainTo, parseCertificate, spkiFingerprint } from './certificate.js';
 import type { Certificate } from './certificate.js';
-import { usableLists } from './crl.js';
+import { listsTooLarge, usableLists } from './crl.js';
 import { splitCertificates } from './pem.js';
 import type { FirstContact, PeerFacts } from './peer-facts.js';
 import { openSigned, publicPayload, refused, signerAmong } from './read-signed.js';
@@ -91,6 +91,8 @@ function legacyClaim(input: PublicDocumentInput): Claimed | Refusal {
   if (key === undefined) return refused('DocumentInvalid', 'authnKeyPub: not an Ed25519 public key in PKIX PEM');
   const roots = readRoots([document.rootCA], now);
   if ('kind' in roots) return roots;
+  const oversize = listsTooLarge(document.crl === undefined ? [] : [document.crl]);
+  if (oversize !== undefined) return refused('DocumentInvalid', oversize);
   if (trustDomain === undefined)
     return refused(
       'SpecInvalid',
@@ -120,6 +122,8 @@ function signedClaim(input: PublicDocumentInput, raw: string): Claimed | Refusal
     return refused('SignatureInvalid', 'public.json: no key that it names as current made its signature');
   const roots = readRoots(payload.roots, input.now);
   if ('kind' in roots) return roots;
+  const oversize = listsTooLarge(payload.crls);
+  if (oversize !== undefined) return refused('DocumentInvalid', oversize);
   const fault = disagreement(input, payload) ?? keyChainFault(payload, signer, roots, input.now);
   if (fault !== undefined) return fault;
   const facts: PeerFacts = {

@@ -6,6 +6,8 @@ import type { Refusal } from './read-signed.js';
 
 /** A peer may show this many roots: enough for any rotation, few enough for every proxy. */
 export const mostRoots = 16;
+/** Trust in all peers is one Secret, which every proxy and the door follow: no peer may fill it. */
+export const mostRootBytes = 64 * 1024;
 
 /** Reads a peer's roots: CA certificates that are valid now. One that is not makes the document refused, saying which and why. */
 export function readRoots(bundles: readonly string[], now: number): readonly Certificate[] | Refusal {
@@ -15,6 +17,12 @@ export function readRoots(bundles: readonly string[], now: number): readonly Cer
     return refused(
       'RootInvalid',
       `rootCA: ${pems.length} certificates, at most ${mostRoots} are taken; remove the ones no longer used`,
+    );
+  const bytes = pems.reduce((sum, pem) => sum + pem.length, 0);
+  if (bytes > mostRootBytes)
+    return refused(
+      'RootInvalid',
+      `rootCA: ${kib(bytes)} of certificates, at most ${kib(mostRootBytes)} are taken; issue roots without bulky extensions, and remove the ones no longer used`,
     );
   const roots: Certificate[] = [];
   for (const [index, pem] of pems.entries()) {
@@ -26,6 +34,10 @@ export function readRoots(bundles: readonly string[], now: number): readonly Cer
     roots.push(root);
   }
   return roots.sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
+}
+
+function kib(bytes: number): string {
+  return `${Math.ceil(bytes / 1024)} KiB`;
 }
 
 function tryParse(pem: string): Certificate | undefined {

@@ -20,7 +20,7 @@ export function trustEstablished(input: PeerInput, verdict: PeerVerdict): Judgem
   if (publicAgainst !== undefined) return bad(type, publicAgainst.reason, publicAgainst.message);
   if (memory === undefined) return noContact(type, input.hearing.publicFailure);
   const refusal = input.publication?.findings.find(({ reason }) =>
-    ['UUIDConflict', 'TrustDomainConflict', 'SharedRoot'].includes(reason),
+    ['UUIDConflict', 'TrustDomainConflict', 'SharedRoot', 'TrustTooLarge'].includes(reason),
   );
   if (input.publication?.trusted === false) {
     if (refusal !== undefined) return bad(type, refusal.reason, refusal.message);

@@ -1,5 +1,5 @@
 import type { Gateway, Secret, ServiceEntry } from '#istio-api';
-import { annotations, documentSecretName, formatTrustRegistry, labels, names, peerKey } from '#model';
+import { annotations, documentSecretName, labels, names, peerKey, trustSecretData } from '#model';
 import type { Finding, GatewayAddress, PeerRef, PublicService, TrustRegistry } from '#model';
 import {
   admitOffer,
@@ -33,7 +33,8 @@ import type { AllowedGateway } from './address-book.js';
 import { withHeldImports } from './held.js';
 import { remoteClustersFor } from './remote-clusters.js';
 import type { RemoteClusterFacts, RemoteClusters } from './remote-clusters.js';
-import { isFederation, isMulticluster, refOf, standingsOf, trustedPeer } from './standing.js';
+import { registered } from './registered.js';
+import { isFederation, isMulticluster, refOf, standingsOf } from './standing.js';
 import type { KnownPeer, Standing } from './standing.js';
 
 /** A peer's last good offer, as its document said it, with the gateways that may be used. */
@@ -106,12 +107,8 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     trustDomain: input.mesh.trustDomain,
     roots: input.signing.roots,
   };
-  const standings = standingsOf(input.peers, own);
+  const { standings, registry } = registered(standingsOf(input.peers, own), input.now);
   const trusted = standings.filter((standing) => standing.trusted);
-  const registry: TrustRegistry = {
-    version: 1,
-    peers: trusted.flatMap((standing) => trustedPeer(standing, input.now) ?? []),
-  };
   const federated = trusted.filter(isFederation);
   const multicluster = trusted.filter(isMulticluster);
   const offers = federated.map((standing) => peerOffer(input, standing));
@@ -281,7 +278,7 @@ function trustSecret(namespace: string, registry: TrustRegistry): Secret {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: { namespace, name: names.trustSecret, labels: { [labels.managedBy]: labels.managedByValue } },
-    data: { [names.trustKey]: Buffer.from(formatTrustRegistry(registry), 'utf8').toString('base64') },
+    data: trustSecretData(registry),
   };
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import type { KubernetesObject, Secret, ServiceEntry } from '#istio-api';
-import { annotations, documentSecretName, parseTrustRegistry, peerKey } from '#model';
+import { annotations, documentSecretName, parseTrustRegistry, peerKey, trustRegistryIn } from '#model';
 import { workloadIndex } from '#planner';
 import { decodeFederationDocument } from '#protocol';
 import { federation, localService, publicLabel } from '#testing';
@@ -250,6 +250,41 @@ describe('a peer whose memory cannot be read', () => {
     const metadata = { ...peer.resource.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' };
     const leaving = { ...peer, resource: { ...peer.resource, metadata } as KnownPeer['resource'] };
     expect(hosts(pass(leaving))).toEqual(['echo.demo.svc.c.example']);
+  });
+});
+
+describe('trust in many peers', () => {
+  const withLists = (name: string, bytes: number): KnownPeer => {
+    const peer = known(name);
+    const { memory } = peer;
+    const crls = [randomBytes(Math.ceil((bytes * 3) / 4)).toString('base64')];
+    return memory === undefined
+      ? peer
+      : { ...peer, memory: { ...memory, facts: { ...memory.facts, crls, crlsUntil: now + 1 } } };
+  };
+  const trustedIn = (peers: readonly KnownPeer[]): readonly string[] => {
+    const verdict = decidePublication(input({ peers, offers: new Map() }));
+    const data = verdict.trustSecret.data ?? {};
+    const bytes = Object.values(data).reduce((sum, value) => sum + Buffer.from(value, 'base64').length, 0);
+    expect(bytes).toBeLessThan(1024 * 1024);
+    const names = trustRegistryIn(data)?.peers.map(({ name }) => name) ?? [];
+    for (const { resource } of peers) {
+      const { name } = resource.metadata;
+      const told = verdict.perPeer.get(`federation/${name}`)?.findings.map(({ reason }) => reason);
+      expect([name, told]).toEqual([name, names.includes(name) ? [] : ['TrustTooLarge']]);
+      expect(verdict.audiences.has(`federation/${name}`)).toBe(names.includes(name));
+    }
+    return names;
+  };
+
+  it('always fits its Secret: the largest are left out and told, the others go on', () => {
+    expect(trustedIn([withLists('b', 400_000), withLists('c', 460_000), withLists('d', 470_000), known('e')])).toEqual([
+      'b',
+      'c',
+      'e',
+    ]);
+    expect(trustedIn([withLists('b', 600_000), known('c')])).toEqual(['c']);
+    expect(trustedIn([withLists('b', 250_000), withLists('c', 250_000), known('d')])).toEqual(['b', 'c', 'd']);
   });
 });
 

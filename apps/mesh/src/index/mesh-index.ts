@@ -12,7 +12,7 @@ import type {
   ServiceEntry,
 } from '#istio-api';
 import { Informer, resources, type KubeClient, type KubeLogger, type ResourcePath } from '#kube';
-import { emptyTrustRegistry, names, parseTrustRegistry, type Clock, type TrustRegistry } from '#model';
+import { emptyTrustRegistry, names, trustRegistryIn, type Clock, type TrustRegistry } from '#model';
 import type { MeshCluster, MeshModel, MeshSettings } from '#xds';
 import { HostResolver } from '../gateway/host-resolver.js';
 import { Debounce } from './debounce.js';
@@ -171,13 +171,8 @@ export class MeshIndex {
   #trustRegistry(): TrustRegistry {
     const secret = this.#informers.trust.get(this.#options.namespace, names.trustSecret);
     if (secret === this.#registry.secret) return this.#registry.value;
-    const encoded = secret?.data?.[names.trustKey];
-    if (encoded === undefined) {
-      this.#registry = { secret, value: emptyTrustRegistry };
-      return emptyTrustRegistry;
-    }
     try {
-      this.#registry = { secret, value: parseTrustRegistry(Buffer.from(encoded, 'base64').toString('utf8')) };
+      this.#registry = { secret, value: trustRegistryIn(secret?.data) ?? emptyTrustRegistry };
     } catch (error) {
       this.#options.logger.error({ err: error }, 'trust registry not readable; the last one stays');
       this.#registry = { secret, value: this.#registry.value };

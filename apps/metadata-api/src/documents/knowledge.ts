@@ -1,7 +1,7 @@
 import type { ConfigMap, Secret } from '#istio-api';
 import { Informer, resources, startAndSync } from '#kube';
 import type { KubeClient } from '#kube';
-import { emptyTrustRegistry, labels, names, parseTrustRegistry } from '#model';
+import { emptyTrustRegistry, labels, names, trustRegistryIn } from '#model';
 import type { Scope, TrustedPeer, TrustRegistry } from '#model';
 import type { Logger } from '#platform';
 import { PrivateDocuments } from './private-documents.js';
@@ -104,9 +104,8 @@ export class Knowledge {
   }
 
   #readTrust(secret: Secret | undefined): void {
-    const text = decoded(secret, names.trustKey)?.toString('utf8');
     try {
-      this.#registry = text === undefined ? emptyTrustRegistry : parseTrustRegistry(text);
+      this.#registry = trustRegistryIn(secret?.data) ?? emptyTrustRegistry;
     } catch (error) {
       this.#logger.error({ err: error }, 'trust could not be read: the last good one stays');
     }
