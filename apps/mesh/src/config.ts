@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import {
   ConfigFaultsError,
   domain,
+  flag,
   logLevel,
   oneOf,
   optional,
@@ -34,6 +35,10 @@ export interface MeshConfig {
   readonly namespace: string;
   readonly network: string;
   readonly publicServiceLabel: string;
+  /** Other clusters' registries are read, as remote Secrets name them. */
+  readonly multicluster: boolean;
+  /** This replica's name among the others. */
+  readonly podName: string;
   readonly outboundTrafficPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   /** File that gets the roots (PEM) once they are known. */
   readonly caOut: string | undefined;
@@ -73,6 +78,8 @@ const variables = {
   ISTHMUS_NAMESPACE: withDefault(domain, 'isthmus-system'),
   ISTHMUS_NETWORK: withDefault(text, ''),
   ISTHMUS_PUBLIC_SERVICE_LABEL: withDefault(text, labels.publicService),
+  ISTHMUS_MULTICLUSTER: withDefault(flag, true),
+  POD_NAME: withDefault(text, 'mesh'),
   ISTHMUS_OUTBOUND_TRAFFIC_POLICY: withDefault(oneOf('ALLOW_ANY', 'REGISTRY_ONLY'), 'ALLOW_ANY'),
   ISTHMUS_CA_OUT: optional(text),
   ISTHMUS_READY_FILE: optional(text),
@@ -131,6 +138,8 @@ export function loadConfig(
     namespace: values.ISTHMUS_NAMESPACE,
     network: values.ISTHMUS_NETWORK,
     publicServiceLabel: values.ISTHMUS_PUBLIC_SERVICE_LABEL,
+    multicluster: values.ISTHMUS_MULTICLUSTER,
+    podName: values.POD_NAME,
     outboundTrafficPolicy: values.ISTHMUS_OUTBOUND_TRAFFIC_POLICY,
     caOut: values.ISTHMUS_CA_OUT,
     readyFile: values.ISTHMUS_READY_FILE,

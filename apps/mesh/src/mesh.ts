@@ -5,6 +5,7 @@ import type { Clock } from '#model';
 import type { Logger } from '#platform';
 import type { Digest } from '#xds';
 import { CaKeeper } from './certificates/ca-keeper.js';
+import { StatusWriter } from './registries/status-writer.js';
 import { readOrCreateCa, type CaSecretOptions, type LoadedCa } from './certificates/ca-secret.js';
 import { CertificateAuthority } from './certificates/certificate-authority.js';
 import { RootDistribution } from './certificates/root-distribution.js';
@@ -102,6 +103,7 @@ export class Mesh {
     this.#keeper.start(signal);
     if (config.caOut !== undefined) writeReplacing(config.caOut, this.#authority.rootBundle);
     await this.index.start(signal);
+    if (config.multicluster) this.#tellRemotes(signal);
     const { xdsAddress, xdsPlaintextAddress } = config;
     const port = await this.discovery.listen({
       address: textOf(xdsAddress),
@@ -114,6 +116,16 @@ export class Mesh {
       logger.warn({ address: textOf(xdsPlaintextAddress) }, 'xDS is served without TLS or authentication there');
     }
     return { host: xdsAddress.host, port };
+  }
+
+  #tellRemotes(signal: AbortSignal): void {
+    const { client, logger, clock, config } = this.#options;
+    const { rootNamespace, podName } = config;
+    const reports = (): ReturnType<MeshIndex['remoteReports']> => this.index.remoteReports();
+    const writer = new StatusWriter({ client, logger, clock, rootNamespace, podName, reports });
+    this.index.onRemoteStatus(() => writer.changed());
+    this.index.onModel(() => writer.changed());
+    writer.start(signal);
   }
 
   #rootsChanged(): void {
@@ -139,6 +151,7 @@ function indexOptions({
     settings: { outboundTrafficPolicy },
     namespace: config.namespace,
     publicServiceLabel: config.publicServiceLabel,
+    multicluster: config.multicluster,
     debounce: config.debounce,
   };
 }

@@ -30,6 +30,9 @@ const overloadTries = 4;
 /** `KubeClient` over undici: requests share a few kept-alive connections, every watch has its own. */
 export class HttpKubeClient implements KubeClient {
   readonly server: string;
+  readonly #origin: string;
+  /** Path before every request's own: a proxy may serve several API servers under one host. */
+  readonly #prefix: string;
   readonly #access: ClusterAccess;
   readonly #requests: Agent;
   readonly #streams: Agent;
@@ -38,6 +41,9 @@ export class HttpKubeClient implements KubeClient {
   constructor(access: ClusterAccess, userAgent = 'isthmus') {
     this.#access = access;
     this.server = access.server;
+    const { origin, pathname } = new URL(access.server);
+    this.#origin = origin;
+    this.#prefix = pathname.replace(/\/+$/, '');
     this.#userAgent = userAgent;
     const connect: buildConnector.connector = (options, callback) => {
       // Built for every connection, so that a rotated CA or client certificate counts from the next one on.
@@ -179,8 +185,8 @@ export class HttpKubeClient implements KubeClient {
     const { method, body } = request;
     try {
       return await agent.request({
-        origin: this.server,
-        path: `${request.path}${queryText(request.query)}`,
+        origin: this.#origin,
+        path: `${this.#prefix}${request.path}${queryText(request.query)}`,
         method,
         headers,
         ...(body === undefined ? {} : { body }),

@@ -5,6 +5,7 @@ export * from './errors.js';
 export * from './events.js';
 export * from './http-client.js';
 export * from './informer.js';
+export * from './inline-kubeconfig.js';
 export * from './leader-elector.js';
 export * from './logger.js';
 export * from './object.js';

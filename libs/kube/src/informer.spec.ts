@@ -60,8 +60,12 @@ describe('Informer with a scripted server', () => {
   });
   afterEach(() => stop.abort());
 
-  function start(client: ScriptedClient): { informer: Informer<ApiObject>; heard: string[] } {
+  function start(
+    client: ScriptedClient,
+    more: { mayBeAbsent?: boolean } = {},
+  ): { informer: Informer<ApiObject>; heard: string[] } {
     const informer = new Informer({
+      ...more,
       client: client as unknown as KubeClient,
       resource: resources.nodes,
       logger: silentLogger,
@@ -123,6 +127,42 @@ describe('Informer with a scripted server', () => {
     expect(informer.absent).toBe(true);
     expect(informer.list()).toHaveLength(1);
     expect(heard).toEqual(['a@1']);
+  });
+
+  it('never takes 404 for emptiness where the resource cannot be absent', async () => {
+    const unknown = (): Error => new NotFoundError(404, 'NotFound', 'no such peer', where);
+    const many = Array.from({ length: 8 }, unknown);
+    const { informer, heard } = start(new ScriptedClient([...many, [added('a', '1'), end('5')]]), {
+      mayBeAbsent: false,
+    });
+    await settle();
+    expect([informer.hasSynced, informer.absent]).toEqual([false, false]);
+    await informer.synced;
+    expect(heard).toEqual(['a@1']);
+  });
+
+  it('keeps the whole old copy while a new one is read, also when reading it is cut short', async () => {
+    const expired = { type: 'ERROR', object: { code: 410, reason: 'Expired' } };
+    const client = new ScriptedClient([
+      [added('a', '1'), added('b', '2'), end('5'), expired],
+      [added('c', '6')],
+      [added('c', '6'), end('9')],
+    ]);
+    const shown: [string[], boolean][] = [];
+    const open = client.stream.bind(client);
+    client.stream = (request) => {
+      shown.push([informer.list().map(({ metadata }) => metadata?.name ?? ''), informer.relisting]);
+      return open(request);
+    };
+    const { informer, heard } = start(client);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(shown.slice(0, 3)).toEqual([
+      [[], false],
+      [['a', 'b'], true],
+      [['a', 'b'], true],
+    ]);
+    expect(heard).toEqual(['a@1', 'b@2', 'c@6', 'a@gone', 'b@gone']);
+    expect(informer.relisting).toBe(false);
   });
 
   it('keeps a character whole that two chunks share', async () => {

@@ -35,6 +35,19 @@ export interface InformerOptions<T> {
   readonly logger: KubeLogger;
   readonly random?: () => number;
   readonly stallMs?: number;
+  /**
+   * False for resources that every API server has: a 404 is then somebody in between who does not know us (yet), and never means
+   * that the objects are gone. Default true: the resource may be a CRD that is not installed.
+   */
+  readonly mayBeAbsent?: boolean;
+  /** Told of every sign of life and of every failure. */
+  readonly observer?: InformerObserver;
+}
+
+export interface InformerObserver {
+  /** The API server said something about this collection. */
+  heard(): void;
+  failed(error: unknown): void;
 }
 
 /** What an informer has been through, for metrics. */
@@ -95,6 +108,11 @@ export class Informer<T extends ApiObject> {
     return this.#absentAnswers > 0;
   }
 
+  /** True while the copy is being read anew: what is shown is the old one, whole, until the new one is. */
+  get relisting(): boolean {
+    return this.#isSynced && this.#version === undefined;
+  }
+
   get stats(): InformerStats {
     return { ...this.#stats, objects: this.#objects.size };
   }
@@ -143,6 +161,7 @@ export class Informer<T extends ApiObject> {
     await watch<T>({ client, path: this.#path, query, signal, stallMs }, (event) => {
       this.#backoff.reset();
       heard = true;
+      this.#options.observer?.heard();
       pending = this.#take(event, pending);
     });
     if (pending !== undefined) throw new Error(`GET ${this.#path}: the watch ended before its initial events did`);
@@ -235,7 +254,8 @@ export class Informer<T extends ApiObject> {
       this.#options.logger.info({ resource: this.#path }, 'API server has no WatchList: listing page by page');
       return;
     }
-    if (error instanceof NotFoundError) {
+    this.#options.observer?.failed(error);
+    if (error instanceof NotFoundError && this.#options.mayBeAbsent !== false) {
       this.#noteAbsent();
       await pause(absentRetryMs, signal);
       return;

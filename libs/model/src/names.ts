@@ -58,6 +58,8 @@ export const annotations = {
   networks: 'isthmus.dev/networks',
   /** On an IstioMulticluster: `false` = its account gets no rights but those that an operator binds. */
   defaultReader: 'isthmus.dev/default-reader',
+  /** On a DestinationRule that uses `distribute`: JSON list of `{from, to}`, regions that take over; see docs/spec/locality.md. */
+  failover: 'isthmus.dev/failover',
 } as const;
 
 /** Secret that holds the private document made for one peer; shards after the first have names that no peer's first one can have. */

@@ -49,6 +49,8 @@ export interface Workload {
   readonly tlsMode: TlsMode;
   readonly network: string;
   readonly node?: string;
+  /** `region/zone/subzone` of its node; absent when the node does not say. */
+  readonly locality?: string;
   /** Container ports by name, for Services whose targetPort is a name. */
   readonly namedPorts: Readonly<Record<string, number>>;
 }
@@ -92,8 +94,10 @@ export interface MeshService {
   /** URI SAN prefixes accepted instead, where a peer names no identities (trust rule 8). */
   readonly sanPrefixes: readonly string[];
   readonly headless: boolean;
-  /** True when endpoints are gateways of a peer: losing one must be noticed and got round. */
+  /** True when endpoints may be gateways of a peer: losing one must be noticed and got round. */
   readonly throughGateways: boolean;
+  /** Other clusters that have the service too, by namespace sameness (multicluster); absent where there are none. */
+  readonly remoteClusters?: readonly string[];
   readonly endpoints: readonly MeshEndpoint[];
 }
 
@@ -115,6 +119,10 @@ export interface MeshEndpoint {
   readonly identity?: string;
   /** Istio's `<workload>;<namespace>;<canonical name>;<canonical revision>;<cluster id>`. */
   readonly workload?: string;
+  /** ID of the other cluster that the endpoint is in; absent = this one. */
+  readonly cluster?: string;
+  /** Labels of the pod that some DestinationRule's failoverPriority names. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 export type DestinationTlsMode = 'DISABLE' | 'SIMPLE' | 'ISTIO_MUTUAL';
@@ -149,6 +157,31 @@ export interface TrafficPolicy {
   readonly maxRequestsPerConnection?: number;
   readonly upgradeToHttp2?: boolean;
   readonly outlierDetection?: OutlierDetection;
+  readonly locality?: LocalityPolicy;
+}
+
+/** A DestinationRule's localityLbSetting, and ours beside it. Localities are `region/zone/subzone`, where `*` stands for any. */
+export interface LocalityPolicy {
+  /** False: localities do not matter. */
+  readonly enabled?: boolean;
+  readonly distribute?: readonly LocalityDistribution[];
+  readonly failover?: readonly RegionFailover[];
+  /** Label names, `name` or `name=value`, the most important first. */
+  readonly failoverPriority?: readonly string[];
+  /** Annotation `isthmus.dev/failover`: what `distribute` does not name stays as a fallback, in this order. */
+  readonly distributeFailover?: readonly RegionFailover[];
+}
+
+export interface LocalityDistribution {
+  readonly from: string;
+  /** Percent by locality. */
+  readonly to: Readonly<Record<string, number>>;
+}
+
+/** Where a region's traffic goes next; several with one `from` are tried in order. */
+export interface RegionFailover {
+  readonly from: string;
+  readonly to: string;
 }
 
 /** A DestinationRule's part that clusters need; `host` is resolved to an FQDN or a `*.` wildcard. */
@@ -258,9 +291,10 @@ export interface GatewayExport {
   readonly ports: readonly number[];
 }
 
-/** One address of a network's east-west gateway, as an IP. */
+/** One address of a network's east-west gateway. */
 export interface NetworkGateway {
   readonly network: string;
-  readonly address: string;
+  /** IP; absent while its name has not been resolved: the network then has a gateway, but none that can be used. */
+  readonly address?: string;
   readonly port: number;
 }

@@ -5,15 +5,19 @@ const good = 'sidecar~10.0.0.1~web-1.shop~shop.svc.cluster.a';
 
 describe('parseProxyNode', () => {
   it('reads id and metadata', () => {
-    const parsed = parseProxyNode(good, {
-      INSTANCE_IPS: '10.0.0.1,fd00::1,nonsense',
-      NETWORK: 'net-a',
-      CLUSTER_ID: 'alpha',
-      SERVICE_ACCOUNT: 'web',
-      LABELS: { app: 'web', odd: 1 },
-      REQUESTED_NETWORK_VIEW: 'net-a, net-b',
-      POD_PORTS: '[{"name":"http","containerPort":8080},{"containerPort":1}]',
-    });
+    const parsed = parseProxyNode(
+      good,
+      {
+        INSTANCE_IPS: '10.0.0.1,fd00::1,nonsense',
+        NETWORK: 'net-a',
+        CLUSTER_ID: 'alpha',
+        SERVICE_ACCOUNT: 'web',
+        LABELS: { app: 'web', odd: 1 },
+        REQUESTED_NETWORK_VIEW: 'net-a, net-b',
+        POD_PORTS: '[{"name":"http","containerPort":8080},{"containerPort":1}]',
+      },
+      'eu/a',
+    );
     expect(parsed).toEqual({
       ok: true,
       value: {
@@ -21,6 +25,7 @@ describe('parseProxyNode', () => {
         type: 'sidecar',
         addresses: ['10.0.0.1', 'fd00::1'],
         podName: 'web-1',
+        locality: 'eu/a',
         namespace: 'shop',
         dnsDomain: 'shop.svc.cluster.a',
         clusterID: 'alpha',

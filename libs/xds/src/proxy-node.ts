@@ -21,6 +21,8 @@ export interface ProxyNode {
   readonly labels: Readonly<Record<string, string>>;
   /** Container ports by name, from POD_PORTS; used when no Pod object is known. */
   readonly namedPorts: Readonly<Record<string, number>>;
+  /** `region/zone/subzone` as the node says it; empty when it does not. */
+  readonly locality: string;
 }
 
 export type ParsedNode =
@@ -28,9 +30,9 @@ export type ParsedNode =
 
 /**
  * Reads node id `<type>~<ip>~<pod>.<namespace>~<dns domain>` and Istio's metadata keys. The answer for a fault is InvalidArgument.
- * `metadata` is the plain JSON of node.metadata.
+ * `metadata` is the plain JSON of node.metadata, `locality` node.locality as `region/zone/subzone`.
  */
-export function parseProxyNode(id: string, metadata: Readonly<Record<string, unknown>>): ParsedNode {
+export function parseProxyNode(id: string, metadata: Readonly<Record<string, unknown>>, locality = ''): ParsedNode {
   const parts = id.split('~');
   const [type, ip, workload, dnsDomain] = parts;
   if (parts.length !== 4 || !type || !workload || !dnsDomain) {
@@ -59,6 +61,7 @@ export function parseProxyNode(id: string, metadata: Readonly<Record<string, unk
       serviceAccount: textOf(metadata['SERVICE_ACCOUNT']),
       labels: labelsOf(metadata['LABELS']),
       namedPorts: namedPortsOf(metadata['POD_PORTS']),
+      locality,
     },
   };
 }

@@ -43,8 +43,9 @@ export class SnapshotBuilder {
   }
 
   private sidecarSnapshot(model: MeshModel, proxy: ProxyNode): Snapshot {
-    const view = outboundViewOf(model, proxy);
-    const facts = inboundFacts(model, workloadOf(model, proxy));
+    const workload = workloadOf(model, proxy);
+    const view = outboundViewOf(model, proxy, workload);
+    const facts = inboundFacts(model, workload);
     const key = `sidecar ${JSON.stringify([view, facts, ownAddresses(this.services, proxy)])}`;
     return this.shared(key, () => {
       const outbound = this.outboundOf(model, view).filter((resource) => !isOwnListener(resource, proxy));

@@ -130,7 +130,7 @@ export class ProxyStream implements Pushable {
       this.end({ code: grpcStatus.INVALID_ARGUMENT, details: 'the first request of a stream must carry node.id' });
       return false;
     }
-    const parsed = parseProxyNode(node.id, node.metadata);
+    const parsed = parseProxyNode(node.id, node.metadata, node.locality);
     if (!parsed.ok) {
       this.end({ code: grpcStatus.INVALID_ARGUMENT, details: parsed.fault });
       return false;

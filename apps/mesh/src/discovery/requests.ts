@@ -7,10 +7,11 @@ export interface ReceivedRequest {
   readonly node: IntroducedNode | undefined;
 }
 
-/** node.id and node.metadata as plain JSON. */
+/** node.id, node.metadata as plain JSON, node.locality as `region/zone/subzone`. */
 export interface IntroducedNode {
   readonly id: string;
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly locality: string;
 }
 
 export function receivedDelta(request: DeltaDiscoveryRequest): ReceivedRequest {
@@ -45,7 +46,10 @@ export function receivedSotw(request: DiscoveryRequest): ReceivedRequest {
 type NodeMessage = DiscoveryRequest['node'];
 
 function introduced(node: NodeMessage): IntroducedNode | undefined {
-  return node === undefined ? undefined : { id: node.id, metadata: node.metadata ?? {} };
+  if (node === undefined) return undefined;
+  const { region = '', zone = '', subZone = '' } = node.locality ?? {};
+  const locality = [region, zone, subZone].join('/').replace(/\/+$/, '');
+  return { id: node.id, metadata: node.metadata ?? {}, locality };
 }
 
 function errorOf(request: DiscoveryRequest | DeltaDiscoveryRequest): { readonly error?: string } {

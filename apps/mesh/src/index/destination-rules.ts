@@ -3,7 +3,16 @@ import type {
   OutlierDetection as OutlierObject,
   TrafficPolicy as PolicyObject,
 } from '#istio-api';
-import type { DestinationRule, DestinationTls, MeshCluster, OutlierDetection, TrafficPolicy } from '#xds';
+import { annotations } from '#model';
+import type {
+  DestinationRule,
+  DestinationTls,
+  LocalityPolicy,
+  MeshCluster,
+  OutlierDetection,
+  RegionFailover,
+  TrafficPolicy,
+} from '#xds';
 import { durationMs } from './duration.js';
 import { createdAt } from './services.js';
 
@@ -12,8 +21,9 @@ export function destinationRuleFrom(object: DestinationRuleObject, cluster: Mesh
   const { metadata = {}, spec } = object;
   if (spec === undefined || spec.workloadSelector !== undefined) return undefined;
   const namespace = metadata.namespace ?? 'default';
+  const failover = failoversFrom(metadata.annotations?.[annotations.failover]);
   const portPolicies = (spec.trafficPolicy?.portLevelSettings ?? []).flatMap(({ port, ...policy }) =>
-    port?.number === undefined ? [] : [[port.number, policyFrom(policy)] as const],
+    port?.number === undefined ? [] : [[port.number, policyFrom(policy, failover)] as const],
   );
   return {
     name: metadata.name ?? '',
@@ -21,7 +31,7 @@ export function destinationRuleFrom(object: DestinationRuleObject, cluster: Mesh
     host: fullHost(spec.host, namespace, cluster.clusterDomain),
     exportTo: spec.exportTo ?? [],
     createdAt: createdAt(metadata.creationTimestamp),
-    trafficPolicy: policyFrom(spec.trafficPolicy ?? {}),
+    trafficPolicy: policyFrom(spec.trafficPolicy ?? {}, failover),
     portPolicies: Object.fromEntries(portPolicies),
   };
 }
@@ -35,8 +45,10 @@ export function fullHost(host: string, namespace: string, clusterDomain: string)
 
 type Policy = Omit<PolicyObject, 'portLevelSettings'>;
 
-function policyFrom({ tls, outlierDetection, loadBalancer, connectionPool }: Policy): TrafficPolicy {
+function policyFrom(policy: Policy, failover: readonly RegionFailover[] | undefined): TrafficPolicy {
+  const { tls, outlierDetection, loadBalancer, connectionPool } = policy;
   return {
+    ...localityPart(recordOf(loadBalancer)['localityLbSetting'], failover),
     ...tlsPart(tls),
     ...loadBalancerPart(loadBalancer),
     ...connectionPart(connectionPool),
@@ -63,6 +75,66 @@ const balancers = ['LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM'] as const;
 function loadBalancerPart(settings: Policy['loadBalancer']): Pick<TrafficPolicy, 'loadBalancer'> {
   const simple = balancers.find((name) => name === settings?.['simple']);
   return simple === undefined ? {} : { loadBalancer: simple };
+}
+
+/** Label names of pods that some rule's failoverPriority asks for, sorted. */
+export function failoverLabelsOf(rules: readonly DestinationRule[]): readonly string[] {
+  const names = rules.flatMap(({ trafficPolicy, portPolicies }) =>
+    [trafficPolicy, ...Object.values(portPolicies)].flatMap(({ locality }) => locality?.failoverPriority ?? []),
+  );
+  return [...new Set(names.map((entry) => entry.split('=')[0] ?? ''))].sort();
+}
+
+function localityPart(
+  setting: unknown,
+  distributeFailover: readonly RegionFailover[] | undefined,
+): Pick<TrafficPolicy, 'locality'> {
+  if (setting === undefined && distributeFailover === undefined) return {};
+  const { enabled, distribute, failover, failoverPriority } = recordOf(setting);
+  const locality: LocalityPolicy = {
+    ...(typeof enabled === 'boolean' ? { enabled } : {}),
+    ...filled('distribute', listOf(distribute).flatMap(distributionFrom)),
+    ...filled('failover', listOf(failover).flatMap(failoverFrom)),
+    ...filled('failoverPriority', Array.isArray(failoverPriority) ? failoverPriority.filter(isText) : []),
+    ...(distributeFailover === undefined ? {} : { distributeFailover }),
+  };
+  return { locality };
+}
+
+function filled<Name extends keyof LocalityPolicy, T>(
+  name: Name,
+  list: readonly T[],
+): { readonly [N in Name]?: readonly T[] } {
+  return (list.length === 0 ? {} : { [name]: list }) as { readonly [N in Name]?: readonly T[] };
+}
+
+function distributionFrom({ from, to }: Readonly<Record<string, unknown>>): NonNullable<LocalityPolicy['distribute']> {
+  const percents = Object.entries(recordOf(to)).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number',
+  );
+  return typeof from === 'string' && percents.length > 0 ? [{ from, to: Object.fromEntries(percents) }] : [];
+}
+
+function failoverFrom({ from, to }: Readonly<Record<string, unknown>>): readonly RegionFailover[] {
+  return isText(from) && isText(to) ? [{ from, to }] : [];
+}
+
+/** Our annotation beside `distribute`: a JSON list of `{from, to}`; unreadable counts as an empty list, which still keeps fallbacks. */
+function failoversFrom(text: string | undefined): readonly RegionFailover[] | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return listOf(JSON.parse(text)).flatMap(failoverFrom);
+  } catch {
+    return [];
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function listOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) ? value.map(recordOf) : [];
 }
 
 function connectionPart(pool: Policy['connectionPool']): Partial<TrafficPolicy> {

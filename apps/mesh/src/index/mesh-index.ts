@@ -1,22 +1,24 @@
 import { parseIstioFederation, type IstioFederation } from '#crd';
 import type {
   AuthorizationPolicy,
+  ConfigMap,
   DestinationRule,
-  EndpointSlice,
   KubernetesObject,
   Namespace,
   PeerAuthentication,
-  Pod,
   Secret,
-  Service,
   ServiceEntry,
 } from '#istio-api';
 import { Informer, resources, type KubeClient, type KubeLogger, type ResourcePath } from '#kube';
-import { emptyTrustRegistry, names, trustRegistryIn, type Clock, type TrustRegistry } from '#model';
+import { emptyTrustRegistry, labels, names, trustRegistryIn, type Clock, type TrustRegistry } from '#model';
 import type { MeshCluster, MeshModel, MeshSettings } from '#xds';
 import { HostResolver } from '../gateway/host-resolver.js';
+import { ClusterInformers } from '../registries/cluster-informers.js';
+import { MeshNetworks } from '../registries/mesh-networks.js';
+import { RemoteClusters } from '../registries/remote-clusters.js';
+import type { ClusterReport } from '../registries/status-writer.js';
 import { Debounce } from './debounce.js';
-import { ModelBuilder } from './model-builder.js';
+import { ModelBuilder, serviceFinder } from './model-builder.js';
 import { gatewayHostsOf } from './service-entries.js';
 
 /** One model with when its first change was seen and when it was complete, Unix milliseconds. */
@@ -36,37 +38,58 @@ export interface MeshIndexOptions {
   /** Release namespace, where Secret `isthmus-trust` is. */
   readonly namespace: string;
   readonly publicServiceLabel: string;
+  /** Read nodes, remote Secrets and `meshNetworks`, and through these other clusters. */
+  readonly multicluster: boolean;
   readonly debounce: { readonly quietMs: number; readonly maxMs: number };
   /** Own roots, PEM each; the same array until they change. */
   readonly roots: () => readonly string[];
+}
+
+/** What only multicluster needs to be read of our own cluster. */
+interface MulticlusterInformers {
+  readonly remoteSecrets: Informer<Secret>;
+  readonly meshConfig: Informer<ConfigMap>;
 }
 
 type Listener = (version: ModelVersion) => void;
 
 /** Watches the cluster and turns what it sees into one immutable model after another. */
 export class MeshIndex {
-  readonly namespaces: Informer<Namespace>;
+  /** The other clusters that are read; none where multicluster is off. */
+  readonly remotes: RemoteClusters;
+  readonly #registry: ClusterInformers;
+  readonly #multicluster: MulticlusterInformers | undefined;
   readonly #options: MeshIndexOptions;
   readonly #informers;
   readonly #resolver: HostResolver;
   readonly #builder: ModelBuilder;
   readonly #debounce: Debounce;
   readonly #listeners = new Set<Listener>();
+  readonly #statusListeners = new Set<() => void>();
   readonly #federations = new WeakMap<object, IstioFederation | undefined>();
-  #registry: { readonly secret: Secret | undefined; readonly value: TrustRegistry } = {
+  #trusted: { readonly secret: Secret | undefined; readonly value: TrustRegistry } = {
     secret: undefined,
     value: emptyTrustRegistry,
+  };
+  #networks: { readonly text: string | undefined; readonly value: MeshNetworks } = {
+    text: undefined,
+    value: MeshNetworks.none,
   };
   #current: ModelVersion | undefined;
 
   constructor(options: MeshIndexOptions) {
     this.#options = options;
-    const { clock, logger, namespace } = options;
-    this.namespaces = this.#informer<Namespace>(resources.namespaces);
+    const { client, clock, logger, namespace, cluster } = options;
+    this.#registry = new ClusterInformers({ client, logger, nodes: options.multicluster });
+    this.#multicluster = options.multicluster ? this.#multiclusterInformers() : undefined;
+    this.remotes = new RemoteClusters({
+      ownClusterID: cluster.clusterID,
+      logger,
+      clock,
+      onChange: () => this.changed(),
+      onStatus: () => this.#statusChanged(),
+    });
     this.#informers = {
-      services: this.#informer<Service>(resources.services),
-      endpointSlices: this.#informer<EndpointSlice>(resources.endpointSlices),
-      pods: this.#informer<Pod>(resources.pods, { transform: slimPod }),
       serviceEntries: this.#informer<ServiceEntry>(resources.serviceEntries),
       destinationRules: this.#informer<DestinationRule>(resources.destinationRules),
       peerAuthentications: this.#informer<PeerAuthentication>(resources.peerAuthentications),
@@ -77,7 +100,7 @@ export class MeshIndex {
         fieldSelector: `metadata.name=${names.trustSecret}`,
       }),
     };
-    this.#builder = new ModelBuilder(options);
+    this.#builder = new ModelBuilder({ ...options, ownNamespaces: [namespace] });
     this.#debounce = new Debounce((changedAt) => this.#rebuild(changedAt), { ...options.debounce, clock });
     this.#resolver = new HostResolver({
       clock,
@@ -91,13 +114,26 @@ export class MeshIndex {
     return this.#current;
   }
 
-  /** How many objects of each collection are known, for the debug pages. */
-  get sizes(): Readonly<Record<string, number>> {
+  get namespaces(): Informer<Namespace> {
+    return this.#registry.namespaces;
+  }
+
+  /** Names of the pods of a namespace of ours. */
+  podNames(namespace: string): ReadonlySet<string> {
+    const pods = this.#registry.pods.list().filter(({ metadata }) => metadata?.namespace === namespace);
+    return new Set(pods.map(({ metadata }) => metadata?.name ?? ''));
+  }
+
+  /** How far every other cluster has been read, by its ID. */
+  remoteReports(): Readonly<Record<string, ClusterReport>> {
+    const objects = new Map(this.remotes.views.map((view) => [view.clusterID, view.objects]));
     return Object.fromEntries(
-      Object.entries({ ...this.#informers, namespaces: this.namespaces }).map(([name, informer]) => [
-        name,
-        informer.stats.objects,
-      ]),
+      this.remotes.states.map(({ clusterID, synced, lastContact, error }) => {
+        const { services = [], endpointSlices = [] } = objects.get(clusterID) ?? {};
+        const endpoints = endpointSlices.reduce((sum, slice) => sum + (slice.endpoints ?? []).length, 0);
+        const report = { synced, lastContact, services: services.length, endpoints };
+        return [clusterID, error === undefined ? report : { ...report, error }];
+      }),
     );
   }
 
@@ -112,13 +148,39 @@ export class MeshIndex {
 
   /** Starts to watch; settles with the first model. */
   async start(signal: AbortSignal): Promise<void> {
-    const all = [this.namespaces, ...Object.values(this.#informers)];
+    const all = [...Object.values(this.#informers), ...Object.values(this.#multicluster ?? {})];
     for (const informer of all) informer.start(signal);
+    this.#registry.start(signal);
     this.#resolver.start(signal);
-    signal.addEventListener('abort', () => this.#debounce.stop(), { once: true });
-    await Promise.all(all.map((informer) => informer.synced));
+    signal.addEventListener('abort', () => this.#stop(), { once: true });
+    await Promise.all([this.#registry.synced(), ...all.map((informer) => informer.synced)]);
     for (const informer of Object.values(this.#informers)) informer.onChange(() => this.#debounce.trigger());
+    this.#registry.onChange(() => this.#debounce.trigger());
+    await this.#startRemotes();
     this.#rebuild(this.#options.clock.now());
+  }
+
+  /** Calls back when what is known of some other cluster's state has changed. */
+  onRemoteStatus(listener: () => void): void {
+    this.#statusListeners.add(listener);
+  }
+
+  async #startRemotes(): Promise<void> {
+    if (this.#multicluster === undefined) return;
+    const { remoteSecrets, meshConfig } = this.#multicluster;
+    meshConfig.onChange(() => this.#debounce.trigger());
+    remoteSecrets.onChange(() => this.remotes.update(remoteSecrets.list()));
+    this.remotes.update(remoteSecrets.list());
+    await this.remotes.settled();
+  }
+
+  #stop(): void {
+    this.#debounce.stop();
+    void this.remotes.stop();
+  }
+
+  #statusChanged(): void {
+    for (const listener of this.#statusListeners) listener();
   }
 
   #rebuild(changedAt: number): void {
@@ -139,11 +201,15 @@ export class MeshIndex {
   #build(): MeshModel {
     const informers = this.#informers;
     const serviceEntries = informers.serviceEntries.list();
-    this.#resolver.want(serviceEntries.flatMap(gatewayHostsOf));
+    const { objects } = this.#registry;
+    const meshNetworks = this.#meshNetworks();
+    const remotes = this.remotes.views;
+    const find = serviceFinder({ services: objects.services, remotes }, this.#options.cluster.clusterID);
+    this.#resolver.want([...serviceEntries.flatMap(gatewayHostsOf), ...meshNetworks.hosts(find)]);
     return this.#builder.build({
-      services: informers.services.list(),
-      endpointSlices: informers.endpointSlices.list(),
-      pods: informers.pods.list(),
+      ...objects,
+      remotes,
+      meshNetworks,
       serviceEntries,
       destinationRules: informers.destinationRules.list(),
       peerAuthentications: informers.peerAuthentications.list(),
@@ -170,53 +236,50 @@ export class MeshIndex {
   /** An unreadable registry trusts nobody new and keeps whom it trusted: the Secret's writer is told by our log. */
   #trustRegistry(): TrustRegistry {
     const secret = this.#informers.trust.get(this.#options.namespace, names.trustSecret);
-    if (secret === this.#registry.secret) return this.#registry.value;
+    if (secret === this.#trusted.secret) return this.#trusted.value;
     try {
-      this.#registry = { secret, value: trustRegistryIn(secret?.data) ?? emptyTrustRegistry };
+      this.#trusted = { secret, value: trustRegistryIn(secret?.data) ?? emptyTrustRegistry };
     } catch (error) {
       this.#options.logger.error({ err: error }, 'trust registry not readable; the last one stays');
-      this.#registry = { secret, value: this.#registry.value };
+      this.#trusted = { secret, value: this.#trusted.value };
     }
-    return this.#registry.value;
+    return this.#trusted.value;
+  }
+
+  /** Networks that cannot be read are told once; the last ones stay. */
+  #meshNetworks(): MeshNetworks {
+    const { rootNamespace } = this.#options.cluster;
+    const text = this.#multicluster?.meshConfig.get(rootNamespace, names.meshConfigMap)?.data?.['meshNetworks'];
+    if (text === this.#networks.text) return this.#networks.value;
+    try {
+      this.#networks = { text, value: text === undefined ? MeshNetworks.none : MeshNetworks.parse(text) };
+    } catch (error) {
+      const where = `ConfigMap ${rootNamespace}/${names.meshConfigMap}, key meshNetworks`;
+      this.#options.logger.error({ err: error, where }, 'mesh networks not readable: correct them; the last ones stay');
+      this.#networks = { text, value: this.#networks.value };
+    }
+    return this.#networks.value;
+  }
+
+  #multiclusterInformers(): MulticlusterInformers {
+    const namespace = this.#options.cluster.rootNamespace;
+    return {
+      remoteSecrets: this.#informer<Secret>(resources.secrets, {
+        namespace,
+        labelSelector: `${labels.multiCluster}=true`,
+      }),
+      meshConfig: this.#informer<ConfigMap>(resources.configMaps, {
+        namespace,
+        fieldSelector: `metadata.name=${names.meshConfigMap}`,
+      }),
+    };
   }
 
   #informer<T extends KubernetesObject>(
     resource: ResourcePath,
-    narrowed: { namespace?: string; fieldSelector?: string; transform?: (object: T) => T } = {},
+    narrowed: { namespace?: string; fieldSelector?: string; labelSelector?: string } = {},
   ): Informer<T> {
     const { client, logger } = this.#options;
     return new Informer<T>({ client, logger, resource, ...narrowed });
   }
-}
-
-/** Pods are the bulk of a cluster: only what models need of them is kept. */
-function slimPod(pod: Pod): Pod {
-  const { apiVersion, kind, metadata, spec, status } = pod;
-  const portsOnly = (containers: NonNullable<Pod['spec']>['containers'] | undefined) =>
-    (containers ?? []).flatMap(({ name, ports }) => (ports === undefined ? [] : [{ name, ports }]));
-  const kept = { ...metadata };
-  delete kept.annotations;
-  delete kept.ownerReferences;
-  return {
-    ...(apiVersion === undefined ? {} : { apiVersion }),
-    ...(kind === undefined ? {} : { kind }),
-    metadata: kept,
-    spec: {
-      ...(spec?.serviceAccountName === undefined ? {} : { serviceAccountName: spec.serviceAccountName }),
-      ...(spec?.nodeName === undefined ? {} : { nodeName: spec.nodeName }),
-      ...(spec?.hostNetwork === undefined ? {} : { hostNetwork: spec.hostNetwork }),
-      containers: portsOnly(spec?.containers),
-      initContainers: portsOnly(spec?.initContainers),
-    },
-    ...(status === undefined ? {} : { status: slimStatus(status) }),
-  };
-}
-
-function slimStatus({ phase, podIP, podIPs, conditions }: NonNullable<Pod['status']>): NonNullable<Pod['status']> {
-  return {
-    ...(phase === undefined ? {} : { phase }),
-    ...(podIP === undefined ? {} : { podIP }),
-    ...(podIPs === undefined ? {} : { podIPs }),
-    conditions: (conditions ?? []).filter(({ type }) => type === 'Ready').map(({ type, status }) => ({ type, status })),
-  };
 }

@@ -3,20 +3,24 @@ import { labelsMatch } from '#istio-api';
 import type {
   AuthorizationPolicy,
   DestinationRule,
-  Endpoint,
   EndpointSlice,
   PeerAuthentication,
   Pod,
   Service,
   ServiceEntry,
 } from '#istio-api';
+import { podAddresses } from '#istio-api';
 import type { TrustRegistry } from '#model';
-import type { MeshCluster, MeshModel, MeshService, MeshSettings } from '#xds';
-import { destinationRuleFrom } from './destination-rules.js';
+import type { MeshCluster, MeshModel, MeshService, MeshSettings, NetworkGateway } from '#xds';
+import { MergedServices } from '../registries/merged-services.js';
+import type { FindService, MeshNetworks } from '../registries/mesh-networks.js';
+import { Registry } from '../registries/registry.js';
+import { RegistryServices } from '../registries/registry-services.js';
+import type { RemoteView } from '../registries/remote-clusters.js';
+import { destinationRuleFrom, failoverLabelsOf } from './destination-rules.js';
 import { Memo, sameItems } from './memo.js';
 import { authorizationPolicyFrom, peerAuthenticationFrom } from './policies.js';
 import { gatewayHostsOf, meshServicesFrom } from './service-entries.js';
-import { meshServiceFrom, serviceNameLabel } from './services.js';
 import { sharingFrom, type Sharing } from './sharing.js';
 import { isLive, workloadFrom } from './workloads.js';
 
@@ -25,6 +29,12 @@ export interface ClusterFacts {
   readonly services: readonly Service[];
   readonly endpointSlices: readonly EndpointSlice[];
   readonly pods: readonly Pod[];
+  /** `region/zone/subzone` by node, and network by namespace, of our own cluster. */
+  readonly localities: ReadonlyMap<string, string>;
+  readonly networks: ReadonlyMap<string, string>;
+  /** Other clusters that have been read. */
+  readonly remotes: readonly RemoteView[];
+  readonly meshNetworks: MeshNetworks;
   readonly serviceEntries: readonly ServiceEntry[];
   readonly destinationRules: readonly DestinationRule[];
   readonly peerAuthentications: readonly PeerAuthentication[];
@@ -41,6 +51,8 @@ export interface ModelBuilderOptions {
   readonly cluster: MeshCluster;
   readonly settings: MeshSettings;
   readonly publicServiceLabel: string;
+  /** Namespaces whose Services are each cluster's own, besides the root namespace. */
+  readonly ownNamespaces?: readonly string[];
 }
 
 type Named = { readonly metadata?: { readonly name?: string; readonly namespace?: string } };
@@ -49,6 +61,9 @@ type Named = { readonly metadata?: { readonly name?: string; readonly namespace?
 export class ModelBuilder {
   readonly #options: ModelBuilderOptions;
   readonly #objects = new Memo<unknown>();
+  readonly #local = new RegistryServices();
+  readonly #remote = new Map<string, RegistryServices>();
+  readonly #merged = new MergedServices();
   #last: MeshModel | undefined;
 
   constructor(options: ModelBuilderOptions) {
@@ -66,14 +81,17 @@ export class ModelBuilder {
     const { cluster, settings } = this.#options;
     this.#objects.nextRound();
     const sharing = this.#sharing(facts);
+    const destinationRules = present(
+      facts.destinationRules.map((rule) => this.#kept('rule', rule, () => destinationRuleFrom(rule, cluster))),
+    );
+    const failoverLabels = failoverLabelsOf(destinationRules);
+    const own = this.#ownRegistry(facts, failoverLabels);
     return {
       cluster,
       settings,
-      workloads: facts.pods.filter(isLive).map((pod) => this.#kept('pod', pod, () => workloadFrom(pod, cluster))),
-      services: [...this.#services(facts), ...this.#entries(facts)],
-      destinationRules: present(
-        facts.destinationRules.map((rule) => this.#kept('rule', rule, () => destinationRuleFrom(rule, cluster))),
-      ),
+      workloads: facts.pods.filter(isLive).map((pod) => this.#workload(pod, own)),
+      services: [...this.#services(facts, own, failoverLabels), ...this.#entries(facts, own)],
+      destinationRules,
       peerAuthentications: facts.peerAuthentications.map((each) =>
         this.#kept('peer-authentication', each, () => peerAuthenticationFrom(each)),
       ),
@@ -81,38 +99,57 @@ export class ModelBuilder {
         facts.authorizationPolicies.map((each) => this.#kept('policy', each, () => authorizationPolicyFrom(each))),
       ),
       ...sharing,
-      networkGateways: [],
+      networkGateways: this.#gateways(facts),
     };
   }
 
-  #services({ services, endpointSlices, pods }: ClusterFacts): readonly MeshService[] {
-    const { cluster } = this.#options;
-    const slicesOf = Map.groupBy(endpointSlices, sliceOwner);
-    const byName = new Map(pods.map((pod) => [keyOf(pod), pod]));
-    const podOf = (namespace: string | undefined) => (endpoint: Endpoint) =>
-      endpoint.targetRef?.kind === 'Pod'
-        ? byName.get(`${endpoint.targetRef.namespace ?? namespace ?? ''}/${endpoint.targetRef.name ?? ''}`)
-        : undefined;
-    return present(
-      services.map((service) => {
-        const slices = slicesOf.get(keyOf(service)) ?? [];
-        const find = podOf(service.metadata?.namespace);
-        const behind = slices.flatMap((slice) => (slice.endpoints ?? []).map(find));
-        return this.#keptBy(`service/${keyOf(service)}`, [service, ...slices, ...behind], () =>
-          meshServiceFrom({ service, slices, podOf: find, cluster }),
-        );
-      }),
-    );
+  #ownRegistry(facts: ClusterFacts, failoverLabels: readonly string[]): Registry {
+    const { meshNetworks } = facts;
+    return new Registry({ ...this.#options.cluster, remote: false, objects: facts, meshNetworks, failoverLabels });
   }
 
-  #entries({ serviceEntries, pods, resolved }: ClusterFacts): readonly MeshService[] {
+  #workload(pod: Pod, own: Registry): MeshModel['workloads'][number] {
+    const inputs = [pod, own.localityOf(pod), own.networkOf(pod, podAddresses(pod)[0] ?? '')];
+    return this.#keptBy(`pod/${keyOf(pod)}`, inputs, () => workloadFrom(pod, own));
+  }
+
+  #services(facts: ClusterFacts, own: Registry, failoverLabels: readonly string[]): readonly MeshService[] {
+    const { cluster, ownNamespaces = [] } = this.#options;
+    const { meshNetworks, remotes } = facts;
+    const { clusterDomain, rootNamespace } = cluster;
+    for (const id of this.#remote.keys()) {
+      if (!remotes.some(({ clusterID }) => clusterID === id)) this.#remote.delete(id);
+    }
+    const gatewayNetworks = new Set(this.#gateways(facts).map(({ network }) => network));
+    return this.#merged.merge({
+      local: this.#local.build(facts, own),
+      localObjects: facts.services,
+      remotes: remotes.map(({ clusterID, trustDomain = cluster.trustDomain, objects, withdrawn }) => {
+        const known = this.#remote.get(clusterID) ?? new RegistryServices();
+        this.#remote.set(clusterID, known);
+        const place = { clusterID, trustDomain, clusterDomain, rootNamespace, network: '', objects, meshNetworks };
+        const services = known.build(objects, new Registry({ ...place, remote: true, failoverLabels }));
+        return { clusterID, services, withdrawn: withdrawn(services.map(({ hostname }) => hostname)) };
+      }),
+      ownNamespaces: [rootNamespace, ...ownNamespaces],
+      isBehindGateway: (network) => network !== cluster.network && gatewayNetworks.has(network),
+    });
+  }
+
+  #gateways(facts: ClusterFacts): readonly NetworkGateway[] {
+    const gateways = facts.meshNetworks.gateways(serviceFinder(facts, this.#options.cluster.clusterID), facts.resolved);
+    return this.#keptBy('network-gateways', [facts.meshNetworks, JSON.stringify(gateways)], () => gateways);
+  }
+
+  #entries({ serviceEntries, pods, resolved }: ClusterFacts, own: Registry): readonly MeshService[] {
     const { cluster } = this.#options;
     return serviceEntries.flatMap((entry) => {
       const selector = entry.spec?.workloadSelector?.labels;
       const selected = selector === undefined ? [] : selectedPods(pods, entry.metadata?.namespace, selector);
       const addresses = gatewayHostsOf(entry).map((host) => resolved.get(host));
-      return this.#keptBy(`entry/${keyOf(entry)}`, [entry, ...selected, ...addresses], () =>
-        meshServicesFrom({ entry, pods: selected, resolve: (host) => resolved.get(host), cluster }),
+      const inputs = [entry, ...selected, ...addresses, ...(selected.length === 0 ? [] : own.inputs)];
+      return this.#keptBy(`entry/${keyOf(entry)}`, inputs, () =>
+        meshServicesFrom({ entry, pods: selected, resolve: (host) => resolved.get(host), cluster, registry: own }),
       );
     });
   }
@@ -147,12 +184,18 @@ function sameModel(a: MeshModel, b: MeshModel): boolean {
     a.trust === b.trust &&
     a.grants === b.grants &&
     a.gatewayExports === b.gatewayExports &&
+    a.networkGateways === b.networkGateways &&
     parts(a).every((list, index) => sameItems(list, others[index] ?? []))
   );
 }
 
-function sliceOwner({ metadata }: EndpointSlice): string {
-  return `${metadata?.namespace ?? ''}/${metadata?.labels?.[serviceNameLabel] ?? ''}`;
+/** Services by cluster, ours and others'. */
+export function serviceFinder(facts: Pick<ClusterFacts, 'services' | 'remotes'>, ownClusterID: string): FindService {
+  return (clusterID, namespace, name) => {
+    const remote = facts.remotes.find((each) => each.clusterID === clusterID)?.objects.services;
+    const services = clusterID === ownClusterID ? facts.services : (remote ?? []);
+    return services.find(({ metadata }) => metadata?.namespace === namespace && metadata.name === name);
+  };
 }
 
 function keyOf({ metadata }: Named): string {

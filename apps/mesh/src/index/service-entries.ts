@@ -9,7 +9,8 @@ import { podAddresses, podServiceAccount, podSpeaksMutualTLS } from '#istio-api'
 import { annotations as annotationNames, labels as labelNames } from '#model';
 import type { MeshCluster, MeshEndpoint, MeshService, MeshServicePort, Resolution, TlsMode } from '#xds';
 import { createdAt, portProtocol } from './services.js';
-import { localityOf, workloadText } from './workloads.js';
+import type { Registry } from '../registries/registry.js';
+import { workloadText } from './workloads.js';
 
 export interface ServiceEntryFacts {
   readonly entry: ServiceEntry;
@@ -18,6 +19,8 @@ export interface ServiceEntryFacts {
   /** Addresses behind a host name now; undefined = not known (yet). */
   readonly resolve: (host: string) => readonly string[] | undefined;
   readonly cluster: MeshCluster;
+  /** Our own cluster's, which says where pods are. */
+  readonly registry: Registry;
 }
 
 const resolutions: Readonly<Record<NonNullable<ServiceEntrySpec['resolution']>, Resolution>> = {
@@ -141,7 +144,7 @@ function numberOf({ targetPort, number }: MeshServicePort): number {
 }
 
 function selectedEndpoints(
-  { pods, cluster }: ServiceEntryFacts,
+  { pods, cluster, registry }: ServiceEntryFacts,
   ports: readonly MeshServicePort[],
 ): readonly MeshEndpoint[] {
   return pods.flatMap((pod) => {
@@ -153,11 +156,12 @@ function selectedEndpoints(
       port: numberOf(port),
       servicePort: port.number,
       tlsMode: podSpeaksMutualTLS(pod) ? ('istio' as const) : ('disabled' as const),
-      network: cluster.network,
-      locality: localityOf(pod),
+      network: registry.networkOf(pod, address),
+      locality: registry.localityOf(pod),
       weight: 1,
       identity: `spiffe://${cluster.trustDomain}/ns/${namespace}/sa/${podServiceAccount(pod)}`,
       workload: workloadText(pod, cluster.clusterID),
+      ...registry.failoverLabelsOf(pod),
     }));
   });
 }

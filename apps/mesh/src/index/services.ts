@@ -8,8 +8,9 @@ import {
   type Protocol,
   type Service,
 } from '#istio-api';
-import type { MeshCluster, MeshEndpoint, MeshService, MeshServicePort, PortProtocol } from '#xds';
-import { localityOf, networkLabel, workloadText } from './workloads.js';
+import type { MeshEndpoint, MeshService, MeshServicePort, PortProtocol } from '#xds';
+import type { Registry } from '../registries/registry.js';
+import { workloadText } from './workloads.js';
 
 /** Label by which an EndpointSlice names its Service. */
 export const serviceNameLabel = 'kubernetes.io/service-name';
@@ -20,7 +21,8 @@ export interface ServiceFacts {
   readonly slices: readonly EndpointSlice[];
   /** Pod of an endpoint's targetRef, if known. */
   readonly podOf: (endpoint: Endpoint) => Pod | undefined;
-  readonly cluster: MeshCluster;
+  /** The registry of the cluster that the Service is in. */
+  readonly registry: Registry;
 }
 
 const portProtocols: Readonly<Record<Protocol, PortProtocol>> = {
@@ -45,7 +47,7 @@ export function portProtocol(protocol: Protocol): PortProtocol {
 
 /** A Service with its endpoints; undefined for ExternalName, which is a matter of DNS. */
 export function meshServiceFrom(facts: ServiceFacts): MeshService | undefined {
-  const { service, cluster } = facts;
+  const { service, registry } = facts;
   const { metadata = {}, spec = {} } = service;
   const { name = '', namespace = 'default', annotations = {} } = metadata;
   if (spec.type === 'ExternalName') return undefined;
@@ -61,7 +63,7 @@ export function meshServiceFrom(facts: ServiceFacts): MeshService | undefined {
   });
   const selector = spec.selector;
   return {
-    hostname: `${name}.${namespace}.svc.${cluster.clusterDomain}`,
+    hostname: `${name}.${namespace}.svc.${registry.clusterDomain}`,
     name,
     namespace,
     registry: 'Kubernetes',
@@ -105,7 +107,7 @@ function endpointsOf(facts: ServiceFacts, ports: readonly MeshServicePort[]): re
     for (const endpoint of slice.endpoints ?? []) {
       if (!isReady(endpoint)) continue;
       for (const each of portsOf(slice, endpoint, ports)) {
-        found.set(`${each.address}|${each.port}|${each.servicePort}`, { ...each, ...aboutPod(facts, endpoint) });
+        found.set(`${each.address}|${each.port}|${each.servicePort}`, { ...each, ...aboutPod(facts, endpoint, each) });
       }
     }
   }
@@ -128,16 +130,25 @@ function portsOf(slice: EndpointSlice, endpoint: Endpoint, ports: readonly MeshS
   });
 }
 
-function aboutPod({ podOf, cluster }: ServiceFacts, endpoint: Endpoint): Omit<MeshEndpoint, keyof Placed> {
+function aboutPod(
+  { podOf, registry }: ServiceFacts,
+  endpoint: Endpoint,
+  { address }: Placed,
+): Omit<MeshEndpoint, keyof Placed> {
   const pod = podOf(endpoint);
-  if (pod === undefined) return { tlsMode: 'disabled', network: cluster.network, locality: '', weight: 1 };
+  const place = {
+    network: registry.networkOf(pod, address),
+    locality: registry.localityOf(pod, endpoint.nodeName),
+    weight: 1,
+    ...(registry.remote ? { cluster: registry.clusterID } : {}),
+  };
+  if (pod === undefined) return { tlsMode: 'disabled', ...place };
   const namespace = pod.metadata?.namespace ?? 'default';
   return {
     tlsMode: podSpeaksMutualTLS(pod) ? 'istio' : 'disabled',
-    network: pod.metadata?.labels?.[networkLabel] ?? cluster.network,
-    locality: localityOf(pod),
-    weight: 1,
-    identity: `spiffe://${cluster.trustDomain}/ns/${namespace}/sa/${podServiceAccount(pod)}`,
-    workload: workloadText(pod, cluster.clusterID),
+    ...place,
+    identity: `spiffe://${registry.trustDomain}/ns/${namespace}/sa/${podServiceAccount(pod)}`,
+    workload: workloadText(pod, registry.clusterID),
+    ...registry.failoverLabelsOf(pod),
   };
 }

@@ -1,5 +1,6 @@
-import { podAddresses, podIsReady, podServiceAccount, podSpeaksMutualTLS, type Pod } from '#istio-api';
-import type { MeshCluster, Workload } from '#xds';
+import { podAddresses, podIsReady, podServiceAccount, podSpeaksMutualTLS, type Node, type Pod } from '#istio-api';
+import type { Workload } from '#xds';
+import type { Registry } from '../registries/registry.js';
 
 /** Label by which a pod says that it is on another network than its cluster. */
 export const networkLabel = 'topology.istio.io/network';
@@ -10,9 +11,10 @@ export function isLive(pod: Pod): boolean {
   return phase !== 'Succeeded' && phase !== 'Failed' && podAddresses(pod).length > 0 && pod.spec?.hostNetwork !== true;
 }
 
-export function workloadFrom(pod: Pod, cluster: MeshCluster): Workload {
+export function workloadFrom(pod: Pod, registry: Registry): Workload {
   const { metadata = {}, spec } = pod;
   const labels = metadata.labels ?? {};
+  const locality = registry.localityOf(pod);
   const ports = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].flatMap((each) => each.ports ?? []);
   return {
     addresses: podAddresses(pod),
@@ -22,7 +24,8 @@ export function workloadFrom(pod: Pod, cluster: MeshCluster): Workload {
     serviceAccount: podServiceAccount(pod),
     ready: podIsReady(pod),
     tlsMode: podSpeaksMutualTLS(pod) ? 'istio' : 'disabled',
-    network: labels[networkLabel] ?? cluster.network,
+    network: registry.networkOf(pod, podAddresses(pod)[0] ?? ''),
+    ...(locality === '' ? {} : { locality }),
     ...(spec?.nodeName === undefined ? {} : { node: spec.nodeName }),
     namedPorts: Object.fromEntries(
       ports.flatMap(({ name, containerPort }) => (name === undefined ? [] : [[name, containerPort]])),
@@ -30,13 +33,28 @@ export function workloadFrom(pod: Pod, cluster: MeshCluster): Workload {
   };
 }
 
-/** `region/zone`, from the labels that Kubernetes copies from the pod's node; empty when it does not. */
-export function localityOf(pod: Pod | undefined): string {
+const regionLabel = 'topology.kubernetes.io/region';
+const zoneLabel = 'topology.kubernetes.io/zone';
+const subzoneLabel = 'topology.istio.io/subzone';
+
+/** `region/zone/subzone` from a node's labels, without the parts that it does not say; empty when it says no region. */
+export function localityOfNode(node: Node | undefined): string {
+  const labels = node?.metadata?.labels ?? {};
+  return localityText(labels[regionLabel], labels[zoneLabel], labels[subzoneLabel]);
+}
+
+/** What a pod says itself: Istio's `istio-locality` (`region.zone.subzone`), else the labels Kubernetes copies from its node. */
+export function localityOfPod(pod: Pod | undefined): string | undefined {
   const labels = pod?.metadata?.labels ?? {};
-  const region = labels['topology.kubernetes.io/region'];
-  const zone = labels['topology.kubernetes.io/zone'];
+  const own = labels['istio-locality'];
+  if (own !== undefined) return own.replaceAll('.', '/');
+  const copied = localityText(labels[regionLabel], labels[zoneLabel], undefined);
+  return copied === '' ? undefined : copied;
+}
+
+function localityText(region: string | undefined, zone: string | undefined, subzone: string | undefined): string {
   if (region === undefined) return '';
-  return zone === undefined ? region : `${region}/${zone}`;
+  return [region, zone ?? '', subzone ?? ''].join('/').replace(/\/+$/, '');
 }
 
 /** Istio's `<workload>;<namespace>;<canonical name>;<canonical revision>;<cluster id>`. */

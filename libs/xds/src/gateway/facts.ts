@@ -14,8 +14,8 @@ export interface GatewayTarget {
 export type GatewayFacts = readonly GatewayTarget[];
 
 /**
- * Exported ports of Services that exist, each with the endpoints that a gateway may pass TLS to: ready ones of its own network that
- * speak mutual TLS themselves, since the gateway authenticates nobody.
+ * Exported ports of Services that exist, each with the endpoints that a gateway may pass TLS to: ready ones of its own cluster and
+ * network that speak mutual TLS themselves, since the gateway authenticates nobody. Never another cluster's: that would be a circle.
  */
 export function gatewayFacts(model: MeshModel, services: readonly MeshService[], proxy: ProxyNode): GatewayFacts {
   const networks = new Set([
@@ -32,7 +32,11 @@ export function gatewayFacts(model: MeshModel, services: readonly MeshService[],
       if (service === undefined || port === undefined || port.protocol === 'UDP') continue;
       const serverName = sniName(number, hostname);
       const endpoints = service.endpoints.filter(
-        (endpoint) => endpoint.servicePort === number && endpoint.tlsMode === 'istio' && networks.has(endpoint.network),
+        (endpoint) =>
+          endpoint.servicePort === number &&
+          endpoint.tlsMode === 'istio' &&
+          endpoint.cluster === undefined &&
+          networks.has(endpoint.network),
       );
       exported.set(serverName, { serverName, endpoints: sortedBy(endpoints, (each) => JSON.stringify(each)) });
     }

@@ -33,7 +33,7 @@ export interface InboundFacts {
   readonly policies: readonly AuthorizationPolicy[];
 }
 
-type Target = Pick<Workload, 'namespace' | 'labels' | 'namedPorts'>;
+type Target = Pick<Workload, 'namespace' | 'labels' | 'namedPorts' | 'locality'>;
 
 /** The proxy's workload as the model knows it, else as the proxy describes itself. */
 export function workloadOf(model: Pick<MeshModel, 'workloads'>, proxy: ProxyNode): Target {

@@ -15,6 +15,7 @@ import { offeredAlpn } from '../identity/alpn.js';
 import { meshClientTls, rawBuffer, simpleClientTls } from '../identity/transport-sockets.js';
 import { loadAssignment } from './endpoints.js';
 import { expectedIdentities } from './expected-identities.js';
+import { placementOf } from './locality.js';
 import { gatewayOutlierDetection, outlierDetectionFor } from './outlier-detection.js';
 
 type ClusterInit = Init<typeof ClusterSchema>;
@@ -56,7 +57,7 @@ export function outboundClusterFor(input: OutboundClusterInput): Resource {
       policy.maxRequestsPerConnection,
     ),
     ...discoveryParts(name, input),
-    ...outlierParts(input),
+    ...balancingParts(input),
     ...tlsParts(input),
   };
   return toResource(ClusterSchema, create(ClusterSchema, cluster), name);
@@ -106,16 +107,35 @@ function dnsEndpoints(service: MeshService, port: MeshServicePort): MeshService[
   ];
 }
 
+/** When endpoints are given up, and whether localities have weights of their own. */
+function balancingParts(input: OutboundClusterInput): ClusterInit {
+  const { outlierDetection, panicThreshold } = outlierParts(input);
+  const weighted = placementOf(input.service, input.policy)?.distribute !== undefined;
+  if (panicThreshold === undefined && !weighted) return {};
+  return {
+    ...(outlierDetection === undefined ? {} : { outlierDetection }),
+    commonLbConfig: {
+      ...(panicThreshold === undefined ? {} : { healthyPanicThreshold: { value: panicThreshold } }),
+      ...(weighted ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } } : {}),
+    },
+  };
+}
+
+interface OutlierParts {
+  readonly outlierDetection?: ReturnType<typeof outlierDetectionFor>;
+  /** Percent of healthy endpoints below which all are tried. */
+  readonly panicThreshold?: number;
+}
+
 /** With outlier detection the panic threshold is 1 %: only when every endpoint is ejected are all of them tried. */
-function outlierParts({ service, policy }: OutboundClusterInput): ClusterInit {
+function outlierParts({ service, policy }: OutboundClusterInput): OutlierParts {
   if (policy.outlierDetection !== undefined) {
     return {
       outlierDetection: outlierDetectionFor(policy.outlierDetection),
-      commonLbConfig: { healthyPanicThreshold: { value: policy.outlierDetection.minHealthPercent ?? 0 } },
+      panicThreshold: policy.outlierDetection.minHealthPercent ?? 0,
     };
   }
-  if (!service.throughGateways) return {};
-  return { outlierDetection: gatewayOutlierDetection(), commonLbConfig: { healthyPanicThreshold: { value: 1 } } };
+  return service.throughGateways ? { outlierDetection: gatewayOutlierDetection(), panicThreshold: 1 } : {};
 }
 
 function tlsParts(input: OutboundClusterInput): ClusterInit {

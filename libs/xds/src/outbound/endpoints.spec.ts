@@ -16,7 +16,23 @@ describe('reachableEndpoints', () => {
   it('replaces an endpoint of another network by that network’s gateways, its weight shared', () => {
     const third = { network: 'net-c', address: '192.0.2.3', port: 15443 };
     const found = reachableEndpoints([near, far], { ...view, gateways: [...gateways, third] });
-    expect(told(found)).toEqual(['10.0.0.1:1 1', '192.0.2.1:15443 1', '192.0.2.2:15443 1']);
+    expect(told(found)).toEqual(['10.0.0.1:1 2', '192.0.2.1:15443 1', '192.0.2.2:15443 1']);
+  });
+  it('loads a network by its endpoints, not by its gateways', () => {
+    const third = endpoint({ address: '10.0.0.3', port: 1, servicePort: 80, network: 'net-c' });
+    const gatewaysOfC = [1, 2, 3].map((last) => ({ network: 'net-c', address: `198.51.100.${last}`, port: 15443 }));
+    const found = reachableEndpoints([near, far, far, third], { ...view, gateways: [...gateways, ...gatewaysOfC] });
+    const load = (start: string): number =>
+      found.filter(({ address }) => address.startsWith(start)).reduce((sum, { weight }) => sum + weight, 0);
+    expect([load('10.'), load('192.'), load('198.')]).toEqual([6, 12, 6]);
+  });
+  it('never goes straight to a network whose gateway is not resolved yet', () => {
+    const unresolved = [{ network: 'net-b', port: 15443 }];
+    expect(told(reachableEndpoints([near, far], { ...view, gateways: unresolved }))).toEqual(['10.0.0.1:1 1']);
+  });
+  it('tells the cluster, not one pod, of what is behind a gateway', () => {
+    const [found] = reachableEndpoints([{ ...far, cluster: 'west', workload: 'a;b;c;d;west' }], view);
+    expect(found?.workload).toBe(';;;;west');
   });
   it('drops what a gateway could not pass on', () => {
     expect(told(reachableEndpoints([{ ...far, tlsMode: 'disabled' }], view))).toEqual([]);
@@ -30,16 +46,17 @@ describe('reachableEndpoints', () => {
 });
 
 describe('loadAssignment', () => {
-  it('groups by locality in sorted order and keeps an address once, weights added', () => {
+  it('groups by locality in sorted order and keeps an address once, weights added: Envoy would drop all but one', () => {
+    const elsewhere = { ...near, address: '10.0.0.9', locality: 'r/z' };
     const { endpoints } = create(
       ClusterLoadAssignmentSchema,
-      loadAssignment('c', [{ ...near, locality: 'r/z' }, near, near, { ...near, port: 2, weight: 0 }]),
+      loadAssignment('c', [elsewhere, { ...near, locality: 'r/z' }, near, near, { ...near, port: 2, weight: 0 }]),
     );
     expect(endpoints.map(({ locality, loadBalancingWeight }) => [locality?.region, loadBalancingWeight])).toEqual([
-      [undefined, 3],
+      [undefined, 4],
       ['r', 1],
     ]);
-    expect(endpoints[0]?.lbEndpoints.map(({ loadBalancingWeight }) => loadBalancingWeight)).toEqual([2, 1]);
+    expect(endpoints[0]?.lbEndpoints.map(({ loadBalancingWeight }) => loadBalancingWeight)).toEqual([3, 1]);
   });
   it('marks who speaks mutual TLS', () => {
     const { endpoints } = create(

@@ -8,8 +8,8 @@ import type {
 import type { Init } from '../envoy/init.js';
 import { socketAddress } from '../envoy/config.js';
 import type { MeshEndpoint, NetworkGateway } from '../mesh-model.js';
-import { compareText, sortedBy } from '../ordering.js';
 import { isAddress } from '../proxy-node.js';
+import { type EndpointGroup, placedEndpoints, type Placing } from './placed-endpoints.js';
 
 type Assignment = Init<typeof ClusterLoadAssignmentSchema>;
 
@@ -22,75 +22,76 @@ export interface NetworkView {
 }
 
 /** Endpoints of one cluster; host names are left out, since EDS carries addresses only. */
-export function endpointsFor(clusterName: string, endpoints: readonly MeshEndpoint[]): Resource {
+export function endpointsFor(clusterName: string, endpoints: readonly MeshEndpoint[], placing?: Placing): Resource {
   const usable = endpoints.filter(({ address }) => isAddress(address));
-  const assignment = create(ClusterLoadAssignmentSchema, loadAssignment(clusterName, usable));
+  const assignment = create(ClusterLoadAssignmentSchema, loadAssignment(clusterName, usable, placing));
   return toResource(ClusterLoadAssignmentSchema, assignment, clusterName);
 }
 
-/** Load assignment grouped by locality; equal addresses are kept once with their weights added. */
-export function loadAssignment(clusterName: string, endpoints: readonly MeshEndpoint[]): Assignment {
-  const byLocality = new Map<string, MeshEndpoint[]>();
-  for (const endpoint of merged(endpoints)) {
-    const group = byLocality.get(endpoint.locality) ?? [];
-    group.push(endpoint);
-    byLocality.set(endpoint.locality, group);
-  }
-  const localities = [...byLocality].sort(([a], [b]) => compareText(a, b));
-  return { clusterName, endpoints: localities.map(([locality, group]) => localityGroup(locality, group)) };
+/** Load assignment by priority and locality; equal addresses are kept once with their weights added. */
+export function loadAssignment(clusterName: string, endpoints: readonly MeshEndpoint[], placing?: Placing): Assignment {
+  return { clusterName, endpoints: placedEndpoints(endpoints, placing).map(localityGroup) };
 }
 
 /**
  * Endpoints as one proxy reaches them: its own network directly, another network through that network's gateways, each with its
- * share of the weight. An endpoint behind a gateway must speak mutual TLS, since the gateway routes by SNI.
+ * share of the weight. An endpoint behind a gateway must speak mutual TLS, since the gateway routes by SNI; one whose network has
+ * gateways of which no address is known is left out, as it cannot be reached.
  */
 export function reachableEndpoints(endpoints: readonly MeshEndpoint[], view: NetworkView): readonly MeshEndpoint[] {
   const wanted = new Set(view.requestedNetworks);
   const visible = endpoints.filter(({ network }) => wanted.size === 0 || network === '' || wanted.has(network));
   if (view.gateways.length === 0) return visible;
+  const gatewaysOf = Map.groupBy(view.gateways, ({ network }) => network);
+  const isDirect = ({ network }: MeshEndpoint): boolean =>
+    network === '' || network === view.network || !gatewaysOf.has(network);
+  const entries = (endpoint: MeshEndpoint): readonly KnownGateway[] =>
+    (gatewaysOf.get(endpoint.network) ?? []).flatMap(({ address, port }) =>
+      address === undefined ? [] : [{ address, port }],
+    );
+  const behind = visible.filter((endpoint) => !isDirect(endpoint));
+  const scale = scaleOf(behind.map((endpoint) => entries(endpoint).length));
   return visible.flatMap((endpoint) => {
-    const gateways = view.gateways.filter(({ network }) => network === endpoint.network);
-    if (endpoint.network === '' || endpoint.network === view.network || gateways.length === 0) return [endpoint];
+    if (isDirect(endpoint)) return [scale === 1 ? endpoint : { ...endpoint, weight: endpoint.weight * scale }];
     if (endpoint.tlsMode !== 'istio') return [];
-    const scale = scaleOf(view.gateways);
-    return gateways.map(({ address, port }) => ({
-      ...endpoint,
-      address,
-      port,
-      network: '',
-      weight: (endpoint.weight * scale) / gateways.length,
-    }));
+    const gateways = entries(endpoint);
+    const weight = Math.ceil((endpoint.weight * scale) / gateways.length);
+    return gateways.map(({ address, port }) => ({ ...endpoint, address, port, weight, ...workloadBehind(endpoint) }));
   });
 }
 
-/** Least common multiple of the gateways per network: weights divide exactly. */
-function scaleOf(gateways: readonly NetworkGateway[]): number {
-  const counts = new Map<string, number>();
-  for (const { network } of gateways) counts.set(network, (counts.get(network) ?? 0) + 1);
+interface KnownGateway {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Of all the pods behind a gateway only the cluster can be told. */
+function workloadBehind({ cluster }: MeshEndpoint): Pick<MeshEndpoint, 'workload'> {
+  return cluster === undefined ? {} : { workload: `;;;;${cluster}` };
+}
+
+/** Weights are whole numbers, so that all are told this many times as big; beyond it rounding no longer shows. */
+const mostScale = 5040;
+
+/** Least common multiple of the numbers of gateways: weights divide exactly. */
+function scaleOf(counts: readonly number[]): number {
   const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
-  return [...counts.values()].reduce((lcm, count) => (lcm * count) / gcd(lcm, count), 1);
+  const distinct = [...new Set(counts)].filter((count) => count > 0);
+  return distinct.reduce((lcm, count) => Math.min(mostScale, (lcm * count) / gcd(lcm, count)), 1);
 }
 
-function merged(endpoints: readonly MeshEndpoint[]): readonly MeshEndpoint[] {
-  const byKey = new Map<string, MeshEndpoint>();
-  const keyOf = (endpoint: MeshEndpoint): string => `${endpoint.locality} ${endpoint.address} ${endpoint.port}`;
-  for (const endpoint of sortedBy(endpoints, (each) => `${keyOf(each)} ${each.tlsMode} ${each.workload ?? ''}`)) {
-    const first = byKey.get(keyOf(endpoint));
-    const weight = Math.max(1, endpoint.weight);
-    byKey.set(
-      keyOf(endpoint),
-      first === undefined ? { ...endpoint, weight } : { ...first, weight: first.weight + weight },
-    );
-  }
-  return [...byKey.values()];
-}
-
-function localityGroup(locality: string, group: readonly MeshEndpoint[]): Init<typeof LocalityLbEndpointsSchema> {
+function localityGroup({
+  locality,
+  priority,
+  weight,
+  endpoints,
+}: EndpointGroup): Init<typeof LocalityLbEndpointsSchema> {
   const [region = '', zone = '', subZone = ''] = locality.split('/');
   return {
     ...(locality === '' ? {} : { locality: { region, zone, subZone } }),
-    loadBalancingWeight: group.reduce((sum, { weight }) => sum + weight, 0),
-    lbEndpoints: group.map(lbEndpoint),
+    priority,
+    loadBalancingWeight: weight,
+    lbEndpoints: endpoints.map(lbEndpoint),
   };
 }
 

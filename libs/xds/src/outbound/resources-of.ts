@@ -1,14 +1,15 @@
 import type { Resource } from '#proto';
 import { blackHoleCluster, passthroughCluster } from '../envoy/fixed-clusters.js';
-import type { MeshModel, MeshService, NetworkGateway } from '../mesh-model.js';
+import type { DestinationRule, MeshModel, MeshService, NetworkGateway, Workload } from '../mesh-model.js';
 import { nameTableFor } from '../name-table.js';
-import { sortedBy } from '../ordering.js';
+import { sortedBy, sortedUnique } from '../ordering.js';
 import type { ProxyNode } from '../proxy-node.js';
 import type { ResourceCache } from '../resource-cache.js';
 import { outboundCluster } from '../resource-names.js';
 import { discoveryOf, outboundClusterFor } from './cluster.js';
 import { trafficPolicyFor } from './destination-rule.js';
 import { endpointsFor, type NetworkView, reachableEndpoints } from './endpoints.js';
+import { labelNamesOf, type LocalityView, placementOf } from './locality.js';
 import { outboundListenerFor, virtualOutboundListener } from './listener.js';
 import { outboundPlan, usablePorts } from './plan.js';
 import { outboundRouteFor } from './route.js';
@@ -20,15 +21,48 @@ export interface OutboundView {
   readonly dnsDomain: string;
   readonly network: string;
   readonly requestedNetworks: readonly string[];
+  /** Where the proxy stands: the locality of its pod's node, else what it says itself. */
+  readonly locality: string;
+  /** Its labels that some DestinationRule's failoverPriority names. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
-export function outboundViewOf(model: Pick<MeshModel, 'cluster'>, proxy: ProxyNode): OutboundView {
+/** What is known of the proxy's own workload. */
+type Standing = Pick<Workload, 'labels' | 'locality'>;
+
+export function outboundViewOf(
+  model: Pick<MeshModel, 'cluster' | 'destinationRules'>,
+  proxy: ProxyNode,
+  workload: Standing,
+): OutboundView {
   return {
     namespace: proxy.namespace,
     dnsDomain: proxy.dnsDomain,
     network: proxy.network || model.cluster.network,
     requestedNetworks: proxy.requestedNetworks,
+    locality: workload.locality ?? proxy.locality,
+    labels: Object.fromEntries(
+      failoverLabels(model.destinationRules).flatMap((name) => {
+        const value = workload.labels[name];
+        return value === undefined ? [] : [[name, value]];
+      }),
+    ),
   };
+}
+
+const failoverLabelsOf = new WeakMap<readonly DestinationRule[], readonly string[]>();
+
+/** Labels that count for failover anywhere, sorted; asked for once per proxy, found once per model. */
+function failoverLabels(rules: readonly DestinationRule[]): readonly string[] {
+  const found =
+    failoverLabelsOf.get(rules) ??
+    sortedUnique(
+      rules.flatMap(({ trafficPolicy, portPolicies }) =>
+        [trafficPolicy, ...Object.values(portPolicies)].flatMap(({ locality }) => labelNamesOf(locality ?? {})),
+      ),
+    );
+  failoverLabelsOf.set(rules, found);
+  return found;
 }
 
 /** Everything a sidecar needs to call others: clusters, endpoints, listeners, routes, names. */
@@ -52,6 +86,9 @@ function clustersAndEndpoints(
   const { trustDomain } = model.cluster;
   const network = networkView(model.networkGateways, view);
   const networkKey = JSON.stringify(network);
+  const { clusterID } = model.cluster;
+  const standing: LocalityView = { locality: view.locality, labels: view.labels, network: view.network, clusterID };
+  const standingKey = JSON.stringify(standing);
   return services.flatMap((service) =>
     usablePorts(service).flatMap((port) => {
       const policy = trafficPolicyFor(model, view.namespace, service, port.number);
@@ -60,13 +97,16 @@ function clustersAndEndpoints(
         outboundClusterFor({ service, port, policy, trustDomain }),
       );
       if (discoveryOf(service) !== 'eds') return [cluster];
-      const endpoints = cache.resource(`endpoints ${key} ${networkKey}`, () =>
+      const placement = placementOf(service, policy);
+      const placeKey = placement === undefined ? '' : `${JSON.stringify(placement)} ${standingKey}`;
+      const endpoints = cache.resource(`endpoints ${key} ${networkKey} ${placeKey}`, () =>
         endpointsFor(
           outboundCluster(port.number, service.hostname),
           reachableEndpoints(
             service.endpoints.filter(({ servicePort }) => servicePort === port.number),
             network,
           ),
+          placement === undefined ? undefined : { placement, view: standing },
         ),
       );
       return [cluster, endpoints];
@@ -94,7 +134,7 @@ function listenersAndRoutes(
 }
 
 function networkView(gateways: readonly NetworkGateway[], { network, requestedNetworks }: OutboundView): NetworkView {
-  const sorted = sortedBy(gateways, ({ address, port }) => `${address} ${port}`);
+  const sorted = sortedBy(gateways, ({ network: of, address = '', port }) => `${address} ${port} ${of}`);
   return { network, requestedNetworks, gateways: sorted };
 }
 

@@ -38,7 +38,8 @@ export function servicesWithEffectiveTls(model: MeshModel): readonly MeshService
   return model.services.map((service) => ({
     ...service,
     endpoints: service.endpoints.map((endpoint) => {
-      const found = modes.get(endpoint.address);
+      // Another cluster's pod may have the address of one of ours; its policies are not known here.
+      const found = endpoint.cluster === undefined ? modes.get(endpoint.address) : undefined;
       const disabled = found !== undefined && portMode(found, endpoint.port) === 'DISABLE';
       return disabled ? { ...endpoint, tlsMode: 'disabled' as const } : endpoint;
     }),
