@@ -1,4 +1,4 @@
-import type { MeshEndpoint } from '../mesh-model.js';
+import type { LocalityDistribution, MeshEndpoint } from '../mesh-model.js';
 import { compareText, sortedBy } from '../ordering.js';
 import { distributionFor, type LocalityView, type Placement, rankOf, shareOf } from './locality.js';
 
@@ -67,6 +67,12 @@ function sum(endpoints: readonly MeshEndpoint[]): number {
   return endpoints.reduce((total, { weight }) => total + weight, 0);
 }
 
+interface Share {
+  readonly percent: number;
+  /** Groups with one key divide the percent. */
+  readonly key: string;
+}
+
 /**
  * Weights by `distribute`: the first priority by the proxy's own entry, each fallback by the entry for the fallback's locality, so that
  * a region that takes over is loaded as its own clients load it. What no entry speaks of keeps the weight of its endpoints.
@@ -74,13 +80,17 @@ function sum(endpoints: readonly MeshEndpoint[]): number {
 function weighed(groups: readonly EndpointGroup[], placing: Placing | undefined): readonly EndpointGroup[] {
   const distribute = placing?.placement.distribute;
   if (placing === undefined || distribute === undefined) return groups;
-  const shares = groups.map((group) => {
-    const entry = distributionFor(distribute, group.priority === 0 ? placing.view.locality : group.locality);
-    const share = entry === undefined ? undefined : shareOf(entry, group.locality);
-    return share === undefined
-      ? undefined
-      : { ...share, key: `${group.priority} ${entry?.from ?? ''} ${share.pattern}` };
-  });
+  const own = distributionFor(distribute, placing.view.locality);
+  const shareBy = (
+    entry: LocalityDistribution | undefined,
+    { priority, locality }: EndpointGroup,
+  ): Share | undefined => {
+    const share = entry === undefined ? undefined : shareOf(entry, locality);
+    return share === undefined ? undefined : { ...share, key: `${priority} ${entry?.from ?? ''} ${share.pattern}` };
+  };
+  const shares = groups.map(
+    (group) => shareBy(own, group) ?? shareBy(distributionFor(distribute, group.locality), group),
+  );
   const totals = new Map<string, number>();
   const weighedPriorities = new Set<number>();
   groups.forEach(({ priority, weight }, index) => {

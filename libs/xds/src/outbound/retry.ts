@@ -3,6 +3,7 @@ import { packed } from '#proto';
 import type { RetryPolicySchema, RouteMatchSchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
 import { PreviousHostsPredicateSchema } from '#proto-gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb';
 import { duration } from '../envoy/config.js';
+import { PreviousPrioritiesConfigSchema } from '#proto-gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb';
 import type { Init } from '../envoy/init.js';
 import { regex } from '../envoy/string-match.js';
 import type { MeshService } from '../mesh-model.js';
@@ -20,12 +21,25 @@ const throughGateways = { numRetries: 6, retryBackOff: { baseInterval: duration(
 /** Istio's default. */
 const direct = { numRetries: 2 };
 
+/**
+ * The second retry leaves the priority that failed twice: pods that are going away, and have no sibling, are got round by another zone or cluster
+ * before their endpoints are gone.
+ */
+const retryPriority: NonNullable<Init<typeof RetryPolicySchema>['retryPriority']> = {
+  name: 'envoy.retry_priorities.previous_priorities',
+  configType: {
+    case: 'typedConfig',
+    value: packed(PreviousPrioritiesConfigSchema, create(PreviousPrioritiesConfigSchema, { updateFrequency: 2 })),
+  },
+};
+
 function retryPolicy(retryOn: string, attempts: Init<typeof RetryPolicySchema>): Init<typeof RetryPolicySchema> {
   return {
     retryOn,
     ...attempts,
     hostSelectionRetryMaxAttempts: 5n,
     retriableStatusCodes: [503],
+    retryPriority,
     retryHostPredicate: [
       {
         name: 'envoy.retry_host_predicates.previous_hosts',
