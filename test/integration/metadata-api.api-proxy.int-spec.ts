@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -593,7 +593,6 @@ describe('API proxy in front of a real API server', () => {
       };
       const first = await round();
       const second = await round();
-      console.log(JSON.stringify({ first, second, after: door.memory() - rest }));
       expect(Math.max(first, second)).toBeLessThan(mostMemory);
     }, 60_000);
   });
@@ -636,6 +635,29 @@ describe('API proxy in front of a real API server', () => {
       expect(await asDoor('/api/v1/services', headers)).toBe(200);
     });
   });
+
+  it('drains: open watches end in good order, nobody new is let in, then it is gone', async () => {
+    const open = await Promise.all([1, 2].map(() => ask('/api/v1/nodes?watch=true')));
+    const connection = new H2Connection(door);
+    const stream = connection.open({
+      ':path': '/api/v1/nodes?watch=true',
+      authorization: `Bearer ${gamma.token('api')}`,
+    });
+    await new Promise((resolve) => stream.once('response', resolve));
+    const ends = Promise.all([
+      ...open.map(({ body }) => body.text()),
+      new Promise((resolve) => stream.once('end', resolve)),
+      stream.resume(),
+    ]);
+    const started = performance.now();
+    const stopped = door.stop(15_000);
+    await ends;
+    await stopped;
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(readFileSync(door.logFile, 'utf8')).not.toContain('"level":"error"');
+    await expect(ask('/version')).rejects.toThrow();
+    connection.close();
+  }, 20_000);
 });
 
 function service(name: string): ApiObject & Readonly<Record<string, unknown>> {

@@ -1,0 +1,146 @@
+import { createServer } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { request } from 'undici';
+import { Passthrough } from '#kube';
+import { createLogger } from '#platform';
+import { Forwarding } from './forward.js';
+import { Reply } from './reply.js';
+import type { ReplyEnd } from './reply.js';
+
+const logger = createLogger({ app: 'spec', level: 'silent' });
+
+/** An API server that behaves as told, at HTTP/1.1, and a door in front of it. */
+class Pair {
+  readonly ends: ReplyEnd[] = [];
+  refreshed = 0;
+  asked = 0;
+  readonly #servers: Server[] = [];
+  #passthrough: Passthrough | undefined;
+  url = '';
+
+  async start(behave: (asked: number) => RequestListener): Promise<void> {
+    const upstream = await this.#listen((incoming, outgoing) => behave(++this.asked)(incoming, outgoing));
+    const passthrough = new Passthrough({
+      server: upstream,
+      tls: () => ({}),
+      headers: () => Promise.resolve({ authorization: 'Bearer own' }),
+      refresh: () => void (this.refreshed += 1),
+    });
+    this.#passthrough = passthrough;
+    this.url = await this.#listen((incoming, outgoing) => {
+      const reply = new Reply(outgoing, incoming.url?.includes('watch') === true, 200);
+      void reply.ended.then((end) => this.ends.push(end));
+      const asked = { method: 'GET', target: incoming.url ?? '', headers: { 'impersonate-user': 'peer' } } as const;
+      new Forwarding({ passthrough, reply, logger, request: asked, onBytes: () => 0 }).start();
+    });
+  }
+
+  async ask(target = '/x'): Promise<{ status: number; headers: object; body: string }> {
+    const { statusCode, headers, body } = await request(`${this.url}${target}`);
+    return { status: statusCode, headers, body: await body.text() };
+  }
+
+  async stop(): Promise<void> {
+    await this.#passthrough?.close();
+    for (const server of this.#servers) server.closeAllConnections();
+    await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+
+  #listen(listener: RequestListener): Promise<string> {
+    const server = createServer(listener);
+    this.#servers.push(server);
+    return new Promise((resolve) => {
+      server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+    });
+  }
+}
+
+describe('one exchange with the API server', () => {
+  let pair: Pair;
+  const paired = (behave: (asked: number) => RequestListener): Promise<void> => {
+    pair = new Pair();
+    return pair.start(behave);
+  };
+  afterEach(() => pair.stop());
+
+  it('passes status, body and harmless headers on, and adds our credential alone', async () => {
+    await paired(() => (incoming, outgoing) => {
+      outgoing.writeHead(404, { 'content-type': 'a/b', 'set-cookie': 'x=y', 'x-internal': 'z' });
+      outgoing.end(JSON.stringify(incoming.headers));
+    });
+    const { status, headers, body } = await pair.ask();
+    expect([status, headers]).toEqual([404, expect.objectContaining({ 'content-type': 'a/b' })]);
+    expect(headers).not.toHaveProperty('set-cookie');
+    expect(headers).not.toHaveProperty('x-internal');
+    expect(JSON.parse(body)).toMatchObject({ authorization: 'Bearer own', 'impersonate-user': 'peer' });
+    expect(pair.ends).toEqual(['done']);
+  });
+
+  it.each([301, 302, 307, 308])('neither follows nor passes on a redirect (%i)', async (status) => {
+    await paired(() => (_incoming, outgoing) => {
+      outgoing.writeHead(status, { location: 'https://169.254.169.254/' });
+      outgoing.end('secret');
+    });
+    const answer = await pair.ask();
+    expect(answer.status).toBe(502);
+    expect(answer.headers).not.toHaveProperty('location');
+    expect(answer.body).not.toContain('secret');
+    expect(pair.asked).toBe(1);
+  });
+
+  it('reads its own credential anew after a 401, once, and never blames the caller', async () => {
+    await paired((asked) => (_incoming, outgoing) => {
+      outgoing.writeHead(asked === 1 ? 401 : 200).end('body');
+    });
+    expect(await pair.ask()).toMatchObject({ status: 200, body: 'body' });
+    expect(pair.refreshed).toBe(1);
+  });
+
+  it('says 503 where the API server goes on refusing our own credential', async () => {
+    await paired(() => (_incoming, outgoing) => void outgoing.writeHead(401).end());
+    const { status, body } = await pair.ask();
+    expect([status, JSON.parse(body)]).toEqual([503, expect.objectContaining({ kind: 'Status', code: 503 })]);
+    expect(pair.asked).toBe(2);
+  });
+
+  it('tries again when the connection dies under a request, once', async () => {
+    await paired((asked) => (incoming, outgoing) => {
+      if (asked === 1) incoming.socket.destroy();
+      else outgoing.end('whole');
+    });
+    expect(await pair.ask()).toMatchObject({ status: 200, body: 'whole' });
+    expect(pair.asked).toBe(2);
+  });
+
+  it('says 503 when there is no answer at all', async () => {
+    await paired(() => (incoming) => void incoming.socket.destroy());
+    expect((await pair.ask()).status).toBe(503);
+    expect(pair.asked).toBe(2);
+  });
+
+  it('breaks off where the API server breaks off: half a list is not taken for a list', async () => {
+    await paired(() => (incoming, outgoing) => {
+      outgoing.write('half');
+      setTimeout(() => incoming.socket.destroy(), 50);
+    });
+    await expect(pair.ask()).rejects.toThrow();
+    expect(pair.ends).toEqual(['failed']);
+  });
+
+  it('cuts off a reader that takes nothing', async () => {
+    await paired(() => (_incoming, outgoing) => {
+      for (let i = 0; i < 400; i += 1) outgoing.write(Buffer.alloc(100_000));
+    });
+    const { body } = await request(`${pair.url}/x`);
+    body.on('error', () => undefined);
+    await until(() => pair.ends.length > 0);
+    expect(pair.ends).toEqual(['stuck']);
+  });
+});
+
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!holds() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+}

@@ -1,0 +1,106 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from '@jest/globals';
+import type { TrustedPeer } from '#model';
+import { ByteAllowance } from './byte-allowance.js';
+import { emptySecretList, emptySecretWatch } from './empty-secrets.js';
+import { OpenReplies } from './open-replies.js';
+import { Reply } from './reply.js';
+import type { AnyResponse } from './reply.js';
+import { statusHeaders, statusObject } from './status-object.js';
+
+const peer = (name: string): TrustedPeer => ({ kind: 'IstioMulticluster', name }) as TrustedPeer;
+
+function reply(watch: boolean): Reply {
+  const response = Object.assign(new EventEmitter(), {
+    writeHead: () => ({ flushHeaders: () => undefined }),
+    end: () => undefined,
+    destroy: () => undefined,
+  });
+  const made = new Reply(response as unknown as AnyResponse, watch, 1_000);
+  made.begin(200, {});
+  return made;
+}
+
+describe('open replies', () => {
+  it('are bounded for each peer, watches apart from the rest', async () => {
+    const open = new OpenReplies({ watchesPerPeer: 2, requestsPerPeer: 1 });
+    const [a, b] = [peer('a'), peer('b')];
+    const watches = [reply(true), reply(true)];
+    for (const watch of watches) open.add(a, watch);
+    expect([open.hasRoomFor(a, true), open.hasRoomFor(a, false), open.hasRoomFor(b, true)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    // What was trusted anew is still the same peer.
+    expect(open.hasRoomFor(peer('a'), true)).toBe(false);
+    watches[0]?.end('over');
+    await watches[0]?.ended;
+    expect([open.hasRoomFor(a, true), open.count(true), open.count(false)]).toEqual([true, 1, 0]);
+  });
+
+  it('end when trust goes away, those of others stay', async () => {
+    const open = new OpenReplies({ watchesPerPeer: 9, requestsPerPeer: 9 });
+    const [a, b] = [peer('a'), peer('b')];
+    const [theirs, list, others] = [reply(true), reply(false), reply(true)];
+    open.add(a, theirs);
+    open.add(a, list);
+    open.add(b, others);
+    open.closeUntrusted((asked) => asked === b);
+    expect(await Promise.all([theirs.ended, list.ended])).toEqual(['untrusted', 'untrusted']);
+    expect([others.over, open.count(true), open.count(false)]).toEqual([false, 1, 0]);
+    open.endWatches('draining');
+    expect(await others.ended).toBe('draining');
+  });
+});
+
+describe('byte allowance', () => {
+  it('lets two seconds’ worth pass at once, then makes wait, each peer for itself', () => {
+    const bytes = new ByteAllowance(1_000);
+    expect(bytes.take('a', 2_000, 0)).toBe(0);
+    expect(bytes.take('a', 500, 0)).toBe(500);
+    expect(bytes.take('b', 500, 0)).toBe(0);
+    expect(bytes.take('a', 0, 500)).toBe(0);
+    bytes.keepOnly(new Set(['b']));
+    expect(bytes.take('a', 2_000, 500)).toBe(0);
+  });
+});
+
+describe('answers of our own', () => {
+  it.each([
+    ['application/json', { kind: 'SecretList', apiVersion: 'v1', items: [] }],
+    ['application/vnd.kubernetes.protobuf, */*', { kind: 'SecretList' }],
+    ['application/json;as=Table;v=v1;g=meta.k8s.io,application/json', { kind: 'Table', rows: [] }],
+    ['application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1', { kind: 'PartialObjectMetadataList' }],
+  ])('no Secrets, as %s', (accept, expected) => {
+    expect(JSON.parse(emptySecretList(accept))).toMatchObject(expected);
+  });
+
+  it('a watch of Secrets begins with a bookmark only for who asked for the present state', () => {
+    expect(emptySecretWatch('', new Map([['watch', 'true']]))).toBe('');
+    const query = new Map([
+      ['sendInitialEvents', 'true'],
+      ['allowWatchBookmarks', 'true'],
+    ]);
+    expect(JSON.parse(emptySecretWatch('a;as=PartialObjectMetadata;v=v1', query))).toMatchObject({
+      type: 'BOOKMARK',
+      object: { kind: 'PartialObjectMetadata' },
+    });
+  });
+
+  it('errors are Status objects', () => {
+    const failure = { status: 429, message: 'slow down', retryAfterSeconds: 3 };
+    expect(JSON.parse(statusObject(failure))).toEqual({
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message: 'slow down',
+      reason: 'TooManyRequests',
+      details: { retryAfterSeconds: 3 },
+      code: 429,
+    });
+    expect(statusHeaders(failure)).toHaveProperty('retry-after', '3');
+    expect(statusHeaders({ status: 401, message: '' })).toHaveProperty('www-authenticate', 'Bearer');
+  });
+});
