@@ -1,4 +1,4 @@
-import { demoNamespace, joinAll, startLoad } from '../lab/index.js';
+import { demoNamespace, deploymentsAvailable, joinAll, startLoad } from '../lab/index.js';
 import type { ApiObject, Lab, LabCluster, RunningLoad } from '../lab/index.js';
 import { mintCertificate } from './certificates.js';
 import { call, gatewayAddress, holdConnection } from './scene.js';
@@ -243,6 +243,7 @@ async function stopApiServer(scene: ThreeClusters, story: Story): Promise<void> 
       lab.kill('west', 'kube-apiserver', { signal: 'SIGCONT' });
       await ready(east, west);
       await scaleEcho(east, 1);
+      await deploymentsAvailable(east, demoNamespace);
       noFailures(await load.stop());
     }
   });

@@ -14,6 +14,7 @@ import { file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector }
 import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager } from '#proto-gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb';
 import { file_envoy_extensions_filters_network_rbac_v3_rbac } from '#proto-gen/envoy/extensions/filters/network/rbac/v3/rbac_pb';
 import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy } from '#proto-gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb';
+import { file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config } from '#proto-gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb';
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts } from '#proto-gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb';
 import { file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer } from '#proto-gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb';
 import { file_envoy_extensions_transport_sockets_tls_v3_secret } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/secret_pb';
@@ -37,6 +38,7 @@ const registry = createRegistry(
   file_envoy_extensions_filters_network_rbac_v3_rbac,
   file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
+  file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config,
   file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer,
   file_envoy_extensions_transport_sockets_tls_v3_secret,
   file_envoy_extensions_transport_sockets_tls_v3_tls,
