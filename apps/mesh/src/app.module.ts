@@ -59,6 +59,7 @@ function watchState(metrics: MeshMetrics, mesh: Mesh): void {
     'Namespaces that still wait for the current roots',
     () => mesh.namespacesWithoutRoots,
   );
+  metrics.watchRemotes(() => mesh.index.remoteReports());
   metrics.watch('isthmus_mesh_services', 'Services in the model', () => mesh.index.current?.model.services.length ?? 0);
 }
 
@@ -87,5 +88,6 @@ function debugSources(running: Running): DebugSources {
   return {
     streams: () => running.mesh?.discovery.streams ?? [],
     current: () => running.mesh?.index.current,
+    remotes: () => running.mesh?.index.remotes.states ?? [],
   };
 }

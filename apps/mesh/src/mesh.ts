@@ -122,7 +122,8 @@ export class Mesh {
     const { client, logger, clock, config } = this.#options;
     const { rootNamespace, podName } = config;
     const reports = (): ReturnType<MeshIndex['remoteReports']> => this.index.remoteReports();
-    const writer = new StatusWriter({ client, logger, clock, rootNamespace, podName, reports });
+    const livingPods = (): ReadonlySet<string> => this.index.podNames(rootNamespace);
+    const writer = new StatusWriter({ client, logger, clock, rootNamespace, podName, reports, livingPods });
     this.index.onRemoteStatus(() => writer.changed());
     this.index.onModel(() => writer.changed());
     writer.start(signal);

@@ -67,6 +67,14 @@ export class HostResolver {
     this.refresh();
   }
 
+  /** Settles when every name has been asked for once, or when so much time is over. */
+  async asked(withinMs: number): Promise<void> {
+    const until = this.#options.clock.now() + withinMs;
+    while (this.#asking.size > 0 && this.#options.clock.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   /** Asks for what is due. */
   refresh(): void {
     const now = this.#options.clock.now();

@@ -51,6 +51,9 @@ interface MulticlusterInformers {
   readonly meshConfig: Informer<ConfigMap>;
 }
 
+/** A new replica gives the names of gateways this moment, so that it does not begin with fewer endpoints than the old ones. */
+const resolveMs = 1_000;
+
 type Listener = (version: ModelVersion) => void;
 
 /** Watches the cluster and turns what it sees into one immutable model after another. */
@@ -157,6 +160,8 @@ export class MeshIndex {
     for (const informer of Object.values(this.#informers)) informer.onChange(() => this.#debounce.trigger());
     this.#registry.onChange(() => this.#debounce.trigger());
     await this.#startRemotes();
+    this.#wantHosts();
+    await this.#resolver.asked(resolveMs);
     this.#rebuild(this.#options.clock.now());
   }
 
@@ -200,17 +205,12 @@ export class MeshIndex {
 
   #build(): MeshModel {
     const informers = this.#informers;
-    const serviceEntries = informers.serviceEntries.list();
-    const { objects } = this.#registry;
-    const meshNetworks = this.#meshNetworks();
-    const remotes = this.remotes.views;
-    const find = serviceFinder({ services: objects.services, remotes }, this.#options.cluster.clusterID);
-    this.#resolver.want([...serviceEntries.flatMap(gatewayHostsOf), ...meshNetworks.hosts(find)]);
+    this.#wantHosts();
     return this.#builder.build({
-      ...objects,
-      remotes,
-      meshNetworks,
-      serviceEntries,
+      ...this.#registry.objects,
+      remotes: this.remotes.views,
+      meshNetworks: this.#meshNetworks(),
+      serviceEntries: informers.serviceEntries.list(),
       destinationRules: informers.destinationRules.list(),
       peerAuthentications: informers.peerAuthentications.list(),
       authorizationPolicies: informers.authorizationPolicies.list(),
@@ -219,6 +219,14 @@ export class MeshIndex {
       roots: this.#options.roots(),
       resolved: this.#resolver.resolved,
     });
+  }
+
+  /** Names of gateways, of peers and of networks, are resolved for all proxies. */
+  #wantHosts(): void {
+    const { services } = this.#registry.objects;
+    const find = serviceFinder({ services, remotes: this.remotes.views }, this.#options.cluster.clusterID);
+    const entries = this.#informers.serviceEntries.list();
+    this.#resolver.want([...entries.flatMap(gatewayHostsOf), ...this.#meshNetworks().hosts(find)]);
   }
 
   /** A resource that an older API server let through grants nothing until it is put right. */

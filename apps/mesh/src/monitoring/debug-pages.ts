@@ -1,6 +1,7 @@
 import { outstanding, type MeshModel, type TypeState } from '#xds';
 import type { ModelVersion } from '../index/mesh-index.js';
 import type { ProxyStream } from '../discovery/proxy-stream.js';
+import type { RemoteState } from '../registries/remote-clusters.js';
 import { typeWord } from './metrics.js';
 
 /** One type on one stream, as `/debug/syncz` tells it. */
@@ -69,14 +70,45 @@ export function registryz({ services }: MeshModel): readonly object[] {
       addresses,
       ports,
       throughGateways,
-      endpoints: endpoints.map(({ address, port, servicePort, tlsMode }) => ({ address, port, servicePort, tlsMode })),
+      endpoints: endpoints.map(({ address, port, servicePort, tlsMode, cluster, network, locality }) => ({
+        ...{ address, port, servicePort, tlsMode, network, locality },
+        ...(cluster === undefined ? {} : { cluster }),
+      })),
     }));
+}
+
+/** One cluster as istiod's `/debug/clusterz` (and `istioctl remote-clusters`) has it, and what we know beside it. */
+export interface ClusterSync {
+  readonly id: string;
+  readonly secretName: string;
+  readonly syncStatus: 'synced' | 'syncing' | 'timeout';
+  readonly lastContact?: string;
+  readonly error?: string;
+  readonly stalePolicy?: RemoteState['stalePolicy'];
+  readonly withdrawnHosts?: number;
+}
+
+/** Our own cluster, then those that are read through remote Secrets. */
+export function clusterz(current: ModelVersion | undefined, remotes: readonly RemoteState[]): readonly ClusterSync[] {
+  const own = current?.model.cluster.clusterID;
+  return [
+    ...(own === undefined ? [] : [{ id: own, secretName: '', syncStatus: 'synced' } as const]),
+    ...remotes.map((remote): ClusterSync => ({
+      id: remote.clusterID,
+      secretName: remote.secret,
+      syncStatus: remote.synced ? 'synced' : remote.error === undefined ? 'syncing' : 'timeout',
+      ...(remote.lastContact === 0 ? {} : { lastContact: new Date(remote.lastContact).toISOString() }),
+      ...(remote.error === undefined ? {} : { error: remote.error }),
+      ...(remote.stalePolicy === undefined ? {} : { stalePolicy: remote.stalePolicy }),
+      withdrawnHosts: remote.withdrawnHosts,
+    })),
+  ];
 }
 
 /** Policies, rules and grants as they are enforced, and who is trusted: fingerprint-sized, no certificates, no keys. */
 export function configz(model: MeshModel): object {
-  const { cluster, settings, destinationRules, peerAuthentications, authorizationPolicies, grants, gatewayExports } =
-    model;
+  const { cluster, settings, destinationRules, peerAuthentications, authorizationPolicies } = model;
+  const { grants, gatewayExports, networkGateways } = model;
   return {
     cluster,
     settings,
@@ -90,5 +122,6 @@ export function configz(model: MeshModel): object {
     })),
     grants,
     gatewayExports,
+    networkGateways,
   };
 }

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from '#platform';
 import type { Outgoing, Reading } from '#xds';
+import type { ClusterReport } from '../registries/status-writer.js';
 
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 
@@ -79,6 +80,33 @@ export class MeshMetrics {
   /** A gauge whose value is asked for when it is read. */
   watch(name: string, help: string, value: () => number): void {
     const gauge: Gauge = new Gauge({ name, help, registers: [this.#registry], collect: () => gauge.set(value()) });
+  }
+
+  /** How far other clusters are read; asked for when the metrics are. */
+  watchRemotes(reports: () => Readonly<Record<string, ClusterReport>>): void {
+    const gauge = (name: string, help: string, value: (report: ClusterReport) => number): void => {
+      const made: Gauge<'cluster'> = new Gauge({
+        name,
+        help,
+        registers: [this.#registry],
+        labelNames: ['cluster'],
+        collect: () => {
+          made.reset();
+          for (const [cluster, report] of Object.entries(reports())) made.set({ cluster }, value(report));
+        },
+      });
+    };
+    const prefix = 'isthmus_mesh_remote_cluster';
+    gauge(`${prefix}_synced`, 'Registry of another cluster has been read as a whole', ({ synced }) => Number(synced));
+    gauge(`${prefix}_failing`, 'Another cluster cannot be read now', ({ error }) => Number(error !== undefined));
+    gauge(`${prefix}_last_contact_seconds`, 'Its last sign of life, Unix time', (report) => report.lastContact / 1000);
+    gauge(`${prefix}_services`, 'Services read there', ({ services }) => services);
+    gauge(`${prefix}_endpoints`, 'Endpoints read there', ({ endpoints }) => endpoints);
+    this.watch(
+      'istiod_managed_clusters',
+      'Other clusters that are read (istiod’s name)',
+      () => Object.keys(reports()).length,
+    );
   }
 
   streams(open: number): void {

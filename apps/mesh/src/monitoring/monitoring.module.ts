@@ -3,12 +3,14 @@ import type { ServerResponse } from 'node:http';
 import { HealthModule, type Health, type Registry } from '#platform';
 import type { ProxyStream } from '../discovery/proxy-stream.js';
 import type { ModelVersion } from '../index/mesh-index.js';
-import { configz, registryz, syncz } from './debug-pages.js';
+import type { RemoteState } from '../registries/remote-clusters.js';
+import { clusterz, configz, registryz, syncz } from './debug-pages.js';
 
 /** What the debug pages look at. */
 export abstract class DebugSources {
   abstract streams(): Iterable<ProxyStream>;
   abstract current(): ModelVersion | undefined;
+  abstract remotes(): readonly RemoteState[];
 }
 
 /** State of the mesh core as JSON, under istiod's paths. Readable by whoever reaches the port; there are no secrets in it. */
@@ -25,6 +27,11 @@ export class DebugController {
   registryz(@Res() response: ServerResponse): void {
     const current = this.sources.current();
     json(response, current === undefined ? [] : registryz(current.model));
+  }
+
+  @Get('clusterz')
+  clusterz(@Res() response: ServerResponse): void {
+    json(response, clusterz(this.sources.current(), this.sources.remotes()));
   }
 
   @Get('configz')

@@ -98,6 +98,11 @@ export class RemoteCluster {
     return error;
   }
 
+  /** How many hosts have lost their endpoints to its silence. */
+  get withdrawnHosts(): number {
+    return this.#withdrawn.size;
+  }
+
   /** The last complete state; undefined before there was one. */
   get objects(): RegistryObjects | undefined {
     if (this.#isSynced && !this.#informers.relisting) this.#shown = this.#informers.objects;

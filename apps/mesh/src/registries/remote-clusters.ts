@@ -35,6 +35,9 @@ export interface RemoteState {
   /** Unix milliseconds; 0 = never. */
   readonly lastContact: number;
   readonly error?: string;
+  readonly stalePolicy?: StalePolicy;
+  /** Hosts whose endpoints its silence has cost by that policy. */
+  readonly withdrawnHosts: number;
 }
 
 interface Followed {
@@ -82,21 +85,7 @@ export class RemoteClusters {
   }
 
   get states(): readonly RemoteState[] {
-    return this.#sorted().map(({ wanted, current, next, refusal }) => {
-      const error = refusal?.message ?? next?.cluster.error ?? current?.error;
-      return {
-        clusterID: wanted.clusterID,
-        secret: wanted.secret,
-        synced: current?.isSynced === true,
-        lastContact: Math.max(current?.lastContact ?? 0, next?.cluster.lastContact ?? 0),
-        ...(error === undefined ? {} : { error }),
-      };
-    });
-  }
-
-  /** Stale policies, for the debug pages. */
-  stalePolicyOf(clusterID: string): StalePolicy | undefined {
-    return this.#followed.get(clusterID)?.wanted.stalePolicy;
+    return this.#sorted().map(stateOf);
   }
 
   /**
@@ -215,6 +204,21 @@ export class RemoteClusters {
     }
     this.#faults = faults;
   }
+}
+
+function stateOf({ wanted, current, next, refusal }: Followed): RemoteState {
+  const { clusterID, secret, stalePolicy } = wanted;
+  const clusters = [current, next?.cluster].filter((cluster) => cluster !== undefined);
+  const error = refusal?.message ?? clusters.at(-1)?.error;
+  return {
+    clusterID,
+    secret,
+    synced: current?.isSynced === true,
+    lastContact: Math.max(0, ...clusters.map(({ lastContact }) => lastContact)),
+    ...(error === undefined ? {} : { error }),
+    ...(stalePolicy === undefined ? {} : { stalePolicy }),
+    withdrawnHosts: current?.withdrawnHosts ?? 0,
+  };
 }
 
 function after(milliseconds: number): Promise<void> {

@@ -1,4 +1,5 @@
-import { pathFor, resources, NotFoundError, type ApiObject, type KubeClient, type KubeLogger } from '#kube';
+import type { ConfigMap } from '#istio-api';
+import { NotFoundError, pathFor, resources, type KubeClient, type KubeLogger } from '#kube';
 import { names, type Clock } from '#model';
 
 /** What is told of one cluster: how far it has been read, and when it last answered (Unix ms; 0 = never). */
@@ -19,16 +20,21 @@ export interface StatusWriterOptions {
   readonly podName: string;
   /** Reports by cluster ID, as they stand. */
   readonly reports: () => Readonly<Record<string, ClusterReport>>;
+  /** Pods of the root namespace: what a replica wrote that is none of them any more is taken away. */
+  readonly livingPods: () => ReadonlySet<string>;
 }
 
 const leastGapMs = 2_000;
 /** A failing cluster's age is told again this often. */
 const repeatMs = 30_000;
+/** What a replica said that is gone is kept for so long. */
+const forgetMs = 600_000;
 const fieldManager = 'isthmus-mesh';
+const mergePatch = 'application/merge-patch+json';
 
 /**
  * Tells the controller how far this replica has read other clusters: one key in ConfigMap `isthmus-remote-clusters`, written when something
- * changed and not more often than every two seconds. Each replica owns its key; nobody else's is touched.
+ * changed and not more often than every two seconds. Each replica owns its key and takes away those of replicas that are gone.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
@@ -94,13 +100,35 @@ export class StatusWriter {
   async #put(text: string): Promise<void> {
     const { client, rootNamespace: namespace, podName } = this.#options;
     const name = names.remoteClustersConfigMap;
-    const data = { [podName]: text };
+    const path = pathFor(resources.configMaps, { namespace, name });
     try {
-      await client.patch(pathFor(resources.configMaps, { namespace, name }), { data }, 'application/merge-patch+json');
+      const written = await client.patch<ConfigMap>(path, { data: { [podName]: text } }, mergePatch);
+      const gone = this.#gone(written.data ?? {});
+      if (gone.length === 0) return;
+      await client.patch(path, { data: Object.fromEntries(gone.map((key) => [key, null])) }, mergePatch);
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;
-      const made: ApiObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace, name } };
-      await client.apply({ ...made, data } as ApiObject, { fieldManager });
+      const made: ConfigMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace, name } };
+      await client.apply({ ...made, data: { [podName]: text } }, { fieldManager });
     }
+  }
+
+  /** Keys of pods that are not there, and were not just made: a new pod may be known to itself sooner than to us. */
+  #gone(data: Readonly<Record<string, string>>): readonly string[] {
+    const { livingPods, podName, clock } = this.#options;
+    const living = livingPods();
+    return Object.entries(data).flatMap(([key, text]) => {
+      const age = clock.now() - writtenAt(text);
+      return key === podName || living.has(key) || age < forgetMs ? [] : [key];
+    });
+  }
+}
+
+function writtenAt(text: string): number {
+  try {
+    const { at } = JSON.parse(text) as { at?: unknown };
+    return typeof at === 'number' ? at : 0;
+  } catch {
+    return 0;
   }
 }
