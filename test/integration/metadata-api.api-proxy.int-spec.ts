@@ -8,6 +8,7 @@ import { silentLogger } from '#kube';
 import type { ApiObject } from '#kube';
 import { openStore } from '#store';
 import type { Store, StoredAuditRow } from '#store';
+import { readableGroups, readableResources } from '../../apps/metadata-api/src/api-proxy/readable-resources.js';
 import { forge, H2Connection, sendRaw, startAuditedCluster, startDoorProcess } from '../harness/api-door.js';
 import type { AuditedCluster, DoorProcess } from '../harness/api-door.js';
 import { waitFor } from '../harness/child.js';
@@ -630,6 +631,22 @@ describe('API proxy in front of a real API server', () => {
       expect(await asDoor(path, headers as Readonly<Record<string, string>>)).toBe(403);
     });
 
+    it('a peer’s role in the chart grants what the door lets through, and no more', () => {
+      const role = cluster.chart.objects.find(({ metadata }) => metadata?.name === 'isthmus-peer-reader');
+      const { rules } = role as unknown as {
+        rules: readonly { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+      };
+      const granted = rules.flatMap(({ apiGroups, resources }) =>
+        apiGroups.flatMap((group) => resources.map((resource) => `${resource}.${group}`)),
+      );
+      const letThrough = [
+        ...Object.entries(readableResources).flatMap(([group, kinds]) => kinds.map((kind) => `${kind}.${group}`)),
+        ...readableGroups.map((group) => `*.${group}`),
+      ];
+      expect(granted.sort()).toEqual(letThrough.sort());
+      expect([...new Set(rules.map(({ verbs }) => verbs.join()))]).toEqual(['get,list,watch']);
+    });
+
     it('may act as a peer', async () => {
       const headers = { 'impersonate-user': 'system:serviceaccount:isthmus-peers:peer-gamma' };
       expect(await asDoor('/api/v1/services', headers)).toBe(200);
@@ -647,8 +664,8 @@ describe('API proxy in front of a real API server', () => {
     const ends = Promise.all([
       ...open.map(({ body }) => body.text()),
       new Promise((resolve) => stream.once('end', resolve)),
-      stream.resume(),
     ]);
+    stream.resume();
     const started = performance.now();
     const stopped = door.stop(15_000);
     await ends;
