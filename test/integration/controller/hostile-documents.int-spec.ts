@@ -138,10 +138,10 @@ beforeAll(async () => {
       if (missing.length > 0) throw new Error(`${missing.length} are missing, such as ${missing[0]}`);
       return found;
     },
-    { timeoutMs: 60_000, everyMs: 200, logFile: controller.logFile },
+    { timeoutMs: 100_000, everyMs: 200, logFile: controller.logFile },
   );
   for (const [row, peer] of peers) row.turn(peer, { good, cluster });
-}, 120_000);
+}, 150_000);
 
 afterAll(async () => {
   for (const server of servers) server.stop();
