@@ -7,7 +7,7 @@ import type { ApiServer } from '../../harness/api-server.js';
 import { freePort, startChild } from '../../harness/child.js';
 import type { Child } from '../../harness/child.js';
 import { releaseNamespace, RenderedChart } from './chart.js';
-import { nameServer, NameServer } from './name-server.js';
+import { NameServer } from './name-server.js';
 
 export const ownUUID = '11111111-1111-4111-8111-111111111111';
 export const ownDomain = 'east.example';
@@ -80,7 +80,7 @@ export class Cluster {
     mkdirSync(place);
     const kubeconfig = await writeKubeconfig(this.api, place, account);
     writeFileSync(join(place, 'istio-token'), await token(this.api.client, account, 'istio-ca'));
-    writeFileSync(join(place, 'resolv.conf'), `nameserver ${nameServer}\n`);
+    writeFileSync(join(place, 'resolv.conf'), `nameserver ${this.others.names.address}\n`);
     const logFile = join(place, 'controller.log');
     const httpPort = await freePort();
     const inNamespace = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
