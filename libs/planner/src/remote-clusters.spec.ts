@@ -74,9 +74,12 @@ describe('remoteSecretFor', () => {
 
 describe('peerAccountFor', () => {
   it('gives the reader role, unless the operator binds rights himself', () => {
-    const kinds = (defaultReader: boolean): readonly unknown[] =>
-      peerAccountFor('west', 'isthmus-peers', defaultReader).map(({ kind, metadata }) => `${kind} ${metadata?.name}`);
+    const kinds = (reads: boolean, reviews = false): readonly unknown[] =>
+      peerAccountFor('west', 'isthmus-peers', { reads, reviews }).map(
+        ({ kind, metadata }) => `${kind} ${metadata?.name}`,
+      );
     expect(kinds(true)).toEqual(['ServiceAccount peer-west', 'ClusterRoleBinding isthmus-peer-west']);
     expect(kinds(false)).toEqual(['ServiceAccount peer-west']);
+    expect(kinds(true, true)).toContain('ClusterRoleBinding isthmus-peer-west.reviewer');
   });
 });

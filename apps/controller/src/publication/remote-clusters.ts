@@ -57,11 +57,10 @@ export function remoteClustersFor(
       readerSecret(mesh.releaseNamespace, reader, tokens, trusted),
     ),
     accounts: trusted.flatMap(({ peer: { resource } }) =>
-      peerAccountFor(
-        resource.metadata.name,
-        input.peersNamespace,
-        resource.metadata.annotations?.[annotations.defaultReader] !== 'false',
-      ),
+      peerAccountFor(resource.metadata.name, input.peersNamespace, {
+        reads: resource.metadata.annotations?.[annotations.defaultReader] !== 'false',
+        reviews: resource.spec.allowReviews,
+      }),
     ),
     remoteSecrets: facts.wayOutCa === '' ? [] : told.flatMap((standing) => remoteSecret(standing, mesh, facts)),
     networks: told.flatMap((standing) => networkOf(standing, facts, offers)),
