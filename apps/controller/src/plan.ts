@@ -71,7 +71,8 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
   ];
   const outcome = await applyAndPrune({ client, desired, owned, fieldManager: names.fieldManager, plan: true });
   const registry = registryInForce(world, config);
-  process.stdout.write(stringify(planReport({ input, verdict, registry, faults, desired, outcome })));
+  const report = planReport({ input, verdict, registry, faults, desired, outcome });
+  process.stdout.write(stringify(report, { aliasDuplicateObjects: false }));
   ended.abort();
   await client.close();
 }

@@ -21,7 +21,9 @@ const scheduler: Scheduler = {
 
 /** Wires ports to adapters and runs until a signal ends the process; `--check` only wires, `--plan` only says what would be written. */
 export async function runController(config: ControllerConfig, argv: readonly string[]): Promise<void> {
-  const logger = createLogger({ app: 'controller', level: config.logLevel });
+  // A plan's standard output is YAML and nothing else.
+  const destination = argv.includes('--plan') ? { destination: process.stderr } : {};
+  const logger = createLogger({ app: 'controller', level: config.logLevel, ...destination });
   if (argv.includes('--check')) {
     logger.info({ clusterDomain: config.mesh.clusterDomain }, 'the configuration is sound');
     return;

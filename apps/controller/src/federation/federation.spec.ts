@@ -452,6 +452,8 @@ describe('what is judged again on every look', () => {
     );
     const { peer: said, services: counted } = federationStatus(lost, verdict);
     expect([said, counted]).toEqual([previous.peer, previous.services]);
+    const restarted = { ...lost, publication: undefined };
+    expect(federationStatus(restarted, verdict).services).toEqual(previous.services);
   });
 
   it('a scheme that is switched off: nothing is asked, and the resource says why', () => {

@@ -23,7 +23,7 @@ export function federationStatus(
         ...(verdict?.findings ?? []),
       ],
     }),
-    ...(publication === undefined ? {} : { services: servicesStatus(input, memory) }),
+    ...servicesStatus(input, memory),
     ...removalStatus(input, verdict),
   };
 }
@@ -40,13 +40,13 @@ function removalStatus(
   return { removalHeld: { since: time(since), until: time(until), services: removed.length, digest } };
 }
 
+/** While the memory cannot be read, what was offered last is what was said of it. */
 function servicesStatus(
   { publication, memoryFault, previous }: FederationInput,
   memory: PeerMemory | undefined,
-): NonNullable<PeerStatus['services']> {
-  return {
-    offered: memoryFault === undefined ? hostsOf(memory).length : (previous?.services?.offered ?? 0),
-    imported: publication?.imported ?? 0,
-    exported: publication?.exported ?? 0,
-  };
+): Pick<PeerStatus, 'services'> {
+  const said = memoryFault === undefined ? undefined : previous?.services;
+  if (publication === undefined) return said === undefined ? {} : { services: said };
+  const offered = memoryFault === undefined ? hostsOf(memory).length : (said?.offered ?? 0);
+  return { services: { offered, imported: publication.imported, exported: publication.exported } };
 }
