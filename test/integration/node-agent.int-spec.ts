@@ -452,3 +452,28 @@ async function processesOf(pod: string): Promise<number> {
   const { stdout } = await lab.runIn('east', ['pgrep', '-f', '-c', `/node/pods/${namespace}_${pod}`]);
   return Number(stdout.trim());
 }
+
+describe('logs', () => {
+  it('are served through the API server, as kubectl logs asks for them', async () => {
+    const script = 'for i in 1 2 3; do echo line $i; done; sleep 1; echo later; sleep 60';
+    const spec = { containers: [{ name: 'main', image: 'test/shell', args: ['-c', script] }] };
+    await east.api.apply(core('pods', 'talker'), {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'talker', namespace },
+      spec,
+    });
+    await podIs('talker', (pod) => pod.status?.phase === 'Running');
+    const log = (query: string): Promise<string> => east.api.text(`${core('pods', 'talker')}/log?${query}`);
+    const all = await waitFor(
+      async () => {
+        const text = await log('container=main');
+        return text.includes('later') ? text : undefined;
+      },
+      { what: 'the log', timeoutMs: 15_000, everyMs: 100 },
+    );
+    expect(all).toBe('line 1\nline 2\nline 3\nlater\n');
+    expect(await log('container=main&tailLines=2')).toBe('line 3\nlater\n');
+    await east.api.delete(core('pods', 'talker'));
+  }, 40_000);
+});

@@ -134,6 +134,8 @@ export function storageAndApi(plan: LabPlan, cluster: ClusterPlan): readonly Pro
       `--service-account-signing-key-file=${file('service-accounts.key')}`,
       `--service-cluster-ip-range=${network.serviceCidr}`,
       '--allow-privileged=true',
+      // `kubectl logs` goes to the node agent: node names resolve nowhere here.
+      '--kubelet-preferred-address-types=InternalIP',
       '--profiling=false',
       '--event-ttl=10m',
       `--audit-policy-file=${file('audit-policy.json')}`,

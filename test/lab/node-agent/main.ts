@@ -5,6 +5,7 @@ import { kubeClientFromEnvironment } from '#kube';
 import type { KubeLogger } from '#kube';
 import { cacheDirectory } from '../../../scripts/setup/cache.js';
 import { NodeAgent } from './agent.js';
+import { serveLogs } from './log-server.js';
 import type { NodeSettings } from './settings.js';
 
 const needed = [
@@ -84,6 +85,7 @@ async function main(): Promise<void> {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
   const client = await kubeClientFromEnvironment({ kubeconfig: settings.kubeconfig, userAgent: 'node-agent' });
+  await serveLogs(settings.state, settings.nodeIp, stopping.signal);
   await new NodeAgent(settings, client, jsonLogger()).run(stopping.signal);
   // Containers live on; only this process ends.
   process.exit(0);

@@ -2,6 +2,7 @@ import { arch, release } from 'node:os';
 import { NotFoundError } from '#kube';
 import type { KubeClient, KubeLogger } from '#kube';
 import { allocatable } from './settings.js';
+import { kubeletPort } from './log-server.js';
 import type { NodeSettings } from './settings.js';
 
 const leaseSeconds = 40;
@@ -84,7 +85,7 @@ export class NodeRegistration {
         operatingSystem: 'linux',
         architecture: labels['kubernetes.io/arch'],
       },
-      daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
+      daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
     };
     // A merge: conditions that controllers add to the node stay.
     await this.client.patch(`/api/v1/nodes/${node}/status`, { status }, 'application/strategic-merge-patch+json');
