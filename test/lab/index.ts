@@ -2,7 +2,7 @@ export { deploymentsAvailable } from './deployments.js';
 export { LabApi, ApiError } from './api.js';
 export type { ApiObject } from './api.js';
 export { clusterFacts, describeLab, keepDescription, writeAtomically } from './description.js';
-export type { ClusterDescription, LabDescription } from './description.js';
+export type { ClusterDescription, ClusterFacts, LabDescription } from './description.js';
 export { applyNamespace, helmUpgrade, installProduct, releaseNamespace, rootNamespace } from './install.js';
 export { repositoryDirectory, runCommand, startClusters } from './lab.js';
 export type { CommandOptions, CommandResult, Lab, LabCluster, ProcessIds, ProcessName } from './lab.js';

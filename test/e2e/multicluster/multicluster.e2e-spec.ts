@@ -1,0 +1,205 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startLegacyPeer } from '../../demo/legacy.js';
+import type { RunningLegacyPeer } from '../../demo/legacy.js';
+import { call, condition, serviceEntryHosts } from '../../demo/scene.js';
+import { eventually } from '../../demo/story.js';
+import { clusterFacts, startLab } from '../../lab/index.js';
+import type { ApiObject, ClusterFacts, CommandResult, Lab, LabCluster } from '../../lab/index.js';
+import { unusedGrants } from '../rbac/grants.js';
+
+const multiclusters = '/apis/isthmus.dev/v1alpha1/istiomulticlusters';
+let lab: Lab;
+let east: LabCluster;
+let west: LabCluster;
+let facts: ClusterFacts;
+let legacy: RunningLegacyPeer | undefined;
+
+beforeAll(async () => {
+  // Without WatchList informers list too, so that every right to list is used.
+  lab = await startLab({ clusters: 2, multicluster: true, apiServerFlags: ['--feature-gates=WatchList=false'] });
+  [east, west] = lab.clusters as [LabCluster, LabCluster];
+  facts = await clusterFacts(east);
+}, 240_000);
+
+afterAll(async () => {
+  await legacy?.stop();
+  await lab?.stop();
+}, 60_000);
+
+/** One request to a peer's API server through the way out, as a local reader of east. */
+async function ask(
+  path: string,
+  ...flags: readonly string[]
+): Promise<{ readonly status: number; readonly body: string }> {
+  const { address = '', ca = '', credentialFile = '' } = facts.apiProxy ?? {};
+  const name = 'isthmus-way-out.isthmus-system.svc';
+  const [ip = '', port = ''] = address.split(':');
+  const { stdout, stderr }: CommandResult = await lab.runIn(east.name, [
+    ...[
+      'curl',
+      '-sS',
+      '--max-time',
+      '10',
+      '--cacert',
+      ca,
+      '--resolve',
+      `${name}:${port}:${ip}`,
+      '-w',
+      '\n%{http_code}',
+    ],
+    ...['-H', `authorization: Bearer ${readFileSync(credentialFile, 'utf8')}`, ...flags],
+    `https://${name}:${port}${path}`,
+  ]);
+  const cut = stdout.lastIndexOf('\n');
+  if (cut < 0) throw new Error(stderr);
+  return { status: Number(stdout.slice(cut + 1)), body: stdout.slice(0, cut) };
+}
+
+describe('the other cluster’s API, through both proxies', () => {
+  it('is read by a local reader: list, get, watch, discovery', async () => {
+    const pods = await ask('/peers/west/api/v1/namespaces/demo/pods');
+    expect(pods.status).toBe(200);
+    const { items } = JSON.parse(pods.body) as { items: readonly ApiObject[] };
+    expect(items.map(({ metadata }) => metadata.name)).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^echo-/), expect.stringMatching(/^client-/)]),
+    );
+    expect((await ask(`/peers/west/api/v1/namespaces/demo/pods/${items[0]?.metadata.name ?? ''}`)).status).toBe(200);
+    expect((await ask('/peers/west/version')).status).toBe(200);
+    const watched = await ask('/peers/west/api/v1/namespaces/demo/services?watch=true&timeoutSeconds=1');
+    expect([watched.status, watched.body.split('\n').filter((line) => line.includes('"ADDED"')).length > 0]).toEqual([
+      200,
+      true,
+    ]);
+  }, 30_000);
+
+  const refused: readonly [string, string, readonly string[], number][] = [
+    ['a Secret', '/peers/west/api/v1/namespaces/demo/secrets/x', [], 403],
+    ['a ConfigMap', '/peers/west/api/v1/namespaces/kube-system/configmaps', [], 403],
+    ['a log', '/peers/west/api/v1/namespaces/demo/pods/x/log', [], 403],
+    ['a write', '/peers/west/api/v1/namespaces/demo/pods/x', ['-X', 'DELETE'], 403],
+    ['somebody else’s name', '/peers/west/api/v1/pods', ['-H', 'impersonate-user: admin'], 403],
+    ['a peer that is not there', '/peers/north/api/v1/pods', [], 401],
+    ['no credential', '/peers/west/api/v1/pods', ['-H', 'authorization: Bearer wrong'], 400],
+    ['a review without allowReviews', '/peers/west/apis/authentication.k8s.io/v1/tokenreviews', ['-d', '{}'], 403],
+  ];
+  it.each(refused)('refuses %s', async (_name, path, flags, status) => {
+    const answer = await ask(path, ...flags);
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.body)).toMatchObject({ kind: 'Status', status: 'Failure', code: status });
+  });
+
+  it('shows empty lists of Secrets, never one', async () => {
+    expect(JSON.parse((await ask('/peers/west/api/v1/secrets')).body)).toMatchObject({ kind: 'SecretList', items: [] });
+  });
+
+  it('takes reviews where the other side allows them', async () => {
+    await west.api.patch(`${multiclusters}/east`, { spec: { allowReviews: true } });
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token: 'nobody' } };
+    const flags = ['-H', 'content-type: application/json', '-d', JSON.stringify(review)];
+    const answer = await eventually(
+      'a review',
+      20_000,
+      async () => {
+        const given = await ask('/peers/west/apis/authentication.k8s.io/v1/tokenreviews', ...flags);
+        return given.status === 201 ? given : undefined;
+      },
+      200,
+    );
+    expect(JSON.parse(answer.body)).toMatchObject({ kind: 'TokenReview', status: { error: expect.anything() } });
+  }, 30_000);
+});
+
+describe('one mesh, and a federation peer beside it', () => {
+  it('names are shared: east’s client calls echo, whose pods are in both', async () => {
+    await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 0 } });
+    const answer = await eventually('an answer by west', 20_000, async () => {
+      const result = await call(lab, east, 'call-http', 'http://echo.demo/');
+      const { cluster } = result.body as { cluster?: string };
+      return result.ok && cluster === 'west' ? result : undefined;
+    });
+    expect(JSON.stringify(answer.body)).toContain('URI=spiffe://east.example/ns/demo/sa/client');
+    await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 1 } });
+  }, 40_000);
+
+  it('a principal that an AuthorizationPolicy forbids is refused, shared or not', async () => {
+    const path = '/apis/security.istio.io/v1/namespaces/demo/authorizationpolicies/no-east';
+    await west.api.apply(path, {
+      apiVersion: 'security.istio.io/v1',
+      kind: 'AuthorizationPolicy',
+      metadata: { name: 'no-east', namespace: 'demo' },
+      spec: { action: 'DENY', rules: [{ from: [{ source: { principals: ['east.example/ns/demo/sa/client'] } }] }] },
+    });
+    await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 0 } });
+    await eventually('403 by west', 30_000, async () =>
+      (await call(lab, east, 'call-http', 'http://echo.demo/')).status === 403 ? true : undefined,
+    );
+    await west.api.delete(path);
+    await eventually('200 by west', 30_000, async () =>
+      (await call(lab, east, 'call-http', 'http://echo.demo/')).status === 200 ? true : undefined,
+    );
+  }, 80_000);
+
+  it('a federation peer is joined at the same time: its service is imported and called', async () => {
+    legacy = await startLegacyPeer(east, {
+      poll: east.metadataEndpoint,
+      pollSeconds: 1,
+      document: {
+        ingressGateways: [{ address: '10.10.200.5', port: 15443 }],
+        publicServices: [{ hostname: 'echo.demo.svc.legacy.example', ports: [{ name: 'http', port: 80 }] }],
+      },
+      serve: ['10.10.200.5:15443=spiffe://legacy.example/ns/demo/sa/echo'],
+    });
+    await east.api.apply('/apis/isthmus.dev/v1alpha1/istiofederations/legacy', {
+      apiVersion: 'isthmus.dev/v1alpha1',
+      kind: 'IstioFederation',
+      metadata: { name: 'legacy' },
+      spec: {
+        trustDomain: 'legacy.example',
+        metadataEndpoint: legacy.ready.endpoint,
+        metadata: { ca: legacy.ready.ca },
+      },
+    });
+    await eventually(
+      'the import',
+      20_000,
+      async () => {
+        if ((await serviceEntryHosts(east)).includes('echo.demo.svc.legacy.example')) return true;
+        const ready = await condition(east, 'legacy', 'Ready');
+        throw new Error(`${ready?.reason}: ${ready?.message}`);
+      },
+      200,
+    );
+    await eventually('the call', 30_000, async () =>
+      (await call(lab, east, 'call-http', 'http://echo.demo.svc.legacy.example/')).ok ? true : undefined,
+    );
+    expect((await condition(east, 'legacy', 'TrustEstablished'))?.status).toBe('True');
+    const peer = await east.api.get<
+      ApiObject & { status?: { conditions?: readonly { type: string; status: string }[] } }
+    >(`${multiclusters}/west`);
+    expect(peer?.status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
+  }, 90_000);
+});
+
+describe('the end, and the chart’s rights', () => {
+  it('deleting the resource removes Secret, network, account and access', async () => {
+    await east.api.delete(`${multiclusters}/west`);
+    await eventually('the resource to go', 30_000, async () =>
+      (await east.api.get(`${multiclusters}/west`)) === undefined ? true : undefined,
+    );
+    const gone = [
+      '/api/v1/namespaces/istio-system/secrets/istio-remote-secret-west',
+      '/api/v1/namespaces/isthmus-peers/serviceaccounts/peer-west',
+      '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/isthmus-peer-west',
+    ];
+    expect(await Promise.all(gone.map((path) => east.api.get(path)))).toEqual([undefined, undefined, undefined]);
+    await eventually('the way out to forget it', 10_000, async () =>
+      (await ask('/peers/west/version')).status === 401 ? true : undefined,
+    );
+  }, 60_000);
+
+  it('are enough (nothing was forbidden)', async () => {
+    const results = await Promise.all([east, west].map((cluster) => unusedGrants(lab, cluster)));
+    expect(results.flatMap(({ forbidden }) => forbidden)).toEqual([]);
+  });
+});
