@@ -47,6 +47,10 @@ export interface InformerOptions<T> {
 export interface InformerObserver {
   /** The API server said something about this collection. */
   heard(): void;
+  /** A watch was taken; on a quiet collection nothing may be heard on it for a minute. */
+  opened(): void;
+  /** The whole collection has been read (anew); listeners have heard what is different. */
+  listed(): void;
   failed(error: unknown): void;
 }
 
@@ -158,7 +162,8 @@ export class Informer<T extends ApiObject> {
     this.#stats.watches += 1;
     let pending = initial;
     let heard = false;
-    await watch<T>({ client, path: this.#path, query, signal, stallMs }, (event) => {
+    const onOpen = (): void => this.#options.observer?.opened();
+    await watch<T>({ client, path: this.#path, query, signal, stallMs, onOpen }, (event) => {
       this.#backoff.reset();
       heard = true;
       this.#options.observer?.heard();
@@ -172,13 +177,7 @@ export class Informer<T extends ApiObject> {
   /** Takes one event; `pending` collects the initial objects of a WatchList until its closing bookmark. */
   #take(event: WatchEvent<T>, pending: Map<string, T> | undefined): Map<string, T> | undefined {
     if (event.type === 'ERROR') return pending;
-    if (event.type === 'BOOKMARK') {
-      const { resourceVersion, annotations } = event.object.metadata ?? {};
-      const complete = pending !== undefined && annotations?.[initialEventsEnd] === 'true';
-      if (complete) this.#replace(pending as Map<string, T>);
-      if (pending === undefined || complete) this.#version = resourceVersion;
-      return complete ? undefined : pending;
-    }
+    if (event.type === 'BOOKMARK') return this.#bookmark(event.object, pending);
     this.#stats.events += 1;
     const object = this.#reduced(event.object);
     const gone = event.type === 'DELETED';
@@ -189,6 +188,16 @@ export class Informer<T extends ApiObject> {
     }
     this.#version = object.metadata?.resourceVersion;
     this.#set(objectKey(object), gone ? undefined : object, object);
+    return undefined;
+  }
+
+  #bookmark({ metadata = {} }: ApiObject, pending: Map<string, T> | undefined): Map<string, T> | undefined {
+    const { resourceVersion, annotations } = metadata;
+    if (pending === undefined) this.#version = resourceVersion;
+    if (pending === undefined || annotations?.[initialEventsEnd] !== 'true') return pending;
+    this.#replace(pending);
+    this.#version = resourceVersion;
+    this.#options.observer?.listed();
     return undefined;
   }
 
@@ -203,6 +212,7 @@ export class Informer<T extends ApiObject> {
     const { items, resourceVersion } = await readPages<T>(read, { labelSelector, fieldSelector }, pageSize);
     this.#replace(new Map(items.map((item) => [objectKey(item), this.#reduced(item)])));
     this.#version = resourceVersion;
+    this.#options.observer?.listed();
   }
 
   #replace(next: Map<string, T>): void {

@@ -35,6 +35,8 @@ export interface WatchRequest {
   readonly query: Query;
   readonly signal: AbortSignal;
   readonly stallMs: number;
+  /** The server has taken the watch; nothing has been heard on it yet. */
+  readonly onOpen?: () => void;
 }
 
 /**
@@ -57,6 +59,7 @@ export async function watch<T extends ApiObject>(
       query: { ...query, watch: true, allowWatchBookmarks: true },
       signal: AbortSignal.any([signal, stalled.signal]),
     });
+    request.onOpen?.();
     const splitter = new LineSplitter();
     for await (const chunk of stream.body as AsyncIterable<Uint8Array>) {
       timer.refresh();

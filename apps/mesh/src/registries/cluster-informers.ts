@@ -118,6 +118,8 @@ export class ClusterInformers {
       ...(transform === undefined ? {} : { transform }),
       observer: {
         heard: () => told?.heard(),
+        opened: () => told?.opened(),
+        listed: () => told?.listed(),
         failed: (error) => {
           if (error instanceof ForbiddenError) this.#forbidden.get(resource.plural)?.();
           told?.failed(error);

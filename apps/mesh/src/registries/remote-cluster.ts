@@ -16,8 +16,9 @@ export interface RemoteClusterOptions {
   readonly probeEveryMs?: number;
 }
 
-const defaultProbeMs = 5_000;
+const defaultProbeMs = 10_000;
 const probeTimeoutMs = 5_000;
+const stableMs = 1_000;
 const nobody: ReadonlySet<string> = new Set();
 
 /**
@@ -27,10 +28,14 @@ const nobody: ReadonlySet<string> = new Set();
 export class RemoteCluster {
   /** Settles when everything has been read once. */
   readonly synced: Promise<void>;
+  /** Settles with its first answer or its first failure. */
+  readonly firstSign: Promise<void>;
   readonly #options: RemoteClusterOptions;
   readonly #informers: ClusterInformers;
   readonly #stop = new AbortController();
   readonly #errors = new Map<string, string>();
+  readonly #failures = new Map<string, number>();
+  #markSign: () => void = () => undefined;
   #isSynced = false;
   #shown: RegistryObjects | undefined;
   #lastContact = 0;
@@ -43,6 +48,7 @@ export class RemoteCluster {
   constructor(options: RemoteClusterOptions) {
     this.#options = options;
     const { client, logger } = options;
+    this.firstSign = new Promise((resolve) => (this.#markSign = resolve));
     // What fails is told once by `#note`, not by each of five informers every three seconds.
     const quiet: KubeLogger['debug'] = (fields, message) => logger.debug(fields, message);
     const loud: KubeLogger['error'] = (fields, message) => logger.error(fields, message);
@@ -53,6 +59,9 @@ export class RemoteCluster {
       remote: true,
       observer: (resource) => ({
         heard: () => this.#heard(resource),
+        opened: () => this.#opened(resource),
+        // What others of the five have brought may have waited for this one, which itself brings nothing new.
+        listed: () => this.#isSynced && this.#options.onChange(),
         failed: (error) => this.#failed(resource, error),
       }),
     });
@@ -135,6 +144,7 @@ export class RemoteCluster {
 
   #heard(resource: string): void {
     this.#lastContact = this.#options.clock.now();
+    this.#markSign();
     const recovered = this.#errors.delete(resource);
     this.#answers();
     if (recovered) this.#options.onStatus();
@@ -150,8 +160,18 @@ export class RemoteCluster {
     this.#options.onStatus();
   }
 
+  /** A watch that still stands after a moment is as good as one on which something was heard: a wrong answer fails at once. */
+  #opened(resource: string): void {
+    const failures = this.#failures.get(resource);
+    setTimeout(() => {
+      if (this.#failures.get(resource) !== failures || this.#stop.signal.aborted) return;
+      if (this.#errors.delete(resource)) this.#options.onStatus();
+    }, stableMs).unref();
+  }
+
   #failed(resource: string, error: unknown): void {
     if (this.#stop.signal.aborted) return;
+    this.#failures.set(resource, (this.#failures.get(resource) ?? 0) + 1);
     this.#note(resource, error);
     void this.#ask();
   }
@@ -159,6 +179,7 @@ export class RemoteCluster {
   #note(what: string, error: unknown): void {
     const { clusterID, logger, onStatus } = this.#options;
     const text = messageOf(error);
+    this.#markSign();
     const isNew = !this.#errors.has(what) && this.#errors.size === 0;
     const changed = this.#errors.get(what) !== text;
     this.#errors.set(what, text);

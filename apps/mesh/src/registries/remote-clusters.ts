@@ -50,7 +50,7 @@ interface Followed {
   currentKubeconfig: string;
 }
 
-const firstAnswerMs = 500;
+const firstAnswerMs = 1_000;
 const snapshotMs = 3_000;
 
 /** The other clusters whose registries are read, as the remote Secrets name them. Each lives by itself: a bad one delays no other. */
@@ -90,7 +90,7 @@ export class RemoteClusters {
 
   /**
    * Gives clusters that answer the moment that reading them takes, so that a new replica does not begin with less than the old ones had.
-   * One that has said nothing in half a second is not waited for.
+   * One that fails, or has said nothing in a second, is not waited for.
    */
   async settled(): Promise<void> {
     const reading: readonly RemoteCluster[] = this.#sorted().flatMap(
@@ -99,7 +99,7 @@ export class RemoteClusters {
     await Promise.all(
       reading.map(async (cluster) => {
         const read = cluster.synced.catch(() => undefined);
-        await Promise.race([read, after(firstAnswerMs)]);
+        await Promise.race([cluster.firstSign, after(firstAnswerMs)]);
         if (cluster.wasHeard && !cluster.isSynced) await Promise.race([read, after(snapshotMs)]);
       }),
     );
@@ -209,7 +209,7 @@ export class RemoteClusters {
 function stateOf({ wanted, current, next, refusal }: Followed): RemoteState {
   const { clusterID, secret, stalePolicy } = wanted;
   const clusters = [current, next?.cluster].filter((cluster) => cluster !== undefined);
-  const error = refusal?.message ?? clusters.at(-1)?.error;
+  const error = refusal?.message ?? next?.cluster.error ?? current?.error;
   return {
     clusterID,
     secret,
@@ -222,5 +222,5 @@ function stateOf({ wanted, current, next, refusal }: Followed): RemoteState {
 }
 
 function after(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
 }
