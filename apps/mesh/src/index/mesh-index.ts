@@ -13,6 +13,7 @@ import { Informer, resources, type KubeClient, type KubeLogger, type ResourcePat
 import { emptyTrustRegistry, labels, names, trustRegistryIn, type Clock, type TrustRegistry } from '#model';
 import type { MeshCluster, MeshModel, MeshSettings } from '#xds';
 import { HostResolver } from '../gateway/host-resolver.js';
+import { ownApiServer } from '../gateway/own-api-server.js';
 import { ClusterInformers } from '../registries/cluster-informers.js';
 import { MeshNetworks } from '../registries/mesh-networks.js';
 import { RemoteClusters } from '../registries/remote-clusters.js';
@@ -107,6 +108,7 @@ export class MeshIndex {
     this.#debounce = new Debounce((changedAt) => this.#rebuild(changedAt), { ...options.debounce, clock });
     this.#resolver = new HostResolver({
       clock,
+      ownAddresses: () => ownApiServer(client.server, this.#registry.objects),
       onChange: () => this.changed(),
       onFailure: (host, error) => logger.warn({ err: error, host }, 'name of a gateway does not resolve; tried again'),
     });
