@@ -297,7 +297,8 @@ describe('mesh core that reads another cluster', () => {
       await spoil();
       try {
         await trouble('west', /./);
-        await new Promise((resolve) => setTimeout(resolve, 2_000));
+        // Longer than it takes to believe that a resource is not installed.
+        await new Promise((resolve) => setTimeout(resolve, 7_000));
         expect(state('west')?.synced).toBe(true);
       } finally {
         await mend();

@@ -79,6 +79,16 @@ describe('what a real Envoy makes of grants that change', () => {
     return made;
   };
 
+  /** Of one request on a connection of its own. */
+  const status = async (identity: Identity): Promise<number> => {
+    const made = await session(identity);
+    try {
+      return (await get(made)).status;
+    } finally {
+      made.close();
+    }
+  };
+
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'isthmus-enforcement-'));
     httpApp = createHttpServer((request, response) =>
@@ -168,6 +178,31 @@ describe('what a real Envoy makes of grants that change', () => {
     expect((await get(http)).status).toBe(200);
     expect(http.closed || http.destroyed).toBe(false);
   });
+
+  it.each([
+    ['its principal', { principals: [`${peerDomain}/ns/store/sa/buyer`] }],
+    ['its namespace', { namespaces: ['store'] }],
+    ['all but ours', { notPrincipals: [`${ownDomain}/*`] }],
+  ])(
+    'a peer that everything is shared with is denied by %s, on HTTP and TCP, while others are not',
+    async (_by, source) => {
+      const shared = { ...meshModel([]), grants: [{ trustDomain: peerDomain, everything: true, allowed: [] }] };
+      const rules = [{ from: [{ source }] }];
+      const denied = { name: 'no', namespace: 'demo', action: 'DENY' as const, selector: { app: 'echo' }, rules };
+      const [peer, own] = [identityFor(peerCa, peerId), identityFor(ownCa, ownId)];
+      serve(shared);
+      await waitFor('shared', async () => ((await status(peer)) === 200 && (await reached(peer, tcpPort))) || undefined);
+      serve({ ...shared, authorizationPolicies: [denied] });
+      await waitFor(
+        'denied',
+        async () => ((await status(peer)) === 403 && !(await reached(peer, tcpPort))) || undefined,
+      );
+      expect([await status(own), await reached(own, tcpPort)]).toEqual([200, true]);
+      serve(meshModel([httpPort, tcpPort]));
+      await waitFor('as before', async () => ((await reached(peer, tcpPort)) ? true : undefined));
+    },
+    30_000,
+  );
 
   it('un-trusting refuses the next request on an open connection, and new connections', async () => {
     serve(meshModel([httpPort]));

@@ -39,4 +39,40 @@ describe('cost of a change', () => {
     const median = costs.slice(1).sort((a, b) => a - b)[7] ?? Infinity;
     expect(median).toBeLessThan(30);
   });
+
+  it('services in three clusters, proxies in four places: one endpoint is encoded once for each place, nothing else at all', () => {
+    const builder = new SnapshotBuilder();
+    const everywhere = services.map((each) => ({
+      ...each,
+      remoteClusters: ['west', 'north'],
+      endpoints: ['', 'west', 'north'].flatMap((cluster, index) =>
+        each.endpoints.map((one) => ({
+          ...one,
+          address: one.address.replace('10.2.', `10.${index + 2}.`),
+          locality: `r${index}/z`,
+          ...(cluster === '' ? {} : { cluster }),
+        })),
+      ),
+    }));
+    const encodings = (next: typeof everywhere): ReadonlySet<unknown> => {
+      const served = { ...model, services: next };
+      const snapshots = proxies.map((each, index) =>
+        builder.snapshotFor(served, { ...each, locality: `r${index % 2}/z${(index >> 1) % 2}` }),
+      );
+      return new Set(snapshots.flatMap((each) => [...each.values()].flatMap((byName) => [...byName.values()])));
+    };
+    const before = encodings(everywhere);
+    const [first, ...rest] = everywhere;
+    if (first === undefined) throw new Error('no services');
+    const after = encodings([{ ...first, endpoints: first.endpoints.slice(1) }, ...rest]);
+    const fresh = [...after].filter((each) => !before.has(each)) as {
+      readonly name: string;
+      readonly typeUrl: string;
+    }[];
+    const kinds = Map.groupBy(fresh, ({ typeUrl }) => typeUrl.slice(typeUrl.lastIndexOf('.') + 1));
+    expect([...kinds].map(([kind, all]) => `${kind} ${all.length}`).sort()).toEqual([
+      'Cluster 1',
+      'ClusterLoadAssignment 4',
+    ]);
+  });
 });

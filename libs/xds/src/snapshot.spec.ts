@@ -109,6 +109,8 @@ describe('snapshotFor', () => {
       ...(index === 0 ? { tlsMode: 'disabled' as const } : {}),
       ...(index === 4 ? { network: 'net-b' } : {}),
     }));
+    // Another cluster's, on a network that both share: to pass it on would be a way round that cluster's own gateway.
+    endpoints.push({ ...endpoints[1]!, port: 8080, servicePort: 80, network: 'net-a', cluster: 'west' });
     const snapshot = snapshotFor({ ...model, services: [{ ...echo, endpoints }] }, gatewayProxy);
     const resource = snapshot.get(TYPE_URLS.endpoints)?.get('outbound_.80_._.echo.demo.svc.cluster.a');
     if (resource === undefined) throw new Error('no endpoints');
@@ -149,6 +151,34 @@ describe('SnapshotBuilder', () => {
     const server = builder.snapshotFor(model, echoProxy);
     const name = 'outbound|80||shop.store.svc.cluster.b';
     expect(server.get(TYPE_URLS.cluster)?.get(name)).toBe(client.get(TYPE_URLS.cluster)?.get(name));
+  });
+
+  it('tells proxies of different places apart only where the place counts', () => {
+    const builder = new SnapshotBuilder();
+    const at = (locality: string, network = 'net-a'): ReturnType<SnapshotBuilder['snapshotFor']> => {
+      return builder.snapshotFor(mesh, { ...clientProxy, locality, network });
+    };
+    const endpoints = (snapshot: ReturnType<typeof at>, name: string) => snapshot.get(TYPE_URLS.endpoints)?.get(name);
+    const merged = {
+      ...echo,
+      remoteClusters: ['west'],
+      endpoints: [
+        ...echo.endpoints.map((each) => ({ ...each, locality: 'eu/a' })),
+        ...echo.endpoints.map((each) => ({ ...each, address: '10.9.0.1', locality: 'us/b', cluster: 'west' })),
+      ],
+    };
+    const mesh = { ...model, services: [merged, imported] };
+    const [eu, us] = [at('eu/a'), at('us/b')];
+    const [own, other] = [`outbound|80||${echo.hostname}`, `outbound|80||${imported.hostname}`];
+    expect(endpoints(eu, own)).not.toBe(endpoints(us, own));
+    expect(endpoints(eu, other)).toBe(endpoints(us, other));
+    expect(at('eu/a')).toBe(eu);
+    const fresh = new SnapshotBuilder().snapshotFor(mesh, { ...clientProxy, locality: 'us/b' });
+    expect(endpoints(fresh, own)?.bytes).toEqual(endpoints(us, own)?.bytes);
+    const ofModel = { ...clientProxy, locality: '' };
+    const workloads = model.workloads.map((each) => ({ ...each, locality: 'us/b' }));
+    const known = new SnapshotBuilder().snapshotFor({ ...mesh, workloads }, ofModel);
+    expect(endpoints(known, own)?.bytes).toEqual(endpoints(us, own)?.bytes);
   });
 
   it('encodes nothing again that did not change', () => {
