@@ -4,9 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { MeshModel, ProxyNode } from '#xds';
+import type { LocalityPolicy, MeshModel, ProxyNode } from '#xds';
 import { snapshotFor } from '#xds';
-import { clientProxy, dbProxy, echoProxy, gatewayProxy, model, ownDomain } from '../../libs/xds/src/model.fixture.js';
+import {
+  clientProxy,
+  dbProxy,
+  echo,
+  echoProxy,
+  gatewayProxy,
+  model,
+  ownDomain,
+} from '../../libs/xds/src/model.fixture.js';
 import { partPath } from '../../scripts/setup/index.js';
 import { caFor, identityFor } from './xds/identities.js';
 import { staticBootstrap } from './xds/static-bootstrap.js';
@@ -23,6 +31,39 @@ const strict: MeshModel['peerAuthentications'] = [
     portModes: { 9999: 'DISABLE', 7777: 'PERMISSIVE' },
   },
 ];
+
+/** One service in two clusters and three places, with every way to weigh and order them; the far cluster behind gateways. */
+const placed = (locality: LocalityPolicy): Partial<MeshModel> => ({
+  networkGateways: ['192.0.2.1', '192.0.2.2'].map((address) => ({ network: 'net-b', address, port: 15443 })),
+  services: [
+    {
+      ...echo,
+      throughGateways: true,
+      remoteClusters: ['west'],
+      endpoints: ['eu/a', 'eu/b/r1', 'us/c', ''].flatMap((place, index) =>
+        echo.endpoints.map((endpoint) => ({
+          ...endpoint,
+          address: `10.${index + 3}.0.1`,
+          locality: place,
+          ...(index > 1 ? { cluster: 'west', network: 'net-b' } : {}),
+        })),
+      ),
+    },
+  ],
+  destinationRules: [
+    {
+      name: 'echo',
+      namespace: 'demo',
+      host: echo.hostname,
+      exportTo: [],
+      createdAt: 1,
+      trafficPolicy: { locality },
+      portPolicies: {},
+    },
+  ],
+});
+const distribute = [{ from: 'eu/*', to: { 'eu/a/*': 80, 'eu/b/*': 20 } }];
+const near: ProxyNode = { ...clientProxy, locality: 'eu/a' };
 
 describe('upstream Envoy accepts every resource (envoy --mode validate)', () => {
   const ca = caFor(ownDomain);
@@ -43,6 +84,10 @@ describe('upstream Envoy accepts every resource (envoy --mode validate)', () => 
     ['server, strict with exceptions', echoProxy, { peerAuthentications: strict }],
     ['headless server', dbProxy, {}],
     ['registry only', clientProxy, { settings: { outboundTrafficPolicy: 'REGISTRY_ONLY' } }],
+    ['places in order', near, placed({ failover: [{ from: 'eu', to: 'us' }] })],
+    ['labels in order', near, placed({ failoverPriority: ['topology.istio.io/network', 'app'] })],
+    ['places with weights', near, placed({ distribute })],
+    ['both', near, placed({ distribute, distributeFailover: [{ from: 'eu', to: 'us' }] })],
     ['gateway with exports', gatewayProxy, {}],
     ['gateway without exports', gatewayProxy, { gatewayExports: [] }],
   ];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseIstioFederation, type IstioFederation } from '#crd';
-import type { EndpointSlice, Pod, Service, ServiceEntry } from '#istio-api';
+import type { DestinationRule, EndpointSlice, Pod, Service, ServiceEntry } from '#istio-api';
 import { annotations, emptyTrustRegistry, labels, type TrustedPeer } from '#model';
 import { defaultMeshSettings, type MeshCluster } from '#xds';
 import { MeshNetworks } from '../registries/mesh-networks.js';
@@ -305,6 +305,64 @@ describe('sharing with peers', () => {
       grants: [{ trustDomain: 'north.example', everything: true, allowed: [] }],
       gatewayExports: [{ hostname: 'echo.demo.svc.east.example' }, { hostname: 'inner.demo.svc.east.example' }],
     });
+  });
+});
+
+describe('locality of a DestinationRule', () => {
+  const rule = (localityLbSetting: object, failover?: string): DestinationRule => ({
+    metadata: {
+      name: 'echo',
+      namespace: 'demo',
+      ...(failover === undefined ? {} : { annotations: { [annotations.failover]: failover } }),
+    },
+    spec: { host: 'echo', trafficPolicy: { loadBalancer: { localityLbSetting } } },
+  });
+  const distribute = [{ from: 'eu/*', to: { 'eu/a/*': 100 } }];
+
+  it.each([
+    ['weights', rule({ distribute }), { distribute }],
+    ['switched off', rule({ enabled: false }), { enabled: false }],
+    [
+      'failover',
+      rule({ failover: [{ from: 'eu', to: 'us' }, { from: 5 }], failoverPriority: ['app', 7] }),
+      { failover: [{ from: 'eu', to: 'us' }], failoverPriority: ['app'] },
+    ],
+    [
+      'both, by our annotation',
+      rule({ distribute }, '[{"from":"eu","to":"us"}]'),
+      { distribute, distributeFailover: [{ from: 'eu', to: 'us' }] },
+    ],
+    ['an annotation that cannot be read', rule({ distribute }, 'us'), { distribute, distributeFailover: [] }],
+    ['nonsense', rule({ distribute: 5, failover: {} }), {}],
+  ])('%s', (_title, object, expected) => {
+    expect(build({ destinationRules: [object] }).destinationRules[0]?.trafficPolicy.locality).toEqual(expected);
+  });
+
+  it('shows labels of pods only where a rule asks for them', () => {
+    const facts = {
+      services: [service('echo')],
+      endpointSlices: [slice('echo-1', [ofPod('echo-a', '10.1.0.1')])],
+      pods: [pod('echo-a', '10.1.0.1', { labels: { version: 'v1' } })],
+    };
+    const asked = build({ ...facts, destinationRules: [rule({ failoverPriority: ['version=v1', 'tier'] })] });
+    expect(asked.services[0]?.endpoints[0]?.labels).toEqual({ version: 'v1' });
+    expect(build(facts).services[0]?.endpoints[0]).not.toHaveProperty('labels');
+  });
+
+  it.each([
+    ['its node', {}, new Map([['n1', 'eu/a/r1']]), 'eu/a/r1'],
+    ['its copied labels', { 'topology.kubernetes.io/region': 'us' }, new Map<string, string>(), 'us'],
+    [
+      'both, the node knowing more',
+      { 'topology.kubernetes.io/region': 'eu', 'topology.kubernetes.io/zone': 'a' },
+      new Map([['n1', 'eu/a/r1']]),
+      'eu/a/r1',
+    ],
+    ['what it says itself', { 'istio-locality': 'us.b.r2' }, new Map([['n1', 'eu/a']]), 'us/b/r2'],
+  ])('place of a pod: %s', (_title, more, localities, expected) => {
+    const plain = pod('echo-a', '10.1.0.1', { labels: more });
+    const placed = { ...plain, spec: { containers: [], ...plain.spec, nodeName: 'n1' } };
+    expect(build({ pods: [placed], localities }).workloads[0]?.locality).toBe(expected);
   });
 });
 
