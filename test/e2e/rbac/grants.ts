@@ -13,6 +13,8 @@ interface Role extends ApiObject {
 }
 
 interface AuditEvent {
+  /** Whose rights were asked for, where that is not the caller: a multicluster peer's. */
+  readonly impersonatedUser?: object;
   readonly user?: { readonly username?: string };
   readonly verb?: string;
   readonly requestURI?: string;
@@ -44,7 +46,7 @@ export async function unusedGrants(
     .flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as AuditEvent] : []))
     .filter(({ user }) => user?.username?.includes(':isthmus-') === true);
   const forbidden = events
-    .filter(({ responseStatus }) => responseStatus?.code === 403)
+    .filter(({ responseStatus, impersonatedUser }) => responseStatus?.code === 403 && impersonatedUser === undefined)
     .map((event) => `${accountOf(event)} ${event.verb} ${event.requestURI}`);
   const grants = await grantsOf(cluster);
   const idle = grants
