@@ -191,7 +191,10 @@ describe('what a real Envoy makes of grants that change', () => {
       const denied = { name: 'no', namespace: 'demo', action: 'DENY' as const, selector: { app: 'echo' }, rules };
       const [peer, own] = [identityFor(peerCa, peerId), identityFor(ownCa, ownId)];
       serve(shared);
-      await waitFor('shared', async () => ((await status(peer)) === 200 && (await reached(peer, tcpPort))) || undefined);
+      await waitFor(
+        'shared',
+        async () => ((await status(peer)) === 200 && (await reached(peer, tcpPort))) || undefined,
+      );
       serve({ ...shared, authorizationPolicies: [denied] });
       await waitFor(
         'denied',
