@@ -45,7 +45,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-demo-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const valuesFile = join(folder, 'values.yaml');
-writeFileSync(valuesFile, 'controller:\n  keyRotation: { announceSeconds: 20, honourSeconds: 30 }\n');
+// Minutes and days of real life, in seconds.
+writeFileSync(
+  valuesFile,
+  `controller:
+  keyRotation: { announceSeconds: 20, honourSeconds: 30 }
+mesh:
+  maxWorkloadCertTTLSeconds: 45
+  rootRotation: { announceSeconds: 10 }
+`,
+);
 const started = performance.now();
 
 async function federation(): Promise<void> {

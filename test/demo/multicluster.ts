@@ -1,6 +1,7 @@
 import { demoNamespace, deploymentsAvailable, joinAll, startLoad } from '../lab/index.js';
 import type { ApiObject, Lab, LabCluster, RunningLoad } from '../lab/index.js';
 import { mintCertificate } from './certificates.js';
+import { changeRoot } from './root-change.js';
 import { call, gatewayAddress, holdConnection } from './scene.js';
 import type { Condition } from './scene.js';
 import { eventually } from './story.js';
@@ -31,6 +32,7 @@ export async function tellMulticluster(scene: ThreeClusters, story: Story): Prom
   await spread(scene, story);
   await failOver(scene, story);
   await rotateKey(scene, story);
+  await changeRoot(scene, story);
   await stopApiServer(scene, story);
   await untrust(scene, story);
 }

@@ -5,8 +5,8 @@ import type { ApiObject, KubeClient } from '#kube';
 import type { Clock } from '#model';
 import { names, peerKey } from '#model';
 import type { Logger } from '#platform';
-import { splitCertificates } from '#trust';
 import type { ControllerConfig } from './config.js';
+import { caFacts } from './identity/ca-facts.js';
 import { parseKeyRing } from './identity/key-ring.js';
 import { Memories } from './memories.js';
 import type { Hearing } from './peer-link/hearing.js';
@@ -87,8 +87,6 @@ function toldHearing({ federations, multiclusters }: World, key: string): Hearin
 /** Public halves only: a plan signs nothing. */
 function signingOf(world: World, config: ControllerConfig): Parameters<typeof gatherPublication>[1] {
   const stored = world.configMaps.get(config.mesh.releaseNamespace, names.clusterConfigMap)?.data ?? {};
-  const roots =
-    world.configMaps.get(config.mesh.releaseNamespace, names.rootCertConfigMap)?.data?.[names.rootCertKey] ?? '';
   const text = world.secrets.get(config.mesh.releaseNamespace, names.signingKeysSecret)?.data?.['keys.json'];
   const ring =
     text === undefined ? { version: 1 as const, keys: [] } : parseKeyRing(Buffer.from(text, 'base64').toString('utf8'));
@@ -101,6 +99,6 @@ function signingOf(world: World, config: ControllerConfig): Parameters<typeof ga
       networkName: config.networkName,
     },
     ring: { ...ring, keys: ring.keys.filter(({ state }) => state !== 'current') },
-    roots: splitCertificates(roots),
+    ...caFacts((name) => world.configMaps.get(config.mesh.releaseNamespace, name)),
   };
 }

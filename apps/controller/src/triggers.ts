@@ -6,6 +6,13 @@ import type { World } from './world.js';
 export const publicationKey = 'publication';
 export const identityKey = 'identity';
 export const importsKey = 'imports';
+/** What the identity of this cluster is made of. */
+const identityConfigMaps: ReadonlySet<string> = new Set([
+  names.clusterConfigMap,
+  names.rootCertConfigMap,
+  names.caReportConfigMap,
+  names.caCrlConfigMap,
+]);
 /** Imports change mostly by our own hand, seen again here: one look a little later serves all of it, and undoes what others did. */
 const ownWorkMs = 1000;
 
@@ -31,8 +38,7 @@ export function watchWorld(world: World, queue: Queue): readonly (() => void)[] 
     world.serviceEntries.onChange(() => queue.addAfter(importsKey, ownWorkMs)),
     world.destinationRules.onChange(() => queue.addAfter(importsKey, ownWorkMs)),
     world.configMaps.onChange((key) => {
-      if (key.endsWith(`/${names.clusterConfigMap}`) || key.endsWith(`/${names.rootCertConfigMap}`))
-        queue.add(identityKey);
+      if (identityConfigMaps.has(key.split('/')[1] ?? '')) queue.add(identityKey);
     }),
   ];
 }

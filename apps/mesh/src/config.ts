@@ -12,6 +12,7 @@ import {
   withDefault,
 } from '#platform';
 import { labels } from '#model';
+import { longestTtlSeconds } from '#trust';
 
 /** Where to listen; port 0 lets the system choose. */
 export interface ListenAddress {
@@ -46,6 +47,10 @@ export interface MeshConfig {
   readonly readyFile: string | undefined;
   /** New streams per second; 0 = no limit. */
   readonly maxStreamsPerSecond: number;
+  /** Workload certificates that are asked for longer are issued for so long. */
+  readonly maxWorkloadCertTtlSeconds: number;
+  /** How long a new root is trusted everywhere, at least, before anything is issued by it. */
+  readonly rootAnnounceSeconds: number;
   /** Milliseconds after which a connection is asked to come again, so that proxies spread over replicas; 0 = never. */
   readonly maxConnectionAgeMs: number;
   /** Milliseconds without a change before what changed is pushed, and how long a stream of changes may put that off. */
@@ -65,6 +70,7 @@ export function listenAddress(value: string): ListenAddress {
 }
 
 const dayMs = 86_400_000;
+const daySeconds = 86_400;
 
 const variables = {
   KUBECONFIG: optional(text),
@@ -84,6 +90,8 @@ const variables = {
   ISTHMUS_CA_OUT: optional(text),
   ISTHMUS_READY_FILE: optional(text),
   ISTHMUS_MAX_STREAMS_PER_SECOND: withDefault(wholeNumber(0, 1_000_000), 0),
+  ISTHMUS_MAX_WORKLOAD_CERT_TTL: withDefault(wholeNumber(30, longestTtlSeconds), longestTtlSeconds),
+  ISTHMUS_ROOT_ANNOUNCE_SECONDS: withDefault(wholeNumber(1, daySeconds), 1_800),
   ISTHMUS_MAX_CONNECTION_AGE_MS: withDefault(wholeNumber(0, dayMs), 0),
   ISTHMUS_DEBOUNCE_QUIET_MS: withDefault(wholeNumber(0, 10_000), 10),
   ISTHMUS_DEBOUNCE_MAX_MS: withDefault(wholeNumber(0, 60_000), 100),
@@ -110,6 +118,12 @@ const flags: readonly (readonly [flag: string, variable: keyof typeof variables,
     'ISTHMUS_MAX_CONNECTION_AGE_MS',
     'ask connections to come again after this; 0 = never (0)',
   ],
+  [
+    '--max-workload-cert-ttl <s>',
+    'ISTHMUS_MAX_WORKLOAD_CERT_TTL',
+    `longest life of a workload certificate, seconds (${longestTtlSeconds})`,
+  ],
+  ['--root-announce <s>', 'ISTHMUS_ROOT_ANNOUNCE_SECONDS', 'how long a new root is announced before it issues (1800)'],
   ['--log-level <level>', 'LOG_LEVEL', 'trace, debug, info, warn, error, fatal, silent (info)'],
 ];
 
@@ -144,6 +158,8 @@ export function loadConfig(
     caOut: values.ISTHMUS_CA_OUT,
     readyFile: values.ISTHMUS_READY_FILE,
     maxStreamsPerSecond: values.ISTHMUS_MAX_STREAMS_PER_SECOND,
+    maxWorkloadCertTtlSeconds: values.ISTHMUS_MAX_WORKLOAD_CERT_TTL,
+    rootAnnounceSeconds: values.ISTHMUS_ROOT_ANNOUNCE_SECONDS,
     maxConnectionAgeMs: values.ISTHMUS_MAX_CONNECTION_AGE_MS,
     debounce,
     logLevel: values.LOG_LEVEL,

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { ServerCredentials } from '@grpc/grpc-js';
-import type { KubeClient } from '#kube';
-import type { Clock } from '#model';
+import type { ConfigMap } from '#istio-api';
+import { Informer, resources, type KubeClient } from '#kube';
+import { annotations, names, type Clock } from '#model';
 import type { Logger } from '#platform';
 import type { Digest } from '#xds';
 import { CaKeeper } from './certificates/ca-keeper.js';
+import { CaReport } from './certificates/ca-report.js';
 import { StatusWriter } from './registries/status-writer.js';
 import { readOrCreateCa, type CaSecretOptions, type LoadedCa } from './certificates/ca-secret.js';
 import { CertificateAuthority } from './certificates/certificate-authority.js';
@@ -43,17 +45,29 @@ export class Mesh {
   private constructor(options: MeshOptions, loaded: LoadedCa) {
     const { config, clock, logger, client, metrics } = options;
     this.#options = options;
-    this.#authority = new CertificateAuthority(loaded.ca, { trustDomain: config.trustDomain, clock });
-    const names = serverNames(config);
-    const certificate = this.#authority.serverCertificate(names);
+    this.#cluster = new Informer({
+      client,
+      logger,
+      resource: resources.configMaps,
+      namespace: config.namespace,
+      fieldSelector: `metadata.name=${names.clusterConfigMap}`,
+    });
+    const { trustDomain, maxWorkloadCertTtlSeconds: maxTtlSeconds } = config;
+    this.#authority = new CertificateAuthority(loaded.ca, { trustDomain, clock, maxTtlSeconds });
+    const served = serverNames(config);
+    const certificate = this.#authority.serverCertificate(served);
     this.#credentials = new MeshServerCredentials(certificate);
-    this.index = new MeshIndex({ ...indexOptions(options), roots: () => this.#authority.roots });
+    this.index = new MeshIndex({
+      ...indexOptions(options),
+      roots: () => this.#authority.roots,
+      crls: () => this.#authority.crls,
+    });
     const models = new ServedModels(() => this.index.current);
     const log = new StreamLog({ logger, metrics, clock, current: () => this.index.current });
     this.discovery = new DiscoveryServer({
       clock,
       reviews: new TokenReviews(clusterTokenAuthority(client), clock),
-      certificates: counted(this.#authority, metrics, logger),
+      certificates: counted(this.#authority, { metrics, logger, issued: (one) => this.#keeper.issued(one) }),
       source: () => models.source(),
       digest: sha256Digest,
       observer: log,
@@ -64,10 +78,14 @@ export class Mesh {
       secret: caSecretOptions(options),
       authority: this.#authority,
       loaded,
-      names,
+      names: served,
       certificate,
+      report: new CaReport(client, config.namespace),
+      announceMs: config.rootAnnounceSeconds * 1000,
       clock,
       logger,
+      request: () => this.#rotationRequest(),
+      distributed: () => this.#roots?.complete ?? false,
       onCertificate: (renewed) => this.#credentials.reload(renewed),
       onRoots: () => this.#rootsChanged(),
     });
@@ -78,6 +96,8 @@ export class Mesh {
   }
 
   #roots: RootDistribution | undefined;
+  /** ConfigMap `isthmus-cluster`: the wish for another root stands there. */
+  readonly #cluster: Informer<ConfigMap>;
 
   /** Loads or makes the CA first; without an API server it waits for one. */
   static async create(options: MeshOptions, signal: AbortSignal): Promise<Mesh> {
@@ -100,6 +120,8 @@ export class Mesh {
     const { namespaces } = this.index;
     this.#roots = new RootDistribution({ client, logger, namespaces, roots: () => this.#authority.rootBundle }, signal);
     this.#roots.start();
+    this.#cluster.start(signal);
+    this.#cluster.onChange(() => void this.#keeper.look());
     this.#keeper.start(signal);
     if (config.caOut !== undefined) writeReplacing(config.caOut, this.#authority.rootBundle);
     await this.index.start(signal);
@@ -129,6 +151,12 @@ export class Mesh {
     writer.start(signal);
   }
 
+  #rotationRequest(): string | undefined {
+    const { namespace } = this.#options.config;
+    const wish = this.#cluster.get(namespace, names.clusterConfigMap)?.metadata?.annotations?.[annotations.rotateRoot];
+    return wish === '' ? undefined : wish;
+  }
+
   #rootsChanged(): void {
     const { config } = this.#options;
     if (config.caOut !== undefined) writeReplacing(config.caOut, this.#authority.rootBundle);
@@ -142,7 +170,7 @@ function indexOptions({
   client,
   logger,
   clock,
-}: MeshOptions): Omit<ConstructorParameters<typeof MeshIndex>[0], 'roots'> {
+}: MeshOptions): Omit<ConstructorParameters<typeof MeshIndex>[0], 'roots' | 'crls'> {
   const { clusterID, trustDomain, clusterDomain, network, rootNamespace, outboundTrafficPolicy } = config;
   return {
     client,
@@ -175,11 +203,21 @@ async function caOnceThere(options: MeshOptions, signal: AbortSignal): Promise<L
   }
 }
 
-function counted(authority: CertificateAuthority, metrics: MeshMetrics, logger: Logger): CertificateIssuer {
+interface IssueObservers {
+  readonly metrics: MeshMetrics;
+  readonly logger: Logger;
+  readonly issued: CaKeeper['issued'];
+}
+
+function counted(
+  authority: CertificateAuthority,
+  { metrics, logger, issued: tell }: IssueObservers,
+): CertificateIssuer {
   return {
     issue: (csr, ttlSeconds, identity) => {
       try {
-        const chain = authority.issue(csr, ttlSeconds, identity);
+        const { chain, issued } = authority.issue(csr, ttlSeconds, identity);
+        tell(issued);
         metrics.certificate('issued');
         logger.debug({ ...identity }, 'workload certificate issued');
         return chain;

@@ -22,6 +22,12 @@ export const names = {
   pluggedInCaSecret: 'cacerts',
   rootCertConfigMap: 'istio-ca-root-cert',
   rootCertKey: 'root-cert.pem',
+  /** In the release namespace: what the mesh core tells of its CA besides the roots. */
+  caReportConfigMap: 'isthmus-ca',
+  crossCertKey: 'cross-cert.pem',
+  /** Istio's own ConfigMap and key for a plugged-in CA's revocation lists. */
+  caCrlConfigMap: 'istio-ca-crl',
+  caCrlKey: 'ca-crl.pem',
   fieldManager: 'isthmus',
   lease: 'isthmus-controller',
   finalizer: 'isthmus.dev/peer',
@@ -60,6 +66,10 @@ export const annotations = {
   defaultReader: 'isthmus.dev/default-reader',
   /** On a DestinationRule that uses `distribute`: JSON list of `{from, to}`, regions that take over; see docs/spec/locality.md. */
   failover: 'isthmus.dev/failover',
+  /** On ConfigMap `isthmus-cluster`: each new value asks for one change of the signing key, of the generated root, of the door's certificate. */
+  rotateSigningKey: 'isthmus.dev/rotate-signing-key',
+  rotateRoot: 'isthmus.dev/rotate-root',
+  rotateDoorCertificate: 'isthmus.dev/rotate-door-certificate',
 } as const;
 
 /** Secret that holds the private document made for one peer; shards after the first have names that no peer's first one can have. */

@@ -3,6 +3,7 @@ export * from './certificate-builder.js';
 export * from './crl.js';
 export * from './csr.js';
 export * from './pem.js';
+export * from './ca-rotation.js';
 export * from './workload-ca.js';
 export { nextSequence, signPrivateDocument, signPublicDocument } from './signed-payload.js';
 export type { Freshness, PublicFacts, SignedPublicPayload, SigningIdentity } from './signed-payload.js';

@@ -1,26 +1,37 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { buildCertificate } from './certificate-builder.js';
-import { chainTo, isValidAt, parseCertificate, spkiFingerprint } from './certificate.js';
+import { chainTo, isIssuedBy, isValidAt, parseCertificate, spkiFingerprint } from './certificate.js';
 import type { Certificate } from './certificate.js';
 import { parseCsr } from './csr.js';
-import { splitCertificates } from './pem.js';
+import { decodePem, encodePem, splitCertificates } from './pem.js';
 
 /** A workload CA ready to issue: the signing certificate, what leads from it to the root, and the roots proxies verify with. */
 export interface WorkloadCa {
   readonly certificate: Certificate;
   readonly key: KeyObject;
-  /** From the signing certificate upwards, without the root; empty when the root itself signs. */
+  /**
+   * From the signing certificate upwards, without the root; empty when the root itself signs. While an older root is still trusted its
+   * cross-certificate for the newer one comes last, so that whoever knows only the older root can verify too.
+   */
   readonly intermediates: readonly string[];
   readonly roots: readonly string[];
+  /** SHA-256 (hex) of the root that the signing certificate leads to. */
+  readonly root: string;
+  /** Roots of `roots` as an older root certified them. */
+  readonly crossCertificates: readonly string[];
+  /** Revocation lists as given; whether they are a complete set is not looked at here. */
+  readonly crls: readonly string[];
 }
 
-/** Files of Istio's `cacerts` Secret, also used for our own generated CA. */
+/** Files of Istio's `cacerts` Secret, also used for our own generated CA; `cross-cert.pem` is ours. */
 export interface CaFiles {
   readonly 'ca-cert.pem': string;
   readonly 'ca-key.pem': string;
   readonly 'cert-chain.pem': string;
   readonly 'root-cert.pem': string;
+  readonly 'ca-crl.pem'?: string;
+  readonly 'cross-cert.pem'?: string;
 }
 
 export interface CaOrder {
@@ -39,6 +50,7 @@ export const longestTtlSeconds = 90 * 24 * 3600;
 
 /** Makes a self-signed root (ten years) in Istio's file layout. */
 export function generateCa(order: CaOrder): CaFiles {
+  const serialText = Buffer.from(order.serial).toString('hex');
   const { privateKey, publicKey } =
     order.algorithm === 'rsa'
       ? generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -47,7 +59,8 @@ export function generateCa(order: CaOrder): CaFiles {
     {
       subject: {
         organization: order.trustDomain,
-        commonName: `Isthmus workload CA of ${order.trustDomain}`.slice(0, 64),
+        // Two roots of one mesh stand side by side while one replaces the other: names of their own keep them apart.
+        commonName: `Isthmus workload CA ${serialText.slice(0, 8)} of ${order.trustDomain}`.slice(0, 64),
       },
       publicKey,
       serial: order.serial,
@@ -75,6 +88,7 @@ export function loadCa(files: Readonly<Partial<Record<keyof CaFiles, string>>>, 
   const key = named('ca-key.pem', () => createPrivateKey(text('ca-key.pem')));
   const roots = named('root-cert.pem', () => splitCertificates(text('root-cert.pem')).map(parseCertificate));
   const chain = named('cert-chain.pem', () => splitCertificates(files['cert-chain.pem'] ?? '').map(parseCertificate));
+  const cross = named('cross-cert.pem', () => splitCertificates(files['cross-cert.pem'] ?? '').map(parseCertificate));
   if (!certificate.isCA) throw new Error('ca-cert.pem: not a CA certificate (basicConstraints CA:TRUE is missing)');
   if (spkiFingerprint(createPublicKey(key)) !== spkiFingerprint(certificate.publicKey))
     throw new Error('ca-key.pem: does not belong to ca-cert.pem');
@@ -82,13 +96,27 @@ export function loadCa(files: Readonly<Partial<Record<keyof CaFiles, string>>>, 
     throw new Error('ca-cert.pem: expired or not yet valid; renew it and replace the Secret');
   const path = chainTo(certificate, chain, roots, now);
   if (path === undefined) throw new Error('cert-chain.pem: does not lead from ca-cert.pem to a root in root-cert.pem');
-  const rootPrints = new Set(roots.map(({ fingerprint }) => fingerprint));
+  const isRoot = (one: Certificate): boolean => roots.some(({ fingerprint }) => fingerprint === one.fingerprint);
+  const sameKey = (one: Certificate, other: Certificate | undefined): boolean =>
+    other !== undefined && one.publicKey.equals(other.publicKey);
+  const crossCertificates = [...chain, ...cross].filter(
+    (one) => !isRoot(one) && roots.some((root) => sameKey(one, root)) && roots.some((root) => isIssuedBy(one, root)),
+  );
+  const above = path.filter((one) => !isRoot(one));
+  const bridges = crossCertificates.filter((one) => sameKey(one, path.at(-1)) && !above.includes(one));
   return {
     certificate,
     key,
-    intermediates: path.filter(({ fingerprint }) => !rootPrints.has(fingerprint)).map(({ pem }) => pem),
+    intermediates: unique([...above, ...bridges]),
     roots: roots.map(({ pem }) => pem),
+    root: (path.at(-1) ?? certificate).fingerprint,
+    crossCertificates: unique(crossCertificates),
+    crls: decodePem(files['ca-crl.pem'] ?? '').map(({ label, der }) => encodePem(label, der)),
   };
+}
+
+function unique(certificates: readonly Certificate[]): readonly string[] {
+  return [...new Set(certificates.map(({ pem }) => pem))];
 }
 
 /** Reads a part and names the file in the error; node-forge's and OpenSSL's own words may show key material, so they are not repeated. */

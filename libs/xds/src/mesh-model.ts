@@ -258,6 +258,8 @@ export interface AuthorizationCondition {
 export interface MeshTrust {
   /** This cluster's own roots, one PEM certificate each. */
   readonly roots: readonly string[];
+  /** This cluster's own revocation lists, PEM; a complete, unexpired set or nothing, as peers' are. */
+  readonly crls?: readonly string[];
   /** Bundles of peers; two entries with one trust domain are united. */
   readonly peers: readonly PeerTrust[];
 }

@@ -2,9 +2,6 @@ import { clusterIdFor, labels, names } from '#model';
 import type { ClusterIdentity } from '#model';
 import type { ConfigMap } from '#istio-api';
 
-/** Annotation on ConfigMap `isthmus-cluster`: each new value asks for one rotation of the signing key. */
-export const rotateAnnotation = 'isthmus.dev/rotate-signing-key';
-
 export interface IdentitySettings {
   readonly namespace: string;
   readonly trustDomain: string;

@@ -2,27 +2,26 @@ import { createHash, createPrivateKey, randomUUID } from 'node:crypto';
 import type { ConfigMap, Secret } from '#istio-api';
 import { applyIfChanged, pathFor, resources } from '#kube';
 import type { ApiObject, Informer, KubeClient } from '#kube';
-import { labels, names } from '#model';
+import { annotations, labels, names } from '#model';
 import type { ClusterIdentity, Clock } from '#model';
-import { buildCsr, generateSigningKey, parseCertificate, splitCertificates } from '#trust';
+import { buildCsr, generateSigningKey, parseCertificate } from '#trust';
+import { caFacts } from './ca-facts.js';
+import type { CaFacts } from './ca-facts.js';
 import { certify } from './certificate-client.js';
 import type { CertificateClientSettings } from './certificate-client.js';
-import { clusterConfigMap, clusterIdentity, rotateAnnotation } from './cluster-identity.js';
+import { clusterConfigMap, clusterIdentity } from './cluster-identity.js';
 import type { IdentitySettings } from './cluster-identity.js';
-import { advance, emptyKeyRing, nextChangeMs, parseKeyRing } from './key-ring.js';
+import { advance, emptyKeyRing, nextChangeMs, parseKeyRing, renewalAt } from './key-ring.js';
 import type { KeyRing, RotationTimes, StoredSigningKey } from './key-ring.js';
 
-/** Ninety days: the longest a workload CA gives; renewed when a third is left. */
-const certificateTtlSeconds = 90 * 24 * 3600;
-const renewBeforeMs = 30 * 24 * 3600 * 1000;
+/** As long as a proxy's: a long one would keep an old root in use for as long. Documents end within the hour anyway. */
+const certificateTtlSeconds = 24 * 3600;
 const ringKey = 'keys.json';
 
 /** What the leader signs with; `ring` has a current key with a chain. */
-export interface SigningState {
+export interface SigningState extends CaFacts {
   readonly identity: ClusterIdentity;
   readonly ring: KeyRing;
-  /** Our roots, PEM each. */
-  readonly roots: readonly string[];
 }
 
 export interface IdentityKeeperPorts {
@@ -50,7 +49,7 @@ export class IdentityKeeper {
   /** Brings identity and keys to where they should be now; answers whether anything that peers see has changed. */
   async ensure(signal: AbortSignal): Promise<boolean> {
     const identity = await this.#ensureIdentity(signal);
-    const roots = this.#roots();
+    const ca = this.#ca();
     const stored = await this.#readRing();
     const advanced = advance(stored, {
       now: this.#ports.clock.now(),
@@ -58,10 +57,10 @@ export class IdentityKeeper {
       freshKey: generateSigningKey,
       ...requestOf(this.#configMap(names.clusterConfigMap)),
     });
-    const ring = await this.#certified(advanced, roots);
+    const ring = await this.#certified(advanced, ca.roots);
     if (ring !== stored) await this.#writeRing(ring, signal);
     const before = JSON.stringify(this.#state);
-    this.#state = { identity, ring, roots };
+    this.#state = { identity, ring, ...ca };
     return before !== JSON.stringify(this.#state);
   }
 
@@ -94,14 +93,13 @@ export class IdentityKeeper {
     return identity;
   }
 
-  #roots(): readonly string[] {
-    const text = this.#configMap(names.rootCertConfigMap)?.data?.[names.rootCertKey] ?? '';
-    const roots = splitCertificates(text);
-    if (roots.length === 0)
+  #ca(): CaFacts {
+    const facts = caFacts((name) => this.#configMap(name));
+    if (facts.roots.length === 0)
       throw new Error(
         `ConfigMap ${names.rootCertConfigMap} is not there yet: the mesh core writes it into every namespace; is it running?`,
       );
-    return roots;
+    return facts;
   }
 
   #configMap(name: string): (ConfigMap & ApiObject) | undefined {
@@ -136,7 +134,7 @@ export class IdentityKeeper {
     const order = { csrPem, ttlSeconds: certificateTtlSeconds, roots: roots.join('') };
     const { chain } = await certify(this.#ports.certificates, order);
     const leaf = parseCertificate(chain[0] ?? '');
-    return { ...key, chain, rootsDigest, chainExpiresAt: leaf.notAfter };
+    return { ...key, chain, rootsDigest, chainIssuedAt: this.#ports.clock.now(), chainExpiresAt: leaf.notAfter };
   }
 
   async #writeRing(ring: KeyRing, signal: AbortSignal): Promise<void> {
@@ -157,12 +155,10 @@ export class IdentityKeeper {
 
 function needsCertificate(key: StoredSigningKey, rootsDigest: string, now: number): boolean {
   if (key.chain === undefined || key.rootsDigest !== rootsDigest) return true;
-  const end = key.chainExpiresAt ?? 0;
-  const lifetime = end - (key.currentSince ?? key.announcedAt);
-  return end - now < Math.min(renewBeforeMs, lifetime / 3);
+  return renewalAt(key) <= now;
 }
 
 function requestOf(configMap: ConfigMap | undefined): { readonly request?: string } {
-  const request = configMap?.metadata?.annotations?.[rotateAnnotation];
+  const request = configMap?.metadata?.annotations?.[annotations.rotateSigningKey];
   return request === undefined || request === '' ? {} : { request };
 }

@@ -8,6 +8,7 @@ export interface StoredSigningKey {
   readonly chain?: readonly string[];
   /** Digest of the roots under which `chain` was issued: other roots mean a new certificate. */
   readonly rootsDigest?: string;
+  readonly chainIssuedAt?: number;
   readonly chainExpiresAt?: number;
   readonly announcedAt: number;
   readonly currentSince?: number;
@@ -56,10 +57,18 @@ export function advance(ring: KeyRing, facts: RingFacts): KeyRing {
 /** Milliseconds until time alone changes the ring; undefined when nothing is under way. */
 export function nextChangeMs(ring: KeyRing, now: number, times: RotationTimes): number | undefined {
   const moments = ring.keys.flatMap((key) => {
-    if (key.state === 'next') return [key.announcedAt + times.announceMs];
-    return key.state === 'retired' ? [(key.retiredAt ?? now) + times.honourMs] : [];
+    if (key.state === 'retired') return [(key.retiredAt ?? now) + times.honourMs];
+    return [
+      ...(key.chainIssuedAt === undefined ? [] : [renewalAt(key)]),
+      ...(key.state === 'next' ? [key.announcedAt + times.announceMs] : []),
+    ];
   });
   return moments.length === 0 ? undefined : Math.max(0, Math.min(...moments) - now);
+}
+
+/** When a key's certificate is to be renewed: with a third of its life left; at once where it is not told when it was issued. Unix milliseconds. */
+export function renewalAt({ chainIssuedAt = 0, chainExpiresAt = 0 }: StoredSigningKey): number {
+  return chainIssuedAt === 0 ? 0 : chainExpiresAt - (chainExpiresAt - chainIssuedAt) / 3;
 }
 
 export function currentKey(ring: KeyRing): StoredSigningKey | undefined {

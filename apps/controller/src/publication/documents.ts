@@ -85,7 +85,8 @@ export function publicDocumentSecret(
   const key = currentKey(signing.ring);
   if (key?.chain === undefined) return live === undefined ? undefined : asWritten(live);
   const keys = signing.ring.keys.map(({ kid, publicPem, state }) => ({ kid, pem: publicPem, state }));
-  const facts = { identity: signing.identity, roots: signing.roots, keys, keyChain: key.chain, tlsCA, crls: [] };
+  const { identity, roots, crls, crossCertificates } = signing;
+  const facts = { identity, roots, keys, keyChain: key.chain, tlsCA, crls, crossCertificates };
   const digest = contentDigest([JSON.stringify(facts), key.kid]);
   if (live !== undefined && isFresh(live, digest, place.now)) return asWritten(live);
   const seq = nextSequence(Number(live?.metadata?.annotations?.[annotations.sequence] ?? 0), place.now);
@@ -93,10 +94,11 @@ export function publicDocumentSecret(
   const document = encodePublicDocument({
     clusterUUID: signing.identity.clusterUUID,
     authnKeyPub: key.publicPem,
-    rootCA: signing.roots.join(''),
+    rootCA: roots.join(''),
+    ...(crls.length === 0 ? {} : { crl: crls.join('') }),
     signed,
   });
-  const bundle = encodeSpiffeBundle({ roots: signing.roots, sequence: seq, refreshHintSeconds: 300 });
+  const bundle = encodeSpiffeBundle({ roots, sequence: seq, refreshHintSeconds: 300 });
   return {
     apiVersion: 'v1',
     kind: 'Secret',

@@ -25,6 +25,8 @@ const signing: PublicationInput['signing'] = {
   },
   ring: { version: 1, keys: [{ ...key, state: 'current', chain: ['leaf'], announcedAt: 0, currentSince: 0 }] },
   roots: [caOf('a.example')['root-cert.pem']],
+  crossCertificates: [],
+  crls: [],
 };
 
 function known(

@@ -1,6 +1,14 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { Clock } from '#model';
-import { buildCsr, issueWorkloadCertificate, longestTtlSeconds, type WorkloadCa } from '#trust';
+import {
+  buildCsr,
+  defaultTtlSeconds,
+  issueWorkloadCertificate,
+  longestTtlSeconds,
+  usableLists,
+  type IssuedCertificate,
+  type WorkloadCa,
+} from '#trust';
 
 /** Who asks for a certificate, as its token proved. */
 export interface CertificateHolder {
@@ -23,22 +31,57 @@ export interface ServerNames {
   readonly spiffeId: string;
 }
 
+export interface CertificateAuthorityOptions {
+  readonly trustDomain: string;
+  readonly clock: Clock;
+  /** Certificates that are asked for longer are issued for so long. */
+  readonly maxTtlSeconds: number;
+}
+
+/** What was issued: Istio's answer, and what the record of lifetimes needs. */
+export interface IssuedWorkloadCertificate {
+  readonly chain: readonly string[];
+  readonly issued: IssuedCertificate;
+}
+
 const serverTtlSeconds = 24 * 3600;
 
 /** The workload CA at work. The CA itself may be replaced at any time; what was issued stays valid until its end. */
 export class CertificateAuthority {
   readonly #trustDomain: string;
   readonly #clock: Clock;
+  readonly #maxTtlSeconds: number;
   #ca: WorkloadCa;
+  #crls: readonly string[] = [];
 
-  constructor(ca: WorkloadCa, options: { readonly trustDomain: string; readonly clock: Clock }) {
+  constructor(ca: WorkloadCa, options: CertificateAuthorityOptions) {
     this.#ca = ca;
     this.#trustDomain = options.trustDomain;
     this.#clock = options.clock;
+    this.#maxTtlSeconds = options.maxTtlSeconds;
   }
 
   replace(ca: WorkloadCa): void {
     this.#ca = ca;
+  }
+
+  /** Revocation lists in force, PEM each: a complete, unexpired set or nothing. The same array while they are the same. */
+  get crls(): readonly string[] {
+    const { crls, roots, intermediates } = this.#ca;
+    const usable = usableLists(crls, [...roots, ...intermediates], this.#clock.now()).crls;
+    if (usable.join('') !== this.#crls.join('')) this.#crls = usable;
+    return this.#crls;
+  }
+
+  /** Why lists that are there are not in force. */
+  get crlFault(): string | undefined {
+    const { crls, roots, intermediates } = this.#ca;
+    return usableLists(crls, [...roots, ...intermediates], this.#clock.now()).fault;
+  }
+
+  /** All that proxies verify with, as one text. */
+  get verifiesWith(): string {
+    return `${this.rootBundle}${this.crls.join('')}`;
   }
 
   /** PEM, one certificate each. */
@@ -60,16 +103,20 @@ export class CertificateAuthority {
    * Istio's certificate service: the names in the request do not count, the authenticated identity does. Answers leaf,
    * intermediates, and last all roots in one text; throws when the request proves nothing or asks for too long a life.
    */
-  issue(csrPem: string, ttlSeconds: number, holder: CertificateHolder): readonly string[] {
+  issue(csrPem: string, ttlSeconds: number, holder: CertificateHolder): IssuedWorkloadCertificate {
     if (!Number.isSafeInteger(ttlSeconds)) throw new Error(`validity_duration: at most ${longestTtlSeconds} s`);
+    const asked = ttlSeconds > 0 ? ttlSeconds : defaultTtlSeconds;
     const issued = issueWorkloadCertificate(this.#ca, {
       csrPem,
       spiffeIds: [`spiffe://${this.#trustDomain}/ns/${holder.namespace}/sa/${holder.serviceAccount}`],
-      ttlSeconds,
+      ttlSeconds: asked > longestTtlSeconds ? asked : Math.min(asked, this.#maxTtlSeconds),
       now: this.#clock.now(),
       serial: randomBytes(16),
     });
-    return [...issued.chain.map(endedByNewline), bundle(issued.roots)];
+    return {
+      chain: [...issued.chain.map(endedByNewline), bundle(issued.roots)],
+      issued: { notAfter: issued.notAfter, root: this.#ca.root },
+    };
   }
 
   /** Certificate of our own server, with a key made for it. */

@@ -21,6 +21,8 @@ export class RootDistribution {
   readonly copies: Informer<ConfigMap>;
   readonly #options: RootDistributionOptions;
   readonly #due = new Set<string>();
+  /** Written without success: they wait before they are due again. */
+  readonly #failed = new Set<string>();
   readonly #signal: AbortSignal;
   #working = false;
 
@@ -52,11 +54,17 @@ export class RootDistribution {
 
   /** Namespaces that still lack the current roots. */
   get missing(): number {
-    return this.#due.size;
+    return this.#due.size + this.#failed.size + (this.#working ? 1 : 0);
+  }
+
+  /** True when every namespace that is known holds the current roots. */
+  get complete(): boolean {
+    return this.copies.hasSynced && this.#options.namespaces.hasSynced && this.missing === 0;
   }
 
   #mark(namespace: string | undefined): void {
     if (namespace === undefined) return;
+    this.#failed.delete(namespace);
     this.#due.add(namespace);
     if (!this.#working && this.copies.hasSynced) void this.#work();
   }
@@ -84,6 +92,7 @@ export class RootDistribution {
     } catch (error) {
       if (this.#signal.aborted) return;
       logger.warn({ err: error, namespace }, `ConfigMap ${names.rootCertConfigMap} could not be written; tried again`);
+      this.#failed.add(namespace);
       setTimeout(() => this.#mark(namespace), retryMs).unref();
     }
   }

@@ -44,6 +44,8 @@ export interface MeshIndexOptions {
   readonly debounce: { readonly quietMs: number; readonly maxMs: number };
   /** Own roots, PEM each; the same array until they change. */
   readonly roots: () => readonly string[];
+  /** Own revocation lists, likewise. */
+  readonly crls: () => readonly string[];
 }
 
 /** What only multicluster needs to be read of our own cluster. */
@@ -219,6 +221,7 @@ export class MeshIndex {
       federations: informers.federations.list().flatMap((object) => this.#federation(object) ?? []),
       registry: this.#trustRegistry(),
       roots: this.#options.roots(),
+      crls: this.#options.crls(),
       resolved: this.#resolver.resolved,
     });
   }

@@ -56,6 +56,7 @@ const none: ClusterFacts = {
   federations: [],
   registry: emptyTrustRegistry,
   roots: [],
+  crls: [],
   resolved: new Map(),
 };
 

@@ -43,6 +43,8 @@ export interface ClusterFacts {
   readonly registry: TrustRegistry;
   /** Own roots, PEM each. */
   readonly roots: readonly string[];
+  /** Own revocation lists, PEM. */
+  readonly crls: readonly string[];
   /** Addresses behind the host names of peers' gateways. */
   readonly resolved: ReadonlyMap<string, readonly string[]>;
 }
@@ -154,10 +156,10 @@ export class ModelBuilder {
     });
   }
 
-  #sharing({ services, federations, registry, roots }: ClusterFacts): Sharing {
+  #sharing({ services, federations, registry, roots, crls }: ClusterFacts): Sharing {
     const { cluster, publicServiceLabel: label } = this.#options;
-    return this.#keptBy('sharing', [registry, roots, ...federations, ...services], () =>
-      sharingFrom({ cluster, label, services, federations, registry, roots }),
+    return this.#keptBy('sharing', [registry, roots, crls, ...federations, ...services], () =>
+      sharingFrom({ cluster, label, services, federations, registry, roots, crls }),
     );
   }
 

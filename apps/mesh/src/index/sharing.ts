@@ -12,6 +12,8 @@ export interface SharingFacts {
   readonly registry: TrustRegistry;
   /** Our own roots, PEM each. */
   readonly roots: readonly string[];
+  /** Our own revocation lists, a complete set or none. */
+  readonly crls: readonly string[];
 }
 
 /** What of this mesh is open to peers, and who may vouch for whom. */
@@ -25,7 +27,7 @@ export interface Sharing {
  * Enforcement of what peers may reach (trust rules 8 and 9), from the function that also makes the documents. The gateway holds
  * the union of what federation peers may see; everything, where a multicluster peer is trusted.
  */
-export function sharingFrom({ cluster, label, services, federations, registry, roots }: SharingFacts): Sharing {
+export function sharingFrom({ cluster, label, services, federations, registry, roots, crls }: SharingFacts): Sharing {
   const local = services.map(localServiceFrom);
   const { clusterDomain, trustDomain } = cluster;
   const federated = grantsFor({
@@ -41,6 +43,7 @@ export function sharingFrom({ cluster, label, services, federations, registry, r
   return {
     trust: {
       roots,
+      crls,
       peers: registry.peers.map((peer) => ({ trustDomain: peer.trustDomain, roots: peer.roots, crls: peer.crls })),
     },
     grants: [

@@ -73,6 +73,7 @@ function build(facts: Partial<ClusterFacts>, builder = newBuilder()): MeshModel 
     federations: [],
     registry: emptyTrustRegistry,
     roots: [],
+    crls: [],
     resolved: new Map(),
     ...facts,
   });

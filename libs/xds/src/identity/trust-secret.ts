@@ -17,7 +17,7 @@ export interface Bundle {
  * validator ignores its `crl` field; they make Envoy check the whole chain, so the model holds complete sets only (rule 12).
  */
 export function trustBundles(model: Pick<MeshModel, 'cluster' | 'trust'>): readonly Bundle[] {
-  const own = { trustDomain: model.cluster.trustDomain, roots: model.trust.roots, crls: [] };
+  const own = { trustDomain: model.cluster.trustDomain, roots: model.trust.roots, crls: model.trust.crls ?? [] };
   const parts = new Map<string, { roots: string[]; crls: string[] }>();
   for (const peer of [own, ...model.trust.peers]) {
     const part = parts.get(peer.trustDomain) ?? { roots: [], crls: [] };

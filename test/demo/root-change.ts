@@ -1,0 +1,115 @@
+import { demoNamespace, startLoad } from '../lab/index.js';
+import type { ApiObject, LabCluster, RunningLoad } from '../lab/index.js';
+import type { ThreeClusters } from './multicluster.js';
+import { eventually } from './story.js';
+import type { Story } from './story.js';
+
+const clusterConfigMap = '/api/v1/namespaces/isthmus-system/configmaps/isthmus-cluster';
+const caReport = '/api/v1/namespaces/isthmus-system/configmaps/isthmus-ca';
+const onlyWest = 'west-only.demo.svc.cluster.local';
+
+interface ConfigMap extends ApiObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+interface Report {
+  readonly phase: string;
+  readonly roots: readonly string[];
+}
+
+/** The root of one cluster replaced while both others call it, every call over a connection of its own. */
+export async function changeRoot(scene: ThreeClusters, story: Story): Promise<void> {
+  const { east, west, north } = scene;
+  await story.step('west’s root CA replaced under load from both others, each call a new connection', async (say) => {
+    await exposeWest(scene);
+    const loads = [east, north].map((cluster) => loadFrom(scene, cluster));
+    await eventually('calls', 20_000, async () => (loads.every((load) => answered(load) > 5) ? true : undefined));
+    const before = await reportOf(west);
+    await west.api.patch(clusterConfigMap, {
+      metadata: { annotations: { 'isthmus.dev/rotate-root': `demo-${Date.now()}` } },
+    });
+    const started = performance.now();
+    for (const [phase, seen] of [
+      ['announced', 'the new root is trusted beside the old one, which still issues'],
+      ['leaving', 'the new root issues, certified by the old one too'],
+      ['issuing', 'the last certificate under the old root has ended: it is dropped'],
+    ] as const) {
+      await eventually(phase, 150_000, async () => ((await reportOf(west)).phase === phase ? true : undefined), 200);
+      say(`after ${seconds(performance.now() - started)}: ${seen}`);
+    }
+    const after = await reportOf(west);
+    if (after.roots.length !== 1 || before.roots.includes(after.roots[0] ?? ''))
+      throw new Error(`roots before: ${before.roots.join(', ')}; after: ${after.roots.join(', ')}`);
+    await Promise.all([east, north].map((cluster) => knowsOnly(cluster, west, after.roots[0] ?? '')));
+    const reports = await Promise.all(loads.map((load) => load.stop()));
+    const failed = reports.flatMap(({ firstFailures }) => firstFailures);
+    if (failed.length > 0) throw new Error(`calls failed: ${JSON.stringify(failed[0])}`);
+    await east.api.delete(ruleOf);
+    return `${before.roots[0]?.slice(0, 8)}… → ${after.roots[0]?.slice(0, 8)}…; ${reports.map(({ calls }) => calls).join(' + ')} calls, 0 failed`;
+  });
+}
+
+const ruleOf = `/apis/networking.istio.io/v1/namespaces/${demoNamespace}/destinationrules/west-only`;
+
+/** A service that only west has, and callers that shake hands anew for each request. */
+async function exposeWest({ east, north, west }: ThreeClusters): Promise<void> {
+  const echo = await west.api.get<ApiObject & { spec: { selector: unknown; ports: unknown } }>(
+    `/api/v1/namespaces/${demoNamespace}/services/echo`,
+  );
+  await west.api.apply(`/api/v1/namespaces/${demoNamespace}/services/west-only`, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'west-only' },
+    spec: { selector: echo?.spec.selector, ports: echo?.spec.ports },
+  });
+  const once = { connectionPool: { http: { maxRequestsPerConnection: 1 } } };
+  for (const cluster of [east, north])
+    await cluster.api.apply(ruleOf, {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'DestinationRule',
+      metadata: { name: 'west-only', namespace: demoNamespace },
+      spec: { host: onlyWest, trafficPolicy: once },
+    });
+}
+
+function loadFrom({ lab }: ThreeClusters, { name }: LabCluster): RunningLoad {
+  const target = `http://${onlyWest}/`;
+  return startLoad(lab, {
+    cluster: name,
+    namespace: demoNamespace,
+    pod: 'client',
+    tool: 'call-http',
+    target,
+    rate: 20,
+  });
+}
+
+function answered(load: RunningLoad): number {
+  const { calls = 0, failures = 0 } = load.latest() ?? {};
+  return calls - failures;
+}
+
+async function reportOf(cluster: LabCluster): Promise<Report> {
+  const found = await cluster.api.get<ConfigMap>(caReport);
+  return JSON.parse(found?.data?.['rotation.json'] ?? '{"phase":"none","roots":[]}') as Report;
+}
+
+async function knowsOnly(cluster: LabCluster, peer: LabCluster, root: string): Promise<void> {
+  await eventually(
+    `${cluster.name} to know ${peer.name} by its new root alone`,
+    30_000,
+    async () => {
+      const found = await cluster.api.get<ApiObject & { status?: { peer?: { roots?: { fingerprint: string }[] } } }>(
+        `/apis/isthmus.dev/v1alpha1/istiomulticlusters/${peer.name}`,
+      );
+      const roots = found?.status?.peer?.roots ?? [];
+      if (roots.length === 1 && roots[0]?.fingerprint.includes(root) === true) return true;
+      throw new Error(`its status names ${JSON.stringify(roots)}`);
+    },
+    200,
+  );
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
