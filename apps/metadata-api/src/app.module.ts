@@ -13,6 +13,7 @@ import type { ScopeGuardParts } from './auth/scope.guard.js';
 import { TokenBuckets } from './auth/token-bucket.js';
 import { UsedTokens } from './auth/used-tokens.js';
 import type { DoorConfig } from './config.js';
+import type { CutReport } from './cut-report.js';
 import { Knowledge } from './documents/knowledge.js';
 import { ErrorFilter } from './http/error-filter.js';
 import type { EntryParts } from './http/entry.js';
@@ -27,6 +28,7 @@ export interface DoorParts {
   readonly config: DoorConfig;
   readonly knowledge: Knowledge;
   readonly store: Store;
+  readonly cuts: CutReport;
   readonly logger: Logger;
   readonly registry: Registry;
   readonly health: Health;
@@ -44,7 +46,7 @@ export class AppModule {}
 
 /** The only wiring of this app. */
 export function wire(parts: DoorParts): Wiring {
-  const { config, knowledge, store, logger, registry, health } = parts;
+  const { config, knowledge, store, cuts, logger, registry, health } = parts;
   const now = Date.now;
   const draining = (): boolean => health.draining;
   const streams = new StreamRegister(config.streamsPerPeer);
@@ -63,6 +65,7 @@ export function wire(parts: DoorParts): Wiring {
     register: streams,
     auditor,
     metrics,
+    cuts,
     draining,
     lifeMs: config.streamLifeMs,
   });

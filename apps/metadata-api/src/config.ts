@@ -16,6 +16,8 @@ import type { Secret } from '#platform';
 export interface DoorConfig {
   /** Release namespace: trust, public document and cluster identity are there. */
   readonly namespace: string;
+  /** This replica's name among the others. */
+  readonly podName: string;
   /** Namespace of the documents made for peers. */
   readonly peersNamespace: string;
   readonly host: string;
@@ -64,6 +66,7 @@ export interface RateLimit {
 
 const spec = {
   POD_NAMESPACE: withDefault(text, 'isthmus-system'),
+  POD_NAME: withDefault(text, 'metadata-api'),
   ISTHMUS_PEERS_NAMESPACE: withDefault(text, 'isthmus-peers'),
   ISTHMUS_LISTEN_HOST: withDefault(text, '0.0.0.0'),
   ISTHMUS_HTTPS_PORT: withDefault(port, 8443),
@@ -97,6 +100,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
   const values = readVariables(spec, environment);
   return Object.freeze({
     namespace: values.POD_NAMESPACE,
+    podName: values.POD_NAME,
     peersNamespace: values.ISTHMUS_PEERS_NAMESPACE,
     host: values.ISTHMUS_LISTEN_HOST,
     httpsPort: values.ISTHMUS_HTTPS_PORT,

@@ -14,6 +14,7 @@ import type { Listener } from './api-proxy/listener.js';
 import { wire } from './app.module.js';
 import type { Wiring } from './app.module.js';
 import type { DoorConfig } from './config.js';
+import { CutReport } from './cut-report.js';
 import { Knowledge } from './documents/knowledge.js';
 import { keepCertificate } from './http/certificate.js';
 import { entry } from './http/entry.js';
@@ -60,9 +61,10 @@ export async function createDoor(options: DoorOptions): Promise<Door> {
     peersNamespace: config.peersNamespace,
     logger,
   });
-  const wiring = wire({ config, knowledge, store, logger, registry, health });
+  const cuts = new CutReport({ client, podName: config.podName, logger });
+  const wiring = wire({ config, knowledge, store, cuts, logger, registry, health });
   const app = await httpsApp(wiring, config, logger);
-  const apiProxy = apiProxyOf(options, { wiring, knowledge, registry });
+  const apiProxy = apiProxyOf(options, { wiring, knowledge, cuts, registry });
   health.need('documents', () => {
     const missing = knowledge.missing();
     return { ok: missing.length === 0, detail: missing.join('; ') };
@@ -103,10 +105,11 @@ export async function createDoor(options: DoorOptions): Promise<Door> {
 interface Wired {
   readonly wiring: Wiring;
   readonly knowledge: Knowledge;
+  readonly cuts: CutReport;
   readonly registry: Registry;
 }
 
-function apiProxyOf(options: DoorOptions, { wiring, knowledge, registry }: Wired): ApiProxy | undefined {
+function apiProxyOf(options: DoorOptions, { wiring, knowledge, cuts, registry }: Wired): ApiProxy | undefined {
   const { config, passthrough, logger } = options;
   if (!config.apiProxy.enabled) return undefined;
   if (passthrough === undefined) throw new Error('the API proxy needs a way to the API server');
@@ -117,6 +120,7 @@ function apiProxyOf(options: DoorOptions, { wiring, knowledge, registry }: Wired
     knowledge,
     passthrough,
     auditor,
+    cuts,
     doorMetrics,
     registry,
     logger,

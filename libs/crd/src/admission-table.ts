@@ -115,6 +115,8 @@ const sharing: readonly AdmissionCase[] = [
 ];
 
 const silence: readonly AdmissionCase[] = [
+  ok('revoked', { revoked: true }),
+  no('revoked no boolean', 'spec.revoked', { revoked: 'yes' }),
   ok('stale policy by default', { stalePolicy: {} }),
   ok('drain', { stalePolicy: { mode: 'DrainAfter', after: '1h30m' } }),
   ok('fail closed at the default', { stalePolicy: { mode: 'FailClosed' } }),

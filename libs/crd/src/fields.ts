@@ -99,3 +99,8 @@ export const metadata = withRules(
     },
   ],
 );
+
+export const revoked = z.boolean().default(false).meta({
+  description:
+    'Withdraws all trust within seconds: nothing of the peer is imported, accepted or served, and what it holds open is cut. What was learnt of it is kept, so that setting this to false gives trust back.',
+});

@@ -7,6 +7,7 @@ import {
   metadataEndpoint,
   namespaceName,
   pins,
+  revoked,
   stringSet,
   trustDomain,
 } from './fields.js';
@@ -60,6 +61,7 @@ export const federationSpec = withRules(
     exports: exports.optional(),
     imports: imports.optional(),
     stalePolicy: stalePolicy.optional(),
+    revoked,
   }),
   'A sovereign cluster with its own trust domain and names, and what is shared with it.',
   [

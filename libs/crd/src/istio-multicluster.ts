@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { metadata, metadataEndpoint, pins, trustDomain } from './fields.js';
+import { metadata, metadataEndpoint, pins, revoked, trustDomain } from './fields.js';
 import { withRules } from './rule.js';
 import { stalePolicy } from './stale-policy.js';
 
@@ -20,6 +20,7 @@ export const multiclusterSpec = withRules(
     metadata: metadata.optional(),
     pins: pins.optional(),
     stalePolicy: stalePolicy.optional(),
+    revoked,
     legacyAPITokens: z
       .boolean()
       .default(false)

@@ -115,6 +115,20 @@ export const status = z.object({
     description: 'What is not as it should be, service by service; the first hundred.',
     'x-kubernetes-list-type': 'atomic',
   }),
+  revocation: z
+    .object({
+      at: time.meta({ description: 'When spec.revoked was carried out.', format: 'date-time' }),
+      trustDomain: z.string().optional(),
+      roots: z.array(z.string()).max(50).optional().meta({
+        description: 'Roots that vouch for nothing any more, sha256:<hex>.',
+        'x-kubernetes-list-type': 'atomic',
+      }),
+      imported: count.optional().meta({ description: 'Imported services that were removed.' }),
+      exported: count.optional().meta({ description: 'Services that are no longer offered to the peer.' }),
+      remoteServices: count.optional().meta({ description: 'Services of its registry that are no longer read.' }),
+    })
+    .optional()
+    .meta({ description: 'What spec.revoked has cut; connections that were closed are told by Events.' }),
   removalHeld: z
     .object({
       since: time,

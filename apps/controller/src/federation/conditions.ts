@@ -5,6 +5,7 @@ import {
   gatewaysReachable,
   leavingJudgements,
   metadataSynced,
+  revokedJudgements,
   trustEstablished,
   trustUnscoped,
 } from '../peer/conditions.js';
@@ -15,6 +16,8 @@ import { contentOf } from './read-documents.js';
 /** All conditions of one IstioFederation as they stand; pure. */
 export function judgeConditions(input: FederationInput, verdict: FederationVerdict): readonly Judgement[] {
   if (verdict.leaving) return leavingJudgements;
+  const revoked = revokedJudgements(input);
+  if (revoked !== undefined) return revoked;
   return [
     trustEstablished(input, verdict),
     metadataSynced(input, verdict, removalHeld(verdict)),

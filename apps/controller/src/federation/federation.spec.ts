@@ -471,3 +471,40 @@ describe('what is judged again on every look', () => {
     );
   });
 });
+
+describe('a peer whose trust the operator withdrew', () => {
+  const memory = remembered();
+  const trusted = input({ memory, hearing: nothingHeard, publication: { ...published, exported: 2 } });
+  const said = federationStatus(trusted, decideFederation(trusted));
+  const given = (publication: PeerPublication, previous = said): FederationInput =>
+    input({ memory, previous, publication }, { revoked: true });
+
+  it('is not listened to, and not forgotten', () => {
+    const verdict = decideFederation(given(published));
+    expect(verdict.link).toBeUndefined();
+    expect(verdict.memory).toEqual(memory);
+    expect(conditionsOf(given(published))).toEqual(
+      expect.arrayContaining(['Ready=False/Revoked', 'TrustEstablished=False/Revoked']),
+    );
+  });
+
+  it('tells what was cut once it is cut, and keeps telling it', () => {
+    const during = given(published);
+    expect(federationStatus(during, decideFederation(during)).revocation).toBeUndefined();
+    const cut = given({ ...published, trusted: false, imported: 0 });
+    const status = federationStatus(cut, decideFederation(cut));
+    expect(status.revocation).toMatchObject({
+      trustDomain: 'b.example',
+      imported: 1,
+      exported: 2,
+      roots: said.peer?.roots?.map(({ fingerprint }) => fingerprint),
+    });
+    const later = { ...given({ ...published, trusted: false, imported: 0 }, status), now: now + 60_000 };
+    expect(federationStatus(later, decideFederation(later)).revocation).toEqual(status.revocation);
+  });
+
+  it('is told nothing of that once trust is given back', () => {
+    const back = input({ memory, previous: { ...said, revocation: { at: '2026-01-01T00:00:00Z' } } });
+    expect(federationStatus(back, decideFederation(back)).revocation).toBeUndefined();
+  });
+});

@@ -4,6 +4,7 @@ import {
   gatewaysReachable,
   leavingJudgements,
   metadataSynced,
+  revokedJudgements,
   trustEstablished,
   trustUnscoped,
 } from '../peer/conditions.js';
@@ -15,6 +16,8 @@ import { multiclusterContentOf } from './documents.js';
 /** All conditions of one IstioMulticluster as they stand; pure. */
 export function judgeConditions(input: MulticlusterInput, verdict: PeerVerdict): readonly Judgement[] {
   if (verdict.leaving) return leavingJudgements;
+  const revoked = revokedJudgements(input);
+  if (revoked !== undefined) return revoked;
   const gateways = multiclusterContentOf(verdict.memory)?.ingressGateways ?? [];
   const byGateway = resourceOf(input)?.spec.enableIngressGateway ?? true;
   return [

@@ -10,6 +10,7 @@ import {
   linkSettings,
   lookAgainMs,
   revocationFindings,
+  revokedVerdict,
   switchedOffVerdict,
   unreadableVerdict,
 } from '../peer/verdict.js';
@@ -30,6 +31,7 @@ export function decideMulticluster(input: MulticlusterInput): PeerVerdict {
   if (!input.schemeEnabled) return switchedOffVerdict(input);
   const resource = resourceOf(input);
   if (resource === undefined) return invalidVerdict(input);
+  if (resource.spec.revoked) return revokedVerdict(input);
   const link = linkSettings(resource, 'multicluster');
   if (input.memoryFault !== undefined) return unreadableVerdict(input.memoryFault, link);
   const open = readPublic(input, resource, expectedDomains(input, resource));

@@ -13,6 +13,17 @@ export const leavingJudgements: readonly Judgement[] = [
   bad('TrustEstablished', 'Terminating', 'the resource is being deleted: trust ends and what it produced is removed'),
 ];
 
+/** All that is said of a peer from which the operator has withdrawn trust; undefined of another. */
+export function revokedJudgements(input: PeerInput): readonly Judgement[] | undefined {
+  if (resourceOf(input)?.spec.revoked !== true) return undefined;
+  const type = 'TrustEstablished';
+  if (input.publication?.trusted === true)
+    return [bad(type, 'Revoked', 'spec.revoked is true: trust is being withdrawn')];
+  const message =
+    'spec.revoked is true: nothing of this peer is trusted, imported or served; status.revocation tells what was cut. Set it to false to trust the peer again as it was known';
+  return [bad(type, 'Revoked', message)];
+}
+
 /** Are the peer's identity, roots and keys known and accepted? */
 export function trustEstablished(input: PeerInput, verdict: PeerVerdict): Judgement {
   const type = 'TrustEstablished';

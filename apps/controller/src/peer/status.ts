@@ -6,6 +6,7 @@ import type { Judgement } from '#reconcile';
 import { parseCertificate, readPublicSigningKey } from '#trust';
 import type { PeerMemory, RememberedDocument } from '#trust';
 import type { HeardDocument } from '../peer-link/hearing.js';
+import { resourceOf } from './input.js';
 import type { PeerInput } from './input.js';
 import type { PeerVerdict } from './verdict.js';
 
@@ -42,6 +43,27 @@ export function peerStatusOf(
     ...(memory?.privateDocument === undefined ? {} : { gateways: gatewayStatus(input, gateways) }),
     ...(input.memoryFault === undefined ? {} : lastSaid(input)),
     ...(findings.length === 0 ? {} : { findings: findings.slice(0, 100) }),
+    ...revocationStatus(input, memory),
+  };
+}
+
+/** What was cut is told from what was said just before, once; it stands until trust is given back. */
+function revocationStatus(input: PeerInput, memory: PeerMemory | undefined): Pick<PeerStatus, 'revocation'> {
+  const { previous, now, publication } = input;
+  if (resourceOf(input)?.spec.revoked !== true) return {};
+  if (previous?.revocation !== undefined) return { revocation: previous.revocation };
+  // Told when it is done: a pass has gone by that no longer trusts the peer.
+  if (publication?.trusted !== false) return {};
+  const { services, remote, peer } = previous ?? {};
+  return {
+    revocation: {
+      at: time(now),
+      ...(memory === undefined ? {} : { trustDomain: memory.facts.trustDomain }),
+      ...(peer?.roots === undefined ? {} : { roots: peer.roots.map(({ fingerprint }) => fingerprint) }),
+      ...(services?.imported === undefined ? {} : { imported: services.imported }),
+      ...(services?.exported === undefined ? {} : { exported: services.exported }),
+      ...(remote?.services === undefined ? {} : { remoteServices: remote.services }),
+    },
   };
 }
 

@@ -49,6 +49,11 @@ export function switchedOffVerdict(input: PeerInput): PeerVerdict {
   };
 }
 
+/** The verdict while the operator withdraws trust: nothing is heard or asked; what was learnt waits. */
+export function revokedVerdict(input: PeerInput): PeerVerdict {
+  return { next: done(lookAgainMs), leaving: false, link: undefined, memory: input.memory, findings: [] };
+}
+
 /** The verdict while what was stored of the peer cannot be read: nothing heard is judged, since all of it would pass for a first contact. */
 export function unreadableVerdict(fault: string, link: PeerLinkSettings): PeerVerdict {
   const against = { reason: 'MemoryUnreadable', message: fault };

@@ -157,6 +157,16 @@ describe('one publication pass', () => {
     expect(hosts(decidePublication(input({ peers: [leaving] })))).toEqual([]);
   });
 
+  it('takes nothing from, and gives nothing to, a peer whose trust the operator withdrew', () => {
+    const verdict = decidePublication(input({ peers: [known('b', { spec: { revoked: true } }), known('c')] }));
+    expect(verdict.registry.peers.map(({ name }) => name)).toEqual(['c']);
+    expect(verdict.imports.some(({ metadata }) => JSON.stringify(metadata).includes('b.example'))).toBe(false);
+    expect(documentOf(verdict.documents, 'b')).toEqual(['not readable']);
+    expect(verdict.perPeer.get('IstioFederation/b') ?? verdict.perPeer.get('federation/b')).toMatchObject({
+      trusted: false,
+    });
+  });
+
   it('keeps a document while nothing asks for a new one; content, key and age do, and the sequence grows', () => {
     const first = decidePublication(input());
     const again = decidePublication(input({ liveDocuments: first.documents, now: now + 60_000 }));

@@ -57,13 +57,17 @@ function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[]): St
     hosts: peer.hosts,
   });
   const refused = ownership.some(({ refuses }) => refuses);
-  const leaving = peer.resource.metadata.deletionTimestamp !== undefined;
+  const { revoked } = peer.resource.spec;
+  const leaving = revoked || peer.resource.metadata.deletionTimestamp !== undefined;
   return {
     peer,
     trusted: peer.memory !== undefined && !refused && !leaving && !silence.trustWithdrawn,
     trustWithdrawn: peer.memory !== undefined && silence.trustWithdrawn,
     held: peer.unreadable === true && !refused && !leaving && !silence.trustWithdrawn,
-    findings: ownership.map(({ reason, message }) => ({ reason, message })),
+    findings: [
+      ...(revoked ? [{ reason: 'Revoked' as const, message: 'spec.revoked is true: trust is withdrawn' }] : []),
+      ...ownership.map(({ reason, message }) => ({ reason, message })),
+    ],
     withdrawnHosts: silence.withdrawnHosts,
     ...(silence.changesInMs === undefined ? {} : { changesInMs: silence.changesInMs }),
   };

@@ -7,6 +7,7 @@ import { Refusal } from '../auth/refusal.js';
 import { sourceKey, TokenBuckets } from '../auth/token-bucket.js';
 import { UsedTokens } from '../auth/used-tokens.js';
 import type { ApiProxyConfig, DoorConfig } from '../config.js';
+import type { CutReport } from '../cut-report.js';
 import type { Knowledge } from '../documents/knowledge.js';
 import type { DoorMetrics } from '../metrics.js';
 import { authenticate } from './authenticate.js';
@@ -35,6 +36,7 @@ export interface ApiProxyParts {
   readonly knowledge: Knowledge;
   readonly passthrough: Passthrough;
   readonly auditor: Auditor;
+  readonly cuts: CutReport;
   readonly doorMetrics: DoorMetrics;
   readonly registry: Registry;
   readonly logger: Logger;
@@ -113,7 +115,11 @@ export class ApiProxy {
     const reply = new Reply(response, watch, this.#config.stuckMs);
     request.on('error', () => reply.end('closed'));
     let detail: string | undefined;
-    void reply.ended.then((end) => this.#note(asked, reply, detail ?? end));
+    void reply.ended.then((end) => {
+      this.#note(asked, reply, detail ?? end);
+      if (end === 'untrusted' && asked.peer !== undefined)
+        this.#parts.cuts.note(asked.peer, watch ? 'watch' : 'request');
+    });
     try {
       this.#limitSource(asked);
       if (!decision.ok && decision.status !== 403)

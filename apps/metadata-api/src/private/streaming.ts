@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import { peerKey } from '#model';
 import type { Scope } from '#model';
 import type { Auditor } from '../audit.js';
+import type { CutReport } from '../cut-report.js';
 import { Refusal } from '../auth/refusal.js';
 import type { VerifiedPeer } from '../auth/peer-strategy.js';
 import type { Knowledge } from '../documents/knowledge.js';
@@ -16,6 +17,7 @@ export interface StreamingParts {
   readonly register: StreamRegister;
   readonly auditor: Auditor;
   readonly metrics: DoorMetrics;
+  readonly cuts: CutReport;
   readonly draining: () => boolean;
   readonly lifeMs: number;
 }
@@ -29,7 +31,7 @@ export class Streaming {
   }
 
   open(request: Request, response: Response, { peer }: VerifiedPeer, scope: Scope): void {
-    const { knowledge, register, auditor, metrics, draining, lifeMs } = this.#parts;
+    const { knowledge, register, auditor, metrics, cuts, draining, lifeMs } = this.#parts;
     if (draining()) {
       throw new Refusal(503, 'draining', 'this replica is going away; connect again', { peer, retryAfterSeconds: 1 });
     }
@@ -52,6 +54,9 @@ export class Streaming {
       },
     });
     register.add(key, stream);
-    void stream.ended.then((end) => noteDetail(response, `stream ended: ${end}`));
+    void stream.ended.then((end) => {
+      noteDetail(response, `stream ended: ${end}`);
+      if (end === 'untrusted') cuts.note(peer, 'stream');
+    });
   }
 }
