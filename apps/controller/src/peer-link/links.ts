@@ -7,6 +7,7 @@ import type { PeerLinkPorts, PeerLinkSettings } from './peer-link.js';
 export class PeerLinks {
   readonly #portsFor: (key: string) => PeerLinkPorts;
   readonly #links = new Map<string, PeerLink>();
+  #audiences: ReadonlyMap<string, string> = new Map();
 
   constructor(portsFor: (key: string) => PeerLinkPorts) {
     this.#portsFor = portsFor;
@@ -23,10 +24,13 @@ export class PeerLinks {
     const link = new PeerLink(settings, this.#portsFor(key));
     this.#links.set(key, link);
     link.start();
+    // The pass that trusts the peer may have come first, or have been about the link before this one.
+    link.authorise(this.#audiences.get(key));
   }
 
-  /** Opens private channels for exactly these peers; all others are closed. */
+  /** Opens private channels for exactly these peers, now and in links to come; all others are closed. */
   authorise(audiences: ReadonlyMap<string, string>): void {
+    this.#audiences = audiences;
     for (const [key, link] of this.#links) link.authorise(audiences.get(key));
   }
 
