@@ -25,7 +25,11 @@ export interface Condition {
 interface Federation extends ApiObject {
   readonly status?: {
     readonly conditions?: readonly Condition[];
-    readonly peer?: { readonly keys?: readonly { readonly kid: string; readonly state: string }[] };
+    readonly peer?: {
+      readonly keys?: readonly { readonly kid: string; readonly state: string }[];
+      readonly roots?: readonly { readonly fingerprint: string }[];
+    };
+    readonly gateways?: { readonly addresses?: readonly { readonly address: string }[] };
   };
 }
 

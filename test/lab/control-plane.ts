@@ -170,6 +170,8 @@ export function controllersAndNetwork(plan: LabPlan, cluster: ClusterPlan): read
       parts['kube-controller-manager'],
       `--kubeconfig=${kubeconfigOf(cluster, 'kube-controller-manager')}`,
       '--controllers=*,-nodeipam,-cloud-node-lifecycle',
+      // The one node never dies, but its API server and etcd do, often: after 50 s of that all its pods would be taken for dead.
+      '--node-monitor-grace-period=10m',
       `--service-account-private-key-file=${file('service-accounts.key')}`,
       `--root-ca-file=${file('ca.crt')}`,
       '--leader-elect=false',

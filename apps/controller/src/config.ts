@@ -41,6 +41,8 @@ export interface ControllerConfig {
   readonly httpPort: number;
   readonly podName: string;
   readonly pacing: Pacing;
+  /** Secret of the door's certificate where the chart made it; else undefined. */
+  readonly doorSecret: string | undefined;
   readonly keyAnnounceMs: number;
   readonly keyHonourMs: number;
   readonly leaseMs: number;
@@ -110,6 +112,7 @@ const variables = {
   ISTHMUS_WAY_OUT_HEALTH_URL: withDefault(text, 'http://isthmus-way-out.isthmus-system.svc:8080'),
   ISTHMUS_WAY_OUT_CA_FILE: withDefault(text, '/etc/isthmus/way-out/ca.crt'),
   ISTHMUS_DOOR_CERTIFICATE_DIR: withDefault(text, '/etc/isthmus/door'),
+  ISTHMUS_DOOR_SECRET: optional(text),
   ISTHMUS_HTTP_PORT: withDefault(port, 8080),
   ISTHMUS_STREAMS: withDefault(flag, true),
   ISTHMUS_POLL_SECONDS: withDefault(wholeNumber(1, 3600), defaultPacing.pollMs / 1000),
@@ -155,6 +158,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     httpPort: values.ISTHMUS_HTTP_PORT,
     podName: values.POD_NAME,
     pacing: pacingFrom(values.ISTHMUS_STREAMS, values.ISTHMUS_POLL_SECONDS * 1000),
+    doorSecret: values.ISTHMUS_DOOR_SECRET,
     keyAnnounceMs: values.ISTHMUS_KEY_ANNOUNCE_SECONDS * 1000,
     keyHonourMs: values.ISTHMUS_KEY_HONOUR_SECONDS * 1000,
     leaseMs: values.ISTHMUS_LEASE_SECONDS * 1000,

@@ -18,6 +18,7 @@ import { ApiReaches } from './multicluster/api-reaches.js';
 import { multiclusterStatus } from './multicluster/status.js';
 import { gatherFederation } from './federation/gather.js';
 import { federationStatus } from './federation/status.js';
+import { DoorCertificateKeeper } from './door-certificate/door-certificate-keeper.js';
 import { IdentityKeeper } from './identity/identity-keeper.js';
 import { currentKey, previousKey } from './identity/key-ring.js';
 import { Memories } from './memories.js';
@@ -93,6 +94,7 @@ export class LeaderTerm {
   constructor(ports: TermPorts) {
     const { client, world, config, clock, scheduler, logger } = ports;
     this.#ports = ports;
+    const times = { announceMs: config.keyAnnounceMs, honourMs: config.keyHonourMs };
     this.#identity = new IdentityKeeper({
       client,
       configMaps: world.configMaps,
@@ -104,7 +106,14 @@ export class LeaderTerm {
         clusterUUID: config.clusterUUID,
       },
       certificates: { address: config.meshAddress, tokenFile: config.meshTokenFile },
-      times: { announceMs: config.keyAnnounceMs, honourMs: config.keyHonourMs },
+      times,
+      doorCertificate: new DoorCertificateKeeper({
+        client,
+        namespace: config.mesh.releaseNamespace,
+        secretName: config.doorSecret,
+        times,
+        clock,
+      }),
       clock,
     });
     this.#memories = new Memories({
@@ -191,6 +200,7 @@ export class LeaderTerm {
         addressBook: this.#addressBook,
         credentials: this.#credentials,
         clock,
+        doorAuthorities: this.#identity.doorAuthorities,
       },
       signing,
     );

@@ -26,6 +26,7 @@ export const names = {
   caReportConfigMap: 'isthmus-ca',
   crossCertKey: 'cross-cert.pem',
   /** Istio's own ConfigMap and key for a plugged-in CA's revocation lists. */
+  caRotationKey: 'rotation.json',
   caCrlConfigMap: 'istio-ca-crl',
   caCrlKey: 'ca-crl.pem',
   fieldManager: 'isthmus',
@@ -70,6 +71,8 @@ export const annotations = {
   rotateSigningKey: 'isthmus.dev/rotate-signing-key',
   rotateRoot: 'isthmus.dev/rotate-root',
   rotateDoorCertificate: 'isthmus.dev/rotate-door-certificate',
+  /** On the same: JSON, how the changes stand that the controller carries out. */
+  rotationReport: 'isthmus.dev/rotation-report',
 } as const;
 
 /** Secret that holds the private document made for one peer; shards after the first have names that no peer's first one can have. */

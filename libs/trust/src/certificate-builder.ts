@@ -1,5 +1,6 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import ipaddr from 'ipaddr.js';
 import type { Certificate, KeyUsage } from './certificate.js';
 import { certificateFromDer, keyUsages, spkiOf } from './certificate.js';
 import {
@@ -151,7 +152,7 @@ function alternativeNames(order: CertificateOrder): readonly Node[] {
     ...(order.uris ?? []).map((uri) => tagged(6, Buffer.from(uri, 'utf8'))),
     ...(order.dnsNames ?? []).map((name) => tagged(2, Buffer.from(name, 'utf8'))),
     ...(order.ips ?? [])
-      .filter((ip) => /^\d+(\.\d+){3}$/.test(ip))
-      .map((ip) => tagged(7, Buffer.from(ip.split('.').map(Number)))),
+      .filter((ip) => ipaddr.isValid(ip))
+      .map((ip) => tagged(7, Buffer.from(ipaddr.parse(ip).toByteArray()))),
   ];
 }

@@ -32,7 +32,7 @@ export function decideFederation(input: FederationInput): FederationVerdict {
   const resource = resourceOf(input);
   if (resource === undefined) return invalidVerdict(input);
   if (resource.spec.revoked) return revokedVerdict(input);
-  const link = linkSettings(resource, 'federation');
+  const link = linkSettings(resource, 'federation', input.memory);
   if (input.memoryFault !== undefined) return unreadableVerdict(input.memoryFault, link);
   const { trustDomain, clusterDomain = trustDomain } = resource.spec;
   const open = readPublic(input, resource, { trustDomain, clusterDomain });

@@ -1,4 +1,4 @@
-import { clusterIdFor, labels, names } from '#model';
+import { annotations, clusterIdFor, labels, names } from '#model';
 import type { ClusterIdentity } from '#model';
 import type { ConfigMap } from '#istio-api';
 
@@ -30,11 +30,16 @@ export function clusterIdentity(
   return { clusterUUID, clusterID: clusterIdFor(clusterDomain, clusterUUID), trustDomain, clusterDomain, networkName };
 }
 
-export function clusterConfigMap(namespace: string, identity: ClusterIdentity): ConfigMap {
+export function clusterConfigMap(namespace: string, identity: ClusterIdentity, report: string): ConfigMap {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { namespace, name: names.clusterConfigMap, labels: { [labels.managedBy]: labels.managedByValue } },
+    metadata: {
+      namespace,
+      name: names.clusterConfigMap,
+      labels: { [labels.managedBy]: labels.managedByValue },
+      annotations: { [annotations.rotationReport]: report },
+    },
     data: { ...identity },
   };
 }

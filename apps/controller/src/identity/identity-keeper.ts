@@ -11,7 +11,8 @@ import { certify } from './certificate-client.js';
 import type { CertificateClientSettings } from './certificate-client.js';
 import { clusterConfigMap, clusterIdentity } from './cluster-identity.js';
 import type { IdentitySettings } from './cluster-identity.js';
-import { advance, emptyKeyRing, nextChangeMs, parseKeyRing, renewalAt } from './key-ring.js';
+import type { DoorCertificateKeeper } from '../door-certificate/door-certificate-keeper.js';
+import { advance, emptyKeyRing, nextChangeMs, parseKeyRing, renewalAt, signingKeyReport } from './key-ring.js';
 import type { KeyRing, RotationTimes, StoredSigningKey } from './key-ring.js';
 
 /** As long as a proxy's: a long one would keep an old root in use for as long. Documents end within the hour anyway. */
@@ -30,6 +31,7 @@ export interface IdentityKeeperPorts {
   readonly settings: IdentitySettings;
   readonly certificates: CertificateClientSettings;
   readonly times: RotationTimes;
+  readonly doorCertificate: DoorCertificateKeeper;
   readonly clock: Clock;
 }
 
@@ -48,6 +50,7 @@ export class IdentityKeeper {
 
   /** Brings identity and keys to where they should be now; answers whether anything that peers see has changed. */
   async ensure(signal: AbortSignal): Promise<boolean> {
+    const { doorCertificate } = this.#ports;
     const identity = await this.#ensureIdentity(signal);
     const ca = this.#ca();
     const stored = await this.#readRing();
@@ -55,24 +58,34 @@ export class IdentityKeeper {
       now: this.#ports.clock.now(),
       times: this.#ports.times,
       freshKey: generateSigningKey,
-      ...requestOf(this.#configMap(names.clusterConfigMap)),
+      ...this.#request(annotations.rotateSigningKey),
     });
     const ring = await this.#certified(advanced, ca.roots);
     if (ring !== stored) await this.#writeRing(ring, signal);
     const before = JSON.stringify(this.#state);
     this.#state = { identity, ring, ...ca };
-    return before !== JSON.stringify(this.#state);
+    const door = await doorCertificate.ensure(this.#request(annotations.rotateDoorCertificate).request, signal);
+    await this.#writeIdentity(identity, this.#configMap(names.clusterConfigMap), signal);
+    return door || before !== JSON.stringify(this.#state);
   }
 
   /** Forgets the state of an earlier term as leader. */
   clear(): void {
     this.#state = undefined;
+    this.#ports.doorCertificate.clear();
+  }
+
+  /** What peers check the door against, PEM; undefined where its certificate is the operator's. */
+  get doorAuthorities(): string | undefined {
+    return this.#ports.doorCertificate.authorities;
   }
 
   /** Milliseconds until keys change by time alone. */
   nextChangeMs(): number | undefined {
-    const { clock, times } = this.#ports;
-    return this.#state === undefined ? undefined : nextChangeMs(this.#state.ring, clock.now(), times);
+    const { clock, times, doorCertificate } = this.#ports;
+    const ring = this.#state === undefined ? undefined : nextChangeMs(this.#state.ring, clock.now(), times);
+    const next = [ring, doorCertificate.nextChangeMs()].filter((each) => each !== undefined);
+    return next.length === 0 ? undefined : Math.min(...next);
   }
 
   async #ensureIdentity(signal: AbortSignal): Promise<ClusterIdentity> {
@@ -82,15 +95,27 @@ export class IdentityKeeper {
     const stored =
       this.#configMap(names.clusterConfigMap) ?? (await client.get<ConfigMap & ApiObject>(path, { signal }));
     const identity = clusterIdentity(settings, stored, randomUUID);
-    const desired = clusterConfigMap(settings.namespace, identity) as ApiObject;
-    await applyIfChanged({
-      client,
-      desired,
-      live: stored as ApiObject | undefined,
-      fieldManager: names.fieldManager,
-      signal,
-    });
+    if (stored === undefined || this.#state === undefined) await this.#writeIdentity(identity, stored, signal);
     return identity;
+  }
+
+  async #writeIdentity(
+    identity: ClusterIdentity,
+    stored: (ConfigMap & ApiObject) | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, settings, doorCertificate } = this.#ports;
+    const report = JSON.stringify({
+      'signing-key': signingKeyReport(this.#state?.ring ?? emptyKeyRing),
+      'door-certificate': doorCertificate.report(),
+    });
+    const desired = clusterConfigMap(settings.namespace, identity, report) as ApiObject;
+    await applyIfChanged({ client, desired, live: stored, fieldManager: names.fieldManager, signal });
+  }
+
+  #request(annotation: string): { readonly request?: string } {
+    const request = this.#configMap(names.clusterConfigMap)?.metadata?.annotations?.[annotation];
+    return request === undefined || request === '' ? {} : { request };
   }
 
   #ca(): CaFacts {
@@ -156,9 +181,4 @@ export class IdentityKeeper {
 function needsCertificate(key: StoredSigningKey, rootsDigest: string, now: number): boolean {
   if (key.chain === undefined || key.rootsDigest !== rootsDigest) return true;
   return renewalAt(key) <= now;
-}
-
-function requestOf(configMap: ConfigMap | undefined): { readonly request?: string } {
-  const request = configMap?.metadata?.annotations?.[annotations.rotateSigningKey];
-  return request === undefined || request === '' ? {} : { request };
 }

@@ -71,6 +71,21 @@ export function renewalAt({ chainIssuedAt = 0, chainExpiresAt = 0 }: StoredSigni
   return chainIssuedAt === 0 ? 0 : chainExpiresAt - (chainExpiresAt - chainIssuedAt) / 3;
 }
 
+/** How a change of keys stands, in words for the operator; names no secret. */
+export function signingKeyReport(ring: KeyRing): {
+  readonly phase: 'announced' | 'in use';
+  readonly request?: string;
+  readonly message: string;
+} {
+  const next = ring.keys.find(({ state }) => state === 'next');
+  const current = currentKey(ring)?.kid ?? 'none';
+  const asked = ring.handledRequest === undefined ? {} : { request: ring.handledRequest };
+  if (next !== undefined)
+    return { phase: 'announced', ...asked, message: `key ${next.kid} is announced to peers; ${current} still signs` };
+  const honoured = previousKey(ring) === undefined ? '' : '; the one before is honoured a while longer';
+  return { phase: 'in use', ...asked, message: `key ${current} signs${honoured}` };
+}
+
 export function currentKey(ring: KeyRing): StoredSigningKey | undefined {
   return ring.keys.find((key) => key.state === 'current');
 }

@@ -32,7 +32,7 @@ export function decideMulticluster(input: MulticlusterInput): PeerVerdict {
   const resource = resourceOf(input);
   if (resource === undefined) return invalidVerdict(input);
   if (resource.spec.revoked) return revokedVerdict(input);
-  const link = linkSettings(resource, 'multicluster');
+  const link = linkSettings(resource, 'multicluster', input.memory);
   if (input.memoryFault !== undefined) return unreadableVerdict(input.memoryFault, link);
   const open = readPublic(input, resource, expectedDomains(input, resource));
   const closed = readMulticluster(input, open.memory);

@@ -54,17 +54,21 @@ function revocationStatus(input: PeerInput, memory: PeerMemory | undefined): Pic
   if (previous?.revocation !== undefined) return { revocation: previous.revocation };
   // Told when it is done: a pass has gone by that no longer trusts the peer.
   if (publication?.trusted !== false) return {};
-  const { services, remote, peer } = previous ?? {};
-  return {
-    revocation: {
-      at: time(now),
-      ...(memory === undefined ? {} : { trustDomain: memory.facts.trustDomain }),
-      ...(peer?.roots === undefined ? {} : { roots: peer.roots.map(({ fingerprint }) => fingerprint) }),
-      ...(services?.imported === undefined ? {} : { imported: services.imported }),
-      ...(services?.exported === undefined ? {} : { exported: services.exported }),
-      ...(remote?.services === undefined ? {} : { remoteServices: remote.services }),
-    },
+  return { revocation: { at: time(now), ...cutOf(previous, memory) } };
+}
+
+function cutOf(
+  { services, remote, peer }: PeerStatus = {},
+  memory: PeerMemory | undefined,
+): Omit<NonNullable<PeerStatus['revocation']>, 'at'> {
+  const cut = {
+    trustDomain: memory?.facts.trustDomain,
+    roots: peer?.roots?.map(({ fingerprint }) => fingerprint),
+    imported: services?.imported,
+    exported: services?.exported,
+    remoteServices: remote?.services,
   };
+  return Object.fromEntries(Object.entries(cut).filter(([, value]) => value !== undefined));
 }
 
 /** What was said of a peer while its memory could be read: it is still in force. */

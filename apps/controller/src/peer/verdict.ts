@@ -2,6 +2,7 @@ import { describeFault } from '#crd';
 import type { Finding } from '#model';
 import { done, stalled } from '#reconcile';
 import type { Result } from '#reconcile';
+import { splitCertificates } from '#trust';
 import type { PeerMemory } from '#trust';
 import type { PeerLinkSettings } from '../peer-link/peer-link.js';
 import { faultsOf } from './input.js';
@@ -69,17 +70,28 @@ export function unreadableVerdict(fault: string, link: PeerLinkSettings): PeerVe
 }
 
 /** How to listen to the peer. */
-export function linkSettings({ spec }: PeerResource, document: PeerLinkSettings['document']): PeerLinkSettings {
+export function linkSettings(
+  { spec }: PeerResource,
+  document: PeerLinkSettings['document'],
+  memory: PeerMemory | undefined,
+): PeerLinkSettings {
+  const { ca, insecureSkipVerify } = spec.metadata ?? {};
   return {
     endpoint: spec.metadataEndpoint.replace(/\/+$/, ''),
     tls: {
-      ...(spec.metadata?.ca === undefined ? {} : { ca: spec.metadata.ca }),
-      ...(spec.metadata?.insecureSkipVerify === undefined
-        ? {}
-        : { insecureSkipVerify: spec.metadata.insecureSkipVerify }),
+      ...(ca === undefined ? {} : { ca: withSigned(ca, memory) }),
+      ...(insecureSkipVerify === undefined ? {} : { insecureSkipVerify }),
     },
     document,
   };
+}
+
+/** A peer that signs tells what its door's certificate is to be checked against, so that it may change: that counts beside `metadata.ca`. */
+function withSigned(given: string, memory: PeerMemory | undefined): string {
+  const { signed = false, tlsCA = '' } = memory?.facts ?? {};
+  const known = splitCertificates(given);
+  const news = signed ? splitCertificates(tlsCA).filter((pem) => !known.includes(pem)) : [];
+  return news.length === 0 ? given : [...known, ...news].join('');
 }
 
 /** Revocation lists that cannot be used: said, since their certificates are then not checked for revocation. */

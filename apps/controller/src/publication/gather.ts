@@ -35,6 +35,8 @@ export interface PublicationSources {
   readonly addressBook: AddressBook;
   readonly credentials: CredentialBook;
   readonly clock: Clock;
+  /** Of the door's certificate where it is ours to keep, PEM. */
+  readonly doorAuthorities?: string | undefined;
 }
 
 /** Reads everything one pass looks at into one value. */
@@ -49,7 +51,7 @@ export function gatherPublication(sources: PublicationSources, signing: SigningS
     peersNamespace: config.peersNamespace,
     label: config.publicServiceLabel,
     signing,
-    tlsCA: doorAuthority(config.multicluster.doorCertificateDirectory),
+    tlsCA: sources.doorAuthorities ?? doorAuthority(config.multicluster.doorCertificateDirectory),
     peers,
     offers: heardOffers(sources.addressBook, peers),
     services,

@@ -24,7 +24,6 @@ export interface ReportFacts {
 }
 
 const fieldManager = 'isthmus-mesh';
-const rotationKey = 'rotation.json';
 
 /** What is told of a CA. Pure. */
 export function rotationReport({ ca, own }: LoadedCa, facts: ReportFacts): RotationReport {
@@ -78,7 +77,7 @@ export class CaReport {
     const data = {
       [names.crossCertKey]: crossCertificates.join(''),
       [names.caCrlKey]: crls.join(''),
-      [rotationKey]: JSON.stringify(rotationReport(loaded, facts)),
+      [names.caRotationKey]: JSON.stringify(rotationReport(loaded, facts)),
     };
     const text = JSON.stringify(data);
     if (text === this.#written) return;

@@ -1,0 +1,94 @@
+// `npm run isthmus -- …`, in the controller's image `isthmus …`: what an operator types. Acts through the Kubernetes API alone, as GitOps would.
+import { Command, Option } from 'commander';
+import { clusterAccessFromEnvironment, HttpKubeClient } from '#kube';
+import type { CommandContext } from './context.js';
+import { parsePeer, revokeTrust, restoreTrust } from './revoke.js';
+import { rotate, rotations } from './rotate.js';
+import type { Rotation } from './rotate.js';
+import { showTrust } from './show.js';
+
+interface Options {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace: string;
+  readonly output: 'table' | 'json';
+  readonly wait: boolean;
+  readonly timeout: string;
+}
+
+const program = new Command('isthmus')
+  .description('Trust of this cluster and in its peers')
+  .option('--kubeconfig <file>', 'kubeconfig; default: KUBECONFIG, ~/.kube/config, or the pod’s service account')
+  .option('--context <name>', 'context of the kubeconfig')
+  .option('-n, --namespace <name>', 'release namespace', 'isthmus-system')
+  .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
+  .showHelpAfterError();
+const trust = program.command('trust').description('show, rotate, revoke, restore');
+
+trust
+  .command('show')
+  .description('roots, signing keys and peers of this cluster, and what is under way')
+  .action(() => run((context) => showTrust(context)));
+
+trust
+  .command('rotate')
+  .description('replace the signing key, the generated root CA or the door’s self-signed certificate; no call is lost')
+  .argument(`<${rotations.join('|')}>`)
+  .option('--no-wait', 'ask for it and return')
+  .option('--timeout <seconds>', 'how long to wait', '600')
+  .action((what: string, options: Options) => run((context) => rotate(context, rotationOf(what), waiting(options))));
+
+trust
+  .command('revoke')
+  .description('withdraw all trust in a peer within seconds (sets spec.revoked) and tell what was cut')
+  .argument('<istiofederation|istiomulticluster/NAME>')
+  .option('--no-wait', 'set it and return')
+  .option('--timeout <seconds>', 'how long to wait', '60')
+  .action((peer: string, options: Options) =>
+    run((context) => revokeTrust(context, parsePeer(peer), waiting(options))),
+  );
+
+trust
+  .command('restore')
+  .description('give a revoked peer its trust back as it was known (unsets spec.revoked)')
+  .argument('<istiofederation|istiomulticluster/NAME>')
+  .option('--no-wait', 'set it and return')
+  .option('--timeout <seconds>', 'how long to wait', '60')
+  .action((peer: string, options: Options) =>
+    run((context) => restoreTrust(context, parsePeer(peer), waiting(options))),
+  );
+
+/** Undefined = do not wait; else until when, Unix milliseconds. */
+function waiting({ wait, timeout }: Options): number | undefined {
+  const seconds = Number(timeout);
+  if (!Number.isFinite(seconds) || seconds <= 0)
+    throw new Error(`--timeout ${timeout}: give a number of seconds above 0`);
+  return wait ? Date.now() + seconds * 1000 : undefined;
+}
+
+function rotationOf(what: string): Rotation {
+  const found = rotations.find((each) => each === what);
+  if (found === undefined) throw new Error(`trust rotate ${what}: give one of ${rotations.join(', ')}`);
+  return found;
+}
+
+async function run(work: (context: CommandContext) => Promise<void>): Promise<void> {
+  const { kubeconfig, context, namespace, output } = program.opts<Options>();
+  const access = await clusterAccessFromEnvironment({ kubeconfig, context });
+  const client = new HttpKubeClient(access, 'isthmus-command');
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  // What happens on the way is for a person to read; a program reads the one JSON object at the end.
+  const say = output === 'json' ? (): void => undefined : print;
+  try {
+    await work({ client, namespace, json: output === 'json', say, print });
+  } finally {
+    await client.close();
+  }
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`isthmus: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

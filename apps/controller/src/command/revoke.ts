@@ -1,0 +1,132 @@
+import type { PeerStatus } from '#crd';
+import { ForbiddenError, NotFoundError, pathFor, resources } from '#kube';
+import type { ApiObject, ResourcePath } from '#kube';
+import type { PeerKind } from '#model';
+import { until } from './context.js';
+import type { CommandContext } from './context.js';
+
+interface PeerObject extends ApiObject {
+  readonly status?: PeerStatus;
+}
+
+interface Event extends ApiObject {
+  readonly reason?: string;
+  readonly note?: string;
+  readonly eventTime?: string;
+  readonly regarding?: { readonly kind?: string; readonly name?: string };
+}
+
+/** A peer resource as it is named on the command line. */
+export interface NamedPeer {
+  readonly kind: PeerKind;
+  readonly name: string;
+  readonly resource: ResourcePath;
+}
+
+const kinds: Readonly<Record<string, Omit<NamedPeer, 'name'>>> = {
+  istiofederation: { kind: 'IstioFederation', resource: resources.istioFederations },
+  ifed: { kind: 'IstioFederation', resource: resources.istioFederations },
+  istiomulticluster: { kind: 'IstioMulticluster', resource: resources.istioMulticlusters },
+  imc: { kind: 'IstioMulticluster', resource: resources.istioMulticlusters },
+};
+/** What the door closed is told a moment after trust has ended. */
+const eventsMs = 1_500;
+
+/** `kind/name`, kind in any form that kubectl takes. @throws Error with what is allowed */
+export function parsePeer(text: string): NamedPeer {
+  const [kind = '', name = ''] = text.split('/');
+  const known = kinds[kind.toLowerCase().replace(/s$/, '')];
+  if (known === undefined || name === '')
+    throw new Error(`${text}: give istiofederation/NAME or istiomulticluster/NAME`);
+  return { ...known, name };
+}
+
+/** Withdraws trust; with a deadline, waits until it is gone and tells what was cut. */
+export async function revokeTrust(context: CommandContext, peer: NamedPeer, deadline?: number): Promise<void> {
+  const started = Date.now();
+  await setRevoked(context, peer, true);
+  context.say(`${peer.kind} ${peer.name}: spec.revoked is true`);
+  if (deadline === undefined) return;
+  let seen: PeerObject | undefined;
+  const revocation = await until(
+    deadline,
+    `trust in ${peer.name} to end`,
+    async () => (seen = await read(context, peer))?.status?.revocation,
+    () => told(seen),
+  );
+  const took = Date.now() - started;
+  await new Promise((done) => setTimeout(done, eventsMs));
+  const closed = await closings(context, peer, started);
+  if (context.json) {
+    context.print(JSON.stringify({ peer: `${peer.kind}/${peer.name}`, milliseconds: took, revocation, closed }));
+    return;
+  }
+  const { trustDomain = 'unknown', roots = [], imported, exported, remoteServices } = revocation;
+  context.say(`√ trust in ${trustDomain} ended after ${(took / 1000).toFixed(1)} s`);
+  for (const root of roots) context.say(`√ root ${root} vouches for nothing any more`);
+  if (imported !== undefined) context.say(`√ ${imported} imported services removed`);
+  if (exported !== undefined) context.say(`√ ${exported} services no longer offered to it`);
+  if (remoteServices !== undefined) context.say(`√ ${remoteServices} services of its registry no longer read`);
+  for (const note of closed) context.say(`√ ${note}`);
+  context.say('√ its workloads are refused at their next request; their TCP connections are cut');
+}
+
+/** Gives trust back; with a deadline, waits until the peer is trusted again. */
+export async function restoreTrust(context: CommandContext, peer: NamedPeer, deadline?: number): Promise<void> {
+  await setRevoked(context, peer, false);
+  context.say(`${peer.kind} ${peer.name}: spec.revoked is false`);
+  if (deadline === undefined) return;
+  let seen: PeerObject | undefined;
+  await until(
+    deadline,
+    `trust in ${peer.name} to come back`,
+    async () => {
+      seen = await read(context, peer);
+      return conditionOf(seen, 'TrustEstablished')?.status === 'True' ? true : undefined;
+    },
+    () => told(seen),
+  );
+  context.say(`√ ${told(seen)}`);
+  if (context.json) context.print(JSON.stringify({ peer: `${peer.kind}/${peer.name}`, trusted: true }));
+}
+
+async function setRevoked({ client }: CommandContext, peer: NamedPeer, revoked: boolean): Promise<void> {
+  const path = pathFor(peer.resource, { name: peer.name });
+  try {
+    await client.patch(path, { spec: { revoked } }, 'application/merge-patch+json');
+  } catch (error) {
+    if (error instanceof NotFoundError) throw new Error(`${peer.kind} ${peer.name}: there is none in this cluster`);
+    throw error;
+  }
+}
+
+function read({ client }: CommandContext, peer: NamedPeer): Promise<PeerObject | undefined> {
+  return client.get<PeerObject>(pathFor(peer.resource, { name: peer.name }));
+}
+
+/** What the door closed, as its Events tell; nothing where these may not be read. */
+async function closings({ client, say }: CommandContext, peer: NamedPeer, since: number): Promise<readonly string[]> {
+  const events = await client
+    .list<Event>(pathFor(resources.events, { namespace: 'default' }))
+    .catch((error: unknown) => {
+      if (!(error instanceof ForbiddenError)) throw error;
+      say('  what the door closed stands in Events of namespace default, which you may not list');
+      return [];
+    });
+  return events
+    .filter(({ regarding }) => regarding?.kind === peer.kind && regarding.name === peer.name)
+    .filter(({ reason, eventTime }) => reason === 'Revoked' && Date.parse(eventTime ?? '') >= since)
+    .flatMap(({ note }) => (note?.startsWith('metadata-api') === true ? [note] : []));
+}
+
+function conditionOf(
+  object: PeerObject | undefined,
+  type: string,
+): NonNullable<PeerStatus['conditions']>[number] | undefined {
+  return object?.status?.conditions?.find((each) => each.type === type);
+}
+
+function told(object: PeerObject | undefined): string {
+  const found = conditionOf(object, 'TrustEstablished') ?? conditionOf(object, 'Ready');
+  return found === undefined ? 'the controller has said nothing: is it running?' : `${found.reason}: ${found.message}`;
+}

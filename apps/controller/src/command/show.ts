@@ -1,0 +1,91 @@
+import type { PeerStatus } from '#crd';
+import type { ConfigMap } from '#istio-api';
+import { pathFor, resources } from '#kube';
+import type { ApiObject } from '#kube';
+import { annotations, names } from '#model';
+import { parseCertificate, splitCertificates } from '#trust';
+import type { CommandContext } from './context.js';
+
+interface Peer extends ApiObject {
+  readonly spec?: { readonly revoked?: boolean };
+  readonly status?: PeerStatus;
+}
+
+interface Report {
+  readonly phase: string;
+  readonly message: string;
+}
+
+interface Own {
+  readonly clusterUUID: string;
+  readonly trustDomain: string;
+  readonly roots: readonly { readonly fingerprint: string; readonly notAfter: string }[];
+  readonly changes: Readonly<Record<string, Report>>;
+}
+
+/** Roots, keys and peers as they are trusted now. */
+export async function showTrust(context: CommandContext): Promise<void> {
+  const own = await ownTrust(context);
+  const peers = (await peersOf(context)).map(peerRow);
+  if (context.json) context.print(JSON.stringify({ ...own, peers }));
+  else tell(context.say, own, peers);
+}
+
+async function ownTrust({ client, namespace }: CommandContext): Promise<Own> {
+  const read = async (name: string): Promise<(ConfigMap & ApiObject) | undefined> =>
+    client.get(pathFor(resources.configMaps, { namespace, name }));
+  const [cluster, rootMap, ca] = await Promise.all(
+    [names.clusterConfigMap, names.rootCertConfigMap, names.caReportConfigMap].map(read),
+  );
+  if (cluster === undefined)
+    throw new Error(
+      `ConfigMap ${namespace}/${names.clusterConfigMap}: there is none; is Isthmus installed there? See -n`,
+    );
+  const roots = splitCertificates(rootMap?.data?.[names.rootCertKey] ?? '').map((pem) => {
+    const { fingerprint, notAfter } = parseCertificate(pem);
+    return { fingerprint: `sha256:${fingerprint}`, notAfter: new Date(notAfter).toISOString().slice(0, 10) };
+  });
+  const told = cluster.metadata?.annotations?.[annotations.rotationReport] ?? '{}';
+  const changes = { ...(JSON.parse(told) as Own['changes']), ...rootReport(ca?.data?.[names.caRotationKey]) };
+  const { clusterUUID = '', trustDomain = '' } = cluster.data ?? {};
+  return { clusterUUID, trustDomain, roots, changes };
+}
+
+function tell(say: CommandContext['say'], own: Own, peers: readonly PeerRow[]): void {
+  say(`cluster ${own.clusterUUID}, trust domain ${own.trustDomain}`);
+  for (const { fingerprint, notAfter } of own.roots) say(`  root ${fingerprint}, until ${notAfter}`);
+  for (const [what, { phase, message }] of Object.entries(own.changes)) say(`  ${what}: ${phase}; ${message}`);
+  if (peers.length === 0) say('no peers');
+  for (const { peer, state, trustDomain, roots, keys } of peers) {
+    say(`${peer}: ${state}${trustDomain === '' ? '' : `, trust domain ${trustDomain}`}`);
+    for (const root of roots) say(`  root ${root.fingerprint}, until ${root.notAfter}`);
+    for (const key of keys) say(`  signing key ${key.fingerprint} (${key.state})`);
+  }
+}
+
+function rootReport(text: string | undefined): Readonly<Record<string, Report>> {
+  return text === undefined ? {} : { root: JSON.parse(text) as Report };
+}
+
+/** Of both kinds; a cluster may have the CRD of one of them only. */
+async function peersOf({ client }: CommandContext): Promise<readonly Peer[]> {
+  const [federations, multiclusters] = await Promise.all(
+    [resources.istioFederations, resources.istioMulticlusters].map((resource) => client.list<Peer>(pathFor(resource))),
+  );
+  return [...(federations ?? []), ...(multiclusters ?? [])];
+}
+
+interface PeerRow {
+  readonly peer: string;
+  readonly state: string;
+  readonly trustDomain: string;
+  readonly roots: NonNullable<NonNullable<PeerStatus['peer']>['roots']>;
+  readonly keys: NonNullable<NonNullable<PeerStatus['peer']>['keys']>;
+}
+
+function peerRow({ kind, metadata, spec, status }: Peer): PeerRow {
+  const trust = status?.conditions?.find(({ type }) => type === 'TrustEstablished')?.reason;
+  const { trustDomain = '', roots = [], keys = [] } = status?.peer ?? {};
+  const state = spec?.revoked === true ? 'Revoked' : (trust ?? 'not looked at yet');
+  return { peer: `${kind}/${metadata?.name ?? ''}`, state, trustDomain, roots, keys };
+}

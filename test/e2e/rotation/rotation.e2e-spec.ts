@@ -1,0 +1,247 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  addressAnnotation,
+  federationFor,
+  federationIsReady,
+  helmUpgrade,
+  runCommand,
+  startLab,
+  startLoad,
+} from '../../lab/index.js';
+import type { ApiObject, Lab, LabCluster, RunningLoad } from '../../lab/index.js';
+import { call, condition, federation, label, publicLabel, serviceEntryHosts } from '../../demo/scene.js';
+import { eventually } from '../../demo/story.js';
+
+const host = 'echo.demo.svc.west.example';
+const federations = '/apis/isthmus.dev/v1alpha1/istiofederations';
+const doorSecret = '/api/v1/namespaces/isthmus-system/secrets/isthmus-metadata-tls';
+const folder = mkdtempSync(join(tmpdir(), 'isthmus-rotation-'));
+let lab: Lab;
+let east: LabCluster;
+let west: LabCluster;
+
+interface Secret extends ApiObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** The door's certificate is the chart's own, so that it is ours to replace; what takes minutes and days takes seconds. */
+const values = {
+  controller: { keyRotation: { announceSeconds: 16, honourSeconds: 8 } },
+  metadataApi: { tls: { secretName: '', hosts: ['10.10.1.10', '10.10.2.10'] } },
+  mesh: { maxWorkloadCertTTLSeconds: 30, rootRotation: { announceSeconds: 16 } },
+};
+
+beforeAll(async () => {
+  const file = join(folder, 'values.json');
+  writeFileSync(file, JSON.stringify(values));
+  lab = await startLab({ clusters: 2, peers: false, values: [file] });
+  [east, west] = lab.clusters as [LabCluster, LabCluster];
+  await Promise.all([federate(east, west), federate(west, east)]);
+  await Promise.all([federationIsReady(east, 'west'), federationIsReady(west, 'east')]);
+  await label(west, 'echo', { [publicLabel]: '' });
+  await firstCall();
+}, 240_000);
+
+afterAll(async () => {
+  await lab?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+/** Each side is told the other door's certificate as it is now, and never again. */
+async function federate(cluster: LabCluster, peer: LabCluster): Promise<void> {
+  const resource = federationFor(peer) as { readonly spec: object };
+  const spec = { ...resource.spec, metadata: { ca: await doorCertificate(peer) } };
+  await cluster.api.apply(`${federations}/${peer.name}`, { ...resource, spec });
+}
+
+async function doorCertificate(cluster: LabCluster): Promise<string> {
+  const secret = await cluster.api.get<Secret>(doorSecret);
+  return Buffer.from(secret?.data?.['tls.crt'] ?? '', 'base64').toString('utf8');
+}
+
+function firstCall(): Promise<true> {
+  return eventually('a call', 30_000, async () =>
+    (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
+  );
+}
+
+async function isthmus(cluster: LabCluster, ...words: readonly string[]): Promise<string> {
+  const program = ['dist/apps/controller/src/command/main.js', '--kubeconfig', cluster.files.kubeconfig];
+  const { code, stdout, stderr } = await runCommand([process.execPath, ...program, ...words], { timeoutMs: 150_000 });
+  if (code !== 0) throw new Error(stderr);
+  return stdout;
+}
+
+/** Calls that each open a connection of their own would hide behind retries what a kept one shows, and the other way round: both. */
+function loads(): readonly RunningLoad[] {
+  const wish = { cluster: 'east', namespace: 'demo', pod: 'client', rate: 20, timeoutMs: 15_000 } as const;
+  return [
+    startLoad(lab, { ...wish, tool: 'call-http', target: `http://${host}/` }),
+    startLoad(lab, { ...wish, tool: 'call-grpc', target: `${host}:9090` }),
+  ];
+}
+
+async function withoutFailure(running: readonly RunningLoad[]): Promise<void> {
+  const reports = await Promise.all(running.map((each) => each.stop()));
+  expect(reports.map(({ failures, firstFailures }) => ({ failures, firstFailures }))).toEqual(
+    reports.map(() => ({ failures: 0, firstFailures: [] })),
+  );
+  for (const { calls } of reports) expect(calls).toBeGreaterThan(50);
+}
+
+/** Every condition of east about west that was not True while it was looked at. */
+function watchConditions(): { readonly stop: () => Promise<readonly string[]> } {
+  const seen = new Set<string>();
+  let over = false;
+  const looking = (async (): Promise<void> => {
+    while (!over) {
+      for (const { type, status, reason, message } of (await federation(east, 'west'))?.status?.conditions ?? [])
+        if (status === 'False') seen.add(`${type} ${reason}: ${message}`);
+      await new Promise((done) => setTimeout(done, 200));
+    }
+  })();
+  return {
+    stop: async () => {
+      over = true;
+      await looking;
+      return [...seen];
+    },
+  };
+}
+
+/** The resource as the operator wrote it, and what is known of the peer. */
+async function aboutWest(): Promise<{
+  readonly spec: unknown;
+  readonly roots: readonly unknown[];
+  readonly keys: readonly unknown[];
+}> {
+  const found = (await federation(east, 'west')) as
+    (Awaited<ReturnType<typeof federation>> & { spec?: unknown }) | undefined;
+  const { roots = [], keys = [] } = found?.status?.peer ?? {};
+  return { spec: found?.spec, roots, keys };
+}
+
+function servedCertificate({ plan }: LabCluster): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: plan.doorAddress, port: 443, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
+
+describe('what is replaced by one command, under load', () => {
+  it('signing key, root and the door’s certificate at once: no call fails, no condition turns, the peer’s resource stays as it is', async () => {
+    const running = loads();
+    const watching = watchConditions();
+    const before = await aboutWest();
+    const [oldDoor, oldServed] = await Promise.all([doorCertificate(west), servedCertificate(west)]);
+    const told = await Promise.all(
+      ['signing-key', 'root', 'door-certificate'].map((what) => isthmus(west, 'trust', 'rotate', what)),
+    );
+    expect(told[0]).toMatch(/is announced to peers[^]*√ .*signs/);
+    expect(told[1]).toMatch(/trusted beside the old one[^]*the new root issues[^]*√ .*nothing is under way/);
+    expect(told[2]).toMatch(/not served yet[^]*√ .*it is served/);
+    await eventually('the new ones alone', 60_000, async () => {
+      const { roots } = await aboutWest();
+      const authorities = (await west.api.get<Secret>(doorSecret))?.data?.['ca.crt'] ?? '';
+      const oldIsTold = Buffer.from(authorities, 'base64').includes(oldDoor.trim());
+      const oldIsServed = (await servedCertificate(west)) === oldServed;
+      if (!oldIsServed && !oldIsTold && roots.length === 1) return true;
+      throw new Error(`old certificate served: ${oldIsServed}, told: ${oldIsTold}; ${roots.length} roots`);
+    });
+    await withoutFailure(running);
+    const after = await aboutWest();
+    expect(after.spec).toEqual(before.spec);
+    expect(after.roots).not.toEqual(before.roots);
+    expect(after.keys).not.toEqual(before.keys);
+    // West is still heard, by its new certificate: what changes there arrives here.
+    await label(west, 'echo', { [publicLabel]: null });
+    await eventually('the import to go', 15_000, async () =>
+      (await serviceEntryHosts(east)).length === 0 ? true : undefined,
+    );
+    await label(west, 'echo', { [publicLabel]: '' });
+    await firstCall();
+    expect(await watching.stop()).toEqual([]);
+  }, 240_000);
+
+  it('shows what is trusted', async () => {
+    const shown = await isthmus(east, 'trust', 'show');
+    expect(shown).toMatch(/IstioFederation\/west: Succeeded, trust domain west\.example\n {2}root sha256:[0-9a-f]{64}/);
+    const { peers } = JSON.parse(await isthmus(east, '-o', 'json', 'trust', 'show')) as { peers: { peer: string }[] };
+    expect(peers.map(({ peer }) => peer)).toEqual(['IstioFederation/west']);
+    await expect(isthmus(east, 'trust', 'rotate', 'everything')).rejects.toThrow(/give one of signing-key, root/);
+    await expect(isthmus(east, 'trust', 'revoke', 'west')).rejects.toThrow(/give istiofederation\/NAME/);
+  }, 60_000);
+});
+
+describe('a gateway that moves to another address', () => {
+  it('loses no call when both are told for a while', async () => {
+    const services = '/api/v1/namespaces/isthmus-system/services';
+    const old = await west.api.get<ApiObject & { spec: { selector: object; ports: object[] } }>(
+      `${services}/isthmus-eastwestgateway`,
+    );
+    const address = west.plan.gatewayAddress.replace(/\.11$/, '.19');
+    await west.api.apply(`${services}/second-gateway`, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'second-gateway', annotations: { [addressAnnotation]: address } },
+      spec: {
+        type: 'LoadBalancer',
+        selector: old?.spec.selector,
+        ports: [{ name: 'tls', port: 15443, targetPort: 15443 }],
+      },
+    });
+    const running = loads();
+    const tell = async (...addresses: readonly string[]): Promise<void> => {
+      const file = join(folder, 'gateways.json');
+      writeFileSync(file, JSON.stringify({ gateway: { addresses: addresses.map((each) => `${each}:15443`) } }));
+      await helmUpgrade(lab, west, [join(folder, 'values.json'), file]);
+      await eventually(`east to know ${addresses.join(' and ')}`, 60_000, async () => {
+        const known = (await federation(east, 'west'))?.status?.gateways?.addresses ?? [];
+        const all = known.map((each) => each.address).sort();
+        return JSON.stringify(all) === JSON.stringify([...addresses].sort()) ? true : undefined;
+      });
+    };
+    await tell(west.plan.gatewayAddress, address);
+    await tell(address);
+    await west.api.delete(`${services}/isthmus-eastwestgateway`);
+    await new Promise((done) => setTimeout(done, 3_000));
+    await withoutFailure(running);
+    await firstCall();
+  }, 180_000);
+});
+
+describe('trust that is withdrawn by one command', () => {
+  it('ends at once, tells what was cut, and comes back as it was', async () => {
+    const running = loads();
+    const known = (await federation(east, 'west'))?.status?.peer?.roots;
+    const told = await isthmus(east, 'trust', 'revoke', 'istiofederation/west');
+    expect(told).toMatch(/√ trust in west\.example ended after \d/);
+    expect(told).toContain(`√ root ${known?.[0]?.fingerprint} vouches for nothing any more`);
+    expect(told).toContain('√ 1 imported services removed');
+    expect(told).toMatch(/√ metadata-api \S+ closed 1 streams, 0 watches and 0 requests of this peer/);
+    expect(await condition(east, 'west', 'TrustEstablished')).toMatchObject({ status: 'False', reason: 'Revoked' });
+    expect(await serviceEntryHosts(east)).toEqual([]);
+    expect((await call(lab, east, 'call-http', `http://${host}/`)).ok).toBe(false);
+    await eventually('west to be told that it is not trusted', 30_000, async () =>
+      (await condition(west, 'east', 'MetadataSynced'))?.status === 'False' ? true : undefined,
+    );
+    const back = await isthmus(east, 'trust', 'restore', 'ifed/west');
+    expect(back).toMatch(/√ /);
+    await firstCall();
+    expect((await federation(east, 'west'))?.status?.peer?.roots).toEqual(known);
+    await Promise.all(running.map((each) => each.stop()));
+  }, 120_000);
+
+  it('is refused with a remedy where there is no such peer', async () => {
+    await expect(isthmus(east, 'trust', 'revoke', 'istiofederation/nobody')).rejects.toThrow(
+      'IstioFederation nobody: there is none in this cluster',
+    );
+  });
+});
