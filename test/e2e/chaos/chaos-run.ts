@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { federationIsReady, startLoad } from '../../lab/index.js';
+import { condition } from '../../demo/scene.js';
+import { eventually } from '../../demo/story.js';
+import { startLoad } from '../../lab/index.js';
 import type { Lab, LabCluster, LoadReport, ProcessName, RunningLoad } from '../../lab/index.js';
 import { pick, seededRandom } from './random.js';
 import { producedState } from './state.js';
@@ -34,6 +36,9 @@ export interface ChaosOutcome {
  * own controllers then take a live node for dead, and its pods out of every Service.
  */
 const burst = 20;
+
+/** Kubernetes' own controllers wait up to half a minute, and more each time, before they look at an API server again that was often away. */
+const healingMs = 240_000;
 
 /** Kills at random under load of three kinds, waits until all has healed, and tells what stood before and stands after. */
 export async function runChaos(lab: Lab, plan: ChaosPlan): Promise<ChaosOutcome> {
@@ -98,8 +103,21 @@ async function healed(lab: Lab): Promise<void> {
     const pairs = lab.clusters.flatMap((cluster) =>
       lab.clusters.filter((peer) => peer !== cluster).map((peer) => [cluster, peer.name] as const),
     );
-    await Promise.all(pairs.map(([cluster, name]) => federationIsReady(cluster, name)));
+    await Promise.all(pairs.map(([cluster, name]) => isReady(cluster, name)));
   }
+}
+
+async function isReady(cluster: LabCluster, peer: string): Promise<void> {
+  await eventually(
+    `${peer} in ${cluster.name} to be Ready`,
+    healingMs,
+    async () => {
+      const ready = await condition(cluster, peer, 'Ready');
+      if (ready?.status === 'True') return true;
+      throw new Error(`${ready?.reason}: ${ready?.message}`);
+    },
+    200,
+  );
 }
 
 async function states(lab: Lab): Promise<Readonly<Record<string, Readonly<Record<string, unknown>>>>> {
