@@ -21,7 +21,9 @@ export async function mintCertificate(
   spiffeId: string,
   name: string,
 ): Promise<CertificateFiles> {
-  const secret = await by.api.get<Secret>('/api/v1/namespaces/istio-system/secrets/isthmus-ca');
+  const secrets = '/api/v1/namespaces/istio-system/secrets';
+  const secret =
+    (await by.api.get<Secret>(`${secrets}/cacerts`)) ?? (await by.api.get<Secret>(`${secrets}/isthmus-ca`));
   const files = Object.fromEntries(
     Object.entries(secret?.data ?? {}).map(([file, text]) => [file, Buffer.from(text, 'base64').toString('utf8')]),
   );

@@ -10,6 +10,7 @@ export { addressAnnotation } from './load-balancer.js';
 export type { LabOptions } from './options.js';
 export { federateAll, federationFor, federationIsReady, joinAll, multiclusterFor } from './peers.js';
 export { plugInCa } from './plugged-in-ca.js';
+export type { PluggedInCa } from './plugged-in-ca.js';
 export { clusterName, network } from './plan.js';
 export type { ClusterPlan } from './plan.js';
 export { injectSidecar } from './sidecar.js';

@@ -14,9 +14,18 @@ const algorithms = {
   ec: { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' },
 } as const;
 const hour = 3_600_000;
+const secretPath = `/api/v1/namespaces/${rootNamespace}/secrets/cacerts`;
 
-/** An operator's own PKI for one mesh: a root that stays at home, and an intermediate in Istio's `cacerts` Secret. Returns the root, PEM. */
-export async function plugInCa(cluster: LabCluster, kind: keyof typeof algorithms): Promise<string> {
+/** An operator's own PKI for one mesh. */
+export interface PluggedInCa {
+  /** PEM. */
+  readonly root: string;
+  /** Puts lists of both CAs into the Secret, by which these certificates (PEM) of the intermediate are revoked. */
+  revoke(certificates: readonly string[]): Promise<void>;
+}
+
+/** A root that stays at home, and an intermediate in Istio's `cacerts` Secret. */
+export async function plugInCa(cluster: LabCluster, kind: keyof typeof algorithms): Promise<PluggedInCa> {
   const rootKeys = await keyPair(kind);
   const root = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: '01',
@@ -39,7 +48,7 @@ export async function plugInCa(cluster: LabCluster, kind: keyof typeof algorithm
   });
   const [rootPem, intermediatePem] = [`${root.toString('pem')}\n`, `${intermediate.toString('pem')}\n`];
   await applyNamespace(cluster, rootNamespace);
-  await cluster.api.apply(`/api/v1/namespaces/${rootNamespace}/secrets/cacerts`, {
+  await cluster.api.apply(secretPath, {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: { name: 'cacerts' },
@@ -50,7 +59,31 @@ export async function plugInCa(cluster: LabCluster, kind: keyof typeof algorithm
       'root-cert.pem': rootPem,
     },
   });
-  return rootPem;
+  const listOf = (issuer: string, signingKey: webcrypto.CryptoKey, serials: readonly string[]): Promise<x509.X509Crl> =>
+    x509.X509CrlGenerator.create({
+      issuer,
+      thisUpdate: new Date(Date.now() - hour),
+      nextUpdate: new Date(Date.now() + hour),
+      signingKey,
+      signingAlgorithm: algorithms[kind],
+      entries: serials.map((serialNumber) => ({
+        serialNumber,
+        revocationDate: new Date(Date.now() - hour),
+        reason: x509.X509CrlReason.keyCompromise,
+      })),
+    });
+  return {
+    root: rootPem,
+    revoke: async (certificates) => {
+      const serials = certificates.map((pem) => new x509.X509Certificate(pem).serialNumber);
+      const lists = [
+        await listOf(root.subject, rootKeys.privateKey, []),
+        await listOf(intermediate.subject, keys.privateKey, serials),
+      ];
+      const text = lists.map((list) => `${list.toString('pem')}\n`).join('');
+      await cluster.api.patch(secretPath, { stringData: { 'ca-crl.pem': text } });
+    },
+  };
 }
 
 function keyPair(kind: keyof typeof algorithms): Promise<webcrypto.CryptoKeyPair> {

@@ -15,6 +15,9 @@ import {
   usableLists,
 } from './index.js';
 import type { CaFiles } from './index.js';
+import { childrenOf, fromDer, integer, octets, sequence, tagged, time, toDer } from './der.js';
+import type { Node } from './der.js';
+import { decodePem, encodePem } from './pem.js';
 import { serial } from './peer.fixture.js';
 
 const now = Math.floor(Date.now() / 1000) * 1000;
@@ -36,6 +39,15 @@ function list(
     revoked: (more.revoked ?? []).map((number) => ({ serial: number, at: now - hour })),
   });
 }
+
+/** The list of `first` with other fields from its times on: what some tools make, OpenSSL takes and Envoy refuses. */
+function mangled(change: (head: readonly Node[]) => readonly Node[]): string {
+  const [body, algorithm, signature] = childrenOf(fromDer(decodePem(list(first))[0]?.der ?? Buffer.alloc(0)));
+  const fields = change(childrenOf(body).slice(0, 5));
+  return encodePem('X509 CRL', toDer(sequence(sequence(...fields), algorithm as Node, signature as Node)));
+}
+
+const entry = (...more: readonly Node[]): Node => sequence(integer(1), time(now), ...more);
 
 describe('revocation lists', () => {
   it.each<['ec' | 'rsa']>([['ec'], ['rsa']])('OpenSSL reads ours (%s) and refuses what it revokes', (algorithm) => {
@@ -104,5 +116,21 @@ describe('revocation lists', () => {
     expect(crls).toHaveLength(used);
     expect(fault !== undefined).toBe(used === 0 && pems.join('') !== '');
     if (used > 0) expect(until).toBe(now + hour);
+  });
+
+  it.each<[string, (head: readonly Node[]) => readonly Node[], RegExp]>([
+    ['an empty list of entries', (head) => [...head, sequence()], /entries is there, but empty/],
+    ['an entry with empty extensions', (head) => [...head, sequence(entry(sequence()))], /extensions that are empty/],
+    ['empty extensions of the list', (head) => [...head, tagged(0, [sequence()])], /extensions that are empty/],
+    [
+      'extensions in version 1',
+      ([, ...head]) => [...head, sequence(entry(sequence(octets(Buffer.of(1)))))],
+      /version 1/,
+    ],
+    ['an entry without a time', (head) => [...head, sequence(sequence(integer(1)))], /lacks its serial or its time/],
+    ['another algorithm inside', ([version, , ...head]) => [version as Node, sequence(), ...head], /two algorithms/],
+    ['a field too many', (head) => [...head, sequence(entry()), sequence(entry())], /fields that no list has/],
+  ])('is not read with %s', (_what, change, why) => {
+    expect(() => parseCrls([mangled(change)])).toThrow(why);
   });
 });

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import forge from 'node-forge';
 import type { Certificate } from './certificate.js';
 import { subjectDerOf } from './certificate-builder.js';
 import { parseCertificate } from './certificate.js';
@@ -9,6 +10,7 @@ import {
   dottedOf,
   fromDer,
   integer,
+  isContext,
   isObjectId,
   objectId,
   octets,
@@ -19,6 +21,7 @@ import {
   timeOf,
   toDer,
 } from './der.js';
+import type { Node } from './der.js';
 import { oid } from './oids.js';
 import { decodePem, encodePem } from './pem.js';
 import { algorithmIdentifier, signatureHolds, signDer } from './signature.js';
@@ -66,7 +69,8 @@ export function parseCrls(pems: readonly string[]): readonly RevocationList[] {
     try {
       return listFromDer(der);
     } catch (cause) {
-      throw new Error(`crl: list ${index + 1} is not a certificate revocation list in DER`, { cause });
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`crl: list ${index + 1} is not a certificate revocation list in DER: ${why}`, { cause });
     }
   });
 }
@@ -132,18 +136,23 @@ function currentListOf(
     .sort((a, b) => b.thisUpdate - a.thisUpdate)[0];
 }
 
+/**
+ * One list, read strictly (RFC 5280, section 5.1): a part that may be left out must not be there empty, and both names of the signature's
+ * algorithm agree. Envoy refuses a whole bundle, with all its roots, for a list that OpenSSL still takes.
+ */
 function listFromDer(der: Buffer): RevocationList {
   const [body, algorithm, signature] = childrenOf(fromDer(der));
   const id = childrenOf(algorithm)[0];
-  if (body === undefined || !isObjectId(id)) throw new Error('fields are missing');
+  if (body === undefined || algorithm === undefined || !isObjectId(id)) throw new Error('fields are missing');
   const fields = childrenOf(body);
   // The version is optional and the only INTEGER here; then algorithm, issuer, times.
-  const [, issuer, first, ...rest] = fields[0]?.type === 2 ? fields.slice(1) : fields;
+  const versioned = fields[0]?.type === forge.asn1.Type.INTEGER;
+  const [inner, issuer, first, ...rest] = versioned ? fields.slice(1) : fields;
   const thisUpdate = timeOf(first);
-  if (issuer === undefined || thisUpdate === undefined) throw new Error('fields are missing');
+  if (inner === undefined || issuer === undefined || thisUpdate === undefined) throw new Error('fields are missing');
+  if (!toDer(inner).equals(toDer(algorithm))) throw new Error('it names two algorithms for one signature');
   const nextUpdate = timeOf(rest[0]);
-  const entries = rest[nextUpdate === undefined ? 0 : 1];
-  const isEntries = entries !== undefined && entries.tagClass === 0;
+  const revoked = revokedIn(rest.slice(nextUpdate === undefined ? 0 : 1), versioned);
   const content = toDer(body);
   const bytes = bytesOf(signature).subarray(1);
   return {
@@ -151,7 +160,24 @@ function listFromDer(der: Buffer): RevocationList {
     issuerDer: toDer(issuer),
     thisUpdate,
     ...(nextUpdate === undefined ? {} : { nextUpdate }),
-    revoked: isEntries ? childrenOf(entries).map((entry) => bytesOf(childrenOf(entry)[0]).toString('hex')) : [],
+    revoked,
     signedBy: (key) => signatureHolds(key, dottedOf(id), content, bytes),
   };
+}
+
+/** Serials among what follows the times: the entries, then the list's own extensions; both optional, neither empty. */
+function revokedIn(rest: readonly Node[], versioned: boolean): readonly string[] {
+  const lists = rest.filter((node) => !isContext(node, 0));
+  const extensions = rest.filter((node) => isContext(node, 0)).flatMap((node) => childrenOf(node));
+  const [entries] = lists;
+  if (lists.length > 1 || rest.length > 2) throw new Error('it has fields that no list has');
+  if (entries !== undefined && childrenOf(entries).length === 0)
+    throw new Error('its list of entries is there, but empty');
+  const parts = childrenOf(entries).map((entry) => childrenOf(entry));
+  const more = [...extensions, ...parts.flatMap((entry) => entry.slice(2))];
+  if (more.some((node) => childrenOf(node).length === 0)) throw new Error('it has extensions that are empty');
+  if (more.length > 0 && !versioned) throw new Error('it has extensions, but is of version 1');
+  if (parts.some(([serial, at]) => serial?.type !== forge.asn1.Type.INTEGER || timeOf(at) === undefined))
+    throw new Error('an entry lacks its serial or its time');
+  return parts.map(([serial]) => bytesOf(serial).toString('hex'));
 }

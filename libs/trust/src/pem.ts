@@ -30,3 +30,10 @@ export function splitCertificates(bundle: string): readonly string[] {
     .map(({ der }) => encodePem('CERTIFICATE', der));
   return [...new Set(each)];
 }
+
+/** The revocation lists of a text, each as PEM of its own under RFC 7468's label, in order; some tools write `CRL`. */
+export function splitCrls(text: string): readonly string[] {
+  return decodePem(text)
+    .filter(({ label }) => label === 'X509 CRL' || label === 'CRL')
+    .map(({ der }) => encodePem('X509 CRL', der));
+}

@@ -4,7 +4,7 @@ import { buildCertificate } from './certificate-builder.js';
 import { chainTo, isIssuedBy, isValidAt, parseCertificate, spkiFingerprint } from './certificate.js';
 import type { Certificate } from './certificate.js';
 import { parseCsr } from './csr.js';
-import { decodePem, encodePem, splitCertificates } from './pem.js';
+import { splitCertificates, splitCrls } from './pem.js';
 
 /** A workload CA ready to issue: the signing certificate, what leads from it to the root, and the roots proxies verify with. */
 export interface WorkloadCa {
@@ -111,7 +111,7 @@ export function loadCa(files: Readonly<Partial<Record<keyof CaFiles, string>>>, 
     roots: roots.map(({ pem }) => pem),
     root: (path.at(-1) ?? certificate).fingerprint,
     crossCertificates: unique(crossCertificates),
-    crls: decodePem(files['ca-crl.pem'] ?? '').map(({ label, der }) => encodePem(label, der)),
+    crls: splitCrls(files['ca-crl.pem'] ?? ''),
   };
 }
 

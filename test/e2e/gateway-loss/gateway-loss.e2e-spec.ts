@@ -1,12 +1,14 @@
 import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { plugInCa, startLab, startLoad } from '../../lab/index.js';
-import type { Lab, LabCluster } from '../../lab/index.js';
-import { call, label, publicLabel } from '../../demo/scene.js';
+import type { Lab, LabCluster, PluggedInCa } from '../../lab/index.js';
+import { mintCertificate } from '../../demo/certificates.js';
+import { call, callGateway, gatewayAddress, label, publicLabel } from '../../demo/scene.js';
 import { eventually } from '../../demo/story.js';
 
 const host = 'echo.demo.svc.west.example';
-const roots: Record<string, string> = {};
+const authorities: Record<string, PluggedInCa> = {};
 let lab: Lab;
 let east: LabCluster;
 let west: LabCluster;
@@ -16,7 +18,7 @@ beforeAll(async () => {
     clusters: 2,
     replicas: 2,
     prepare: async (cluster) => {
-      roots[cluster.name] = await plugInCa(cluster, cluster.name === 'east' ? 'rsa' : 'ec');
+      authorities[cluster.name] = await plugInCa(cluster, cluster.name === 'east' ? 'rsa' : 'ec');
     },
   });
   [east, west] = lab.clusters as [LabCluster, LabCluster];
@@ -42,11 +44,35 @@ describe('workload CAs plugged in by their operators', () => {
       ]);
       const shown = (JSON.parse(stdout) as { rootCA: string }).rootCA;
       expect(new X509Certificate(shown).fingerprint256).toBe(
-        new X509Certificate(roots[cluster.name] ?? '').fingerprint256,
+        new X509Certificate(authorities[cluster.name]?.root ?? '').fingerprint256,
       );
       expect(await cluster.api.get('/api/v1/namespaces/istio-system/secrets/isthmus-ca')).toBeUndefined();
     }
   }, 30_000);
+});
+
+describe('a revocation list that east’s operator publishes', () => {
+  it('is told to west and enforced there: the revoked certificate is refused, another goes on', async () => {
+    const identity = 'spiffe://east.example/ns/demo/sa/client';
+    const [thiefs, good] = [
+      await mintCertificate(lab, east, identity, 'stolen'),
+      await mintCertificate(lab, east, identity, 'good'),
+    ];
+    const gateway = await gatewayAddress(west);
+    const ask = (files: typeof good): ReturnType<typeof callGateway> =>
+      callGateway({ lab, a: east, b: west }, gateway, files, host);
+    expect([(await ask(thiefs)).status, (await ask(good)).status]).toEqual([200, 200]);
+    await authorities['east']?.revoke([readFileSync(thiefs.cert, 'utf8')]);
+    const refused = await eventually('the stolen certificate to be refused', 60_000, async () => {
+      const answer = await ask(thiefs);
+      return answer.status === undefined ? answer.refused : undefined;
+    });
+    expect(refused).toMatch(/revoked|alert|closed/i);
+    expect((await ask(good)).status).toBe(200);
+    expect((await call(lab, east, 'call-http', `http://${host}/`)).ok).toBe(true);
+    const shown = await lab.runIn('east', ['curl', '-sk', `${east.metadataEndpoint}/public/public.json`]);
+    expect((JSON.parse(shown.stdout) as { crl?: string }).crl?.match(/BEGIN X509 CRL/g)).toHaveLength(2);
+  }, 120_000);
 });
 
 describe('one of two gateway replicas killed', () => {

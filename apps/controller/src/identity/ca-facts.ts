@@ -1,6 +1,6 @@
 import type { ConfigMap } from '#istio-api';
 import { names } from '#model';
-import { decodePem, encodePem, splitCertificates } from '#trust';
+import { splitCertificates, splitCrls } from '#trust';
 
 /** What is told of this cluster's workload CA, PEM each. */
 export interface CaFacts {
@@ -20,6 +20,6 @@ export function caFacts(configMap: (name: string) => ConfigMap | undefined): CaF
   return {
     roots: splitCertificates(configMap(names.rootCertConfigMap)?.data?.[names.rootCertKey] ?? ''),
     crossCertificates: splitCertificates(told?.[names.crossCertKey] ?? ''),
-    crls: decodePem(lists).map(({ label, der }) => encodePem(label, der)),
+    crls: splitCrls(lists),
   };
 }

@@ -42,6 +42,7 @@ export class CaKeeper {
   #soon: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #again = false;
+  #toldFault: string | undefined;
   readonly #issued = new Map<string, IssuedCertificate>();
 
   constructor(options: CaKeeperOptions) {
@@ -89,15 +90,23 @@ export class CaKeeper {
   }
 
   async #lookOnce(): Promise<void> {
-    const { secret, report, request, distributed, announceMs, clock } = this.#options;
+    const { secret, authority, report, request, distributed, announceMs, clock } = this.#options;
     const read = await readCa(secret);
     if (read === undefined) return;
     this.#takeUp(read);
     const loaded = await this.#advanced(read);
-    const facts = { now: clock.now(), announceMs, request: request(), distributed: distributed() };
+    const { crlFault } = authority;
+    this.#tellFault(crlFault);
+    const facts = { now: clock.now(), announceMs, request: request(), distributed: distributed(), crlFault };
     await report.write(loaded, facts);
     const wait = loaded.own === undefined ? undefined : nextCaChangeMs(loaded.own.state, facts);
     if (wait !== undefined && wait < lookEveryMs) this.#lookIn(Math.max(wait, 200) + slackMs);
+  }
+
+  #tellFault(fault: string | undefined): void {
+    if (fault !== undefined && fault !== this.#toldFault)
+      this.#options.logger.warn({ why: fault }, 'the revocation lists of the workload CA are not enforced');
+    this.#toldFault = fault;
   }
 
   /** Takes the next step of a change of roots, if it is due and nobody else took it. */

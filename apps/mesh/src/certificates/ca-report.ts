@@ -14,9 +14,12 @@ export interface RotationReport {
   /** When the next phase begins at the earliest. */
   readonly nextChangeAt?: string;
   readonly message: string;
+  /** Why revocation lists that are there are not enforced. */
+  readonly crlFault?: string;
 }
 
 export interface ReportFacts {
+  readonly crlFault: string | undefined;
   readonly now: number;
   readonly announceMs: number;
   readonly request: string | undefined;
@@ -28,7 +31,8 @@ const fieldManager = 'isthmus-mesh';
 /** What is told of a CA. Pure. */
 export function rotationReport({ ca, own }: LoadedCa, facts: ReportFacts): RotationReport {
   const roots = ca.roots.map((pem) => parseCertificate(pem).fingerprint);
-  if (own === undefined) return { phase: 'plugged-in', roots, message: pluggedInMessage(facts.request) };
+  const fault = facts.crlFault === undefined ? {} : { crlFault: facts.crlFault };
+  if (own === undefined) return { phase: 'plugged-in', roots, message: pluggedInMessage(facts.request), ...fault };
   const phase = phaseOf(own.state);
   const wait = nextCaChangeMs(own.state, facts);
   const { request } = own.state.rotation;
@@ -38,6 +42,7 @@ export function rotationReport({ ca, own }: LoadedCa, facts: ReportFacts): Rotat
     roots,
     ...(wait === undefined ? {} : { nextChangeAt: new Date(facts.now + wait).toISOString() }),
     message: messageOf(phase, wait, facts),
+    ...fault,
   };
 }
 
