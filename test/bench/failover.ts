@@ -30,14 +30,16 @@ export interface FailoverResult {
 interface Side {
   /** From just before the order to scale (or kill) until no endpoint was ready. */
   readonly orderToGone: Figures;
-  /** From there: the first answer from elsewhere, and the last that was none. */
+  /** From there: the first answer from elsewhere, and the first after which all were. */
   readonly goneToFirst: Figures;
   readonly goneToAll: Figures;
   /** From just before the order. */
   readonly orderToAll: Figures;
+  readonly awaySlowest: Figures;
   /** The way back, from the moment an endpoint was ready again. */
   readonly readyToFirst: Figures;
   readonly readyToAll: Figures;
+  readonly backSlowest: Figures;
   readonly awayErrors: Errors;
   readonly backErrors: Errors;
 }
@@ -186,8 +188,10 @@ function sideOf(rounds: readonly Round[]): Side {
     goneToFirst: figures(({ away }) => away.first),
     goneToAll: figures(({ away }) => away.all),
     orderToAll: figures(({ orderToGone, away }) => orderToGone + away.all),
+    awaySlowest: figures(({ away }) => away.slowest),
     readyToFirst: figures(({ back }) => back.first),
     readyToAll: figures(({ back }) => back.all),
+    backSlowest: figures(({ back }) => back.slowest),
     awayErrors: errorsOf(rounds.flatMap(({ awayCalls }) => awayCalls)),
     backErrors: errorsOf(rounds.flatMap(({ backCalls }) => backCalls)),
   };
@@ -207,8 +211,10 @@ function tables({ scaledToZero, killed }: FailoverResult): string {
     ['… → first answer from elsewhere', 'goneToFirst'],
     ['… → all answers from elsewhere', 'goneToAll'],
     ['order → all answers from elsewhere', 'orderToAll'],
+    ['slowest call meanwhile', 'awaySlowest'],
     ['endpoint ready again → first answer from here', 'readyToFirst'],
     ['… → all answers from here', 'readyToAll'],
+    ['slowest call meanwhile', 'backSlowest'],
   ];
   const cells = ({ p50, max }: Figures): readonly string[] => [`${p50} ms`, `${max} ms`];
   const errors = ({ errors: count, calls, kinds }: Errors): readonly string[] => [
@@ -218,7 +224,7 @@ function tables({ scaledToZero, killed }: FailoverResult): string {
   return table([
     ['', 'scaled to zero: p50', 'max', 'killed: p50', 'max'],
     ...rows.map(([name, key]) => [name, ...cells(scaledToZero[key]), ...cells(killed[key])]),
-    ['errors on the way out', ...errors(scaledToZero.awayErrors), ...errors(killed.awayErrors)],
-    ['errors on the way back', ...errors(scaledToZero.backErrors), ...errors(killed.backErrors)],
+    ['errors while calls went', ...errors(scaledToZero.awayErrors), ...errors(killed.awayErrors)],
+    ['errors while they came back', ...errors(scaledToZero.backErrors), ...errors(killed.backErrors)],
   ]);
 }

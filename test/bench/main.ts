@@ -61,7 +61,7 @@ const benches: Readonly<Record<string, Bench>> = {
       }),
   },
   failover: {
-    numbers: { rounds: 5, rate: 50 },
+    numbers: { rounds: 10, rate: 50 },
     run: ({ number }) => benchFailover({ rounds: number('rounds'), rate: number('rate'), say }),
   },
 };

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { request } from 'undici';
 import type { ApiObject } from '#kube';
 import { formatWayOutRegistry, names } from '#model';
-import type { ApiServer } from './api-server.js';
+import type { AuditedCluster } from './api-door.js';
 import { freePort, startChild, waitFor } from './child.js';
 import type { Child } from './child.js';
 import { ownUUID } from './door.js';
@@ -25,8 +25,8 @@ export interface WayOutProcess extends Child {
 }
 
 export interface WayOutWish {
-  /** Where it reads what the controller would have written: any API server. */
-  readonly api: ApiServer;
+  /** Where it reads what the controller would have written; its environment is as this cluster's chart has it. */
+  readonly cluster: AuditedCluster;
   /** The cluster that it speaks for, as the door knows it. */
   readonly self: TestPeer;
   /** `host:port` of the door; not loopback, which no peer may name. */
@@ -39,7 +39,7 @@ export interface WayOutWish {
 }
 
 export async function startWayOutProcess(wish: WayOutWish): Promise<WayOutProcess> {
-  const { api, directory } = wish;
+  const { cluster, directory } = wish;
   const credential = randomBytes(24).toString('base64url');
   await writeKnowledge(wish, credential);
   const tls = join(directory, 'way-out-tls');
@@ -52,7 +52,8 @@ export async function startWayOutProcess(wish: WayOutWish): Promise<WayOutProces
     logFile,
     env: {
       PATH: process.env['PATH'],
-      KUBECONFIG: api.kubeconfig,
+      ...cluster.chart.environment('isthmus-way-out'),
+      KUBECONFIG: cluster.api.kubeconfig,
       POD_NAMESPACE: namespace,
       ISTHMUS_LISTEN_HOST: '127.0.0.1',
       ISTHMUS_HTTPS_PORT: String(port),
@@ -73,7 +74,7 @@ export async function startWayOutProcess(wish: WayOutWish): Promise<WayOutProces
 }
 
 /** The three objects that the way out reads, as the controller's leader writes them. */
-async function writeKnowledge({ api, self, apiHost, ca }: WayOutWish, credential: string): Promise<void> {
+async function writeKnowledge({ cluster, self, apiHost, ca }: WayOutWish, credential: string): Promise<void> {
   const sha256 = createHash('sha256').update(credential).digest('hex');
   const peer = { name: 'door', apiHost, audience: ownUUID, ca, insecureSkipVerify: false };
   const registry = formatWayOutRegistry({ version: 1, peers: [{ ...peer, readers: [{ reader: 'mesh', sha256 }] }] });
@@ -97,5 +98,5 @@ async function writeKnowledge({ api, self, apiHost, ca }: WayOutWish, credential
     secret(names.wayOutSecret, names.wayOutKey, registry),
     secret(names.signingKeysSecret, 'keys.json', ring),
   ])
-    await api.client.apply(object as ApiObject, { fieldManager: 'leader' });
+    await cluster.api.client.apply(object as ApiObject, { fieldManager: 'leader' });
 }

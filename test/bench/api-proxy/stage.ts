@@ -57,7 +57,7 @@ export async function startStage({ directory, cpuProfile, started }: StageWish):
   const apiHost = `${address}:${door.apiPort}`;
   const wayOut = await started(
     startWayOutProcess({
-      ...{ api: cluster.api, self: reader, apiHost, ca: door.ca, directory, nodeFlags },
+      ...{ cluster, self: reader, apiHost, ca: door.ca, directory, nodeFlags },
       environment: { ISTHMUS_WATCHES_PER_READER: '10000' },
     }),
   );

@@ -10,14 +10,18 @@ const call = (answered: number, by: string | undefined): Call => ({
 describe('how calls move', () => {
   const elsewhere = ({ by }: Call): boolean => by !== undefined && by !== 'east';
   it.each([
-    ['at once', [call(100, 'east'), call(120, 'west')], { first: 10, all: -10 }],
+    ['at once', [call(100, 'east'), call(120, 'west')], { first: 10, all: 10, slowest: 3 }],
     [
       'one came back',
       [call(100, 'east'), call(120, 'west'), call(140, 'east'), call(160, 'west')],
-      { first: 10, all: 30 },
+      { first: 10, all: 50, slowest: 3 },
     ],
-    ['an error counts as not arrived', [call(120, 'west'), call(150, undefined)], { first: 10, all: 40 }],
-    ['nothing from the old place', [call(120, 'west'), call(140, 'west')], { first: 10, all: 10 }],
+    [
+      'an error at the end: they have not all moved',
+      [call(120, 'west'), call(150, undefined)],
+      { first: 10, all: 40, slowest: 3 },
+    ],
+    ['nothing from the old place', [call(120, 'west'), call(140, 'west')], { first: 10, all: 10, slowest: 3 }],
   ])('%s', (_name, calls, move) => {
     expect(moveOf(calls, 110, elsewhere)).toEqual(move);
   });

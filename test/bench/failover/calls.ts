@@ -7,19 +7,26 @@ export interface Call {
   readonly error?: string;
 }
 
-/** How calls moved between here and elsewhere after something happened; ms, negative = before it was seen. */
+/** How calls moved from one place to another after something was seen; ms, negative = before it was seen. */
 export interface Move {
-  /** To the first answer from where calls went to. */
+  /** To the first answer from the new place. */
   readonly first: number;
-  /** To the last answer that was not: all later ones were. */
+  /** To the first answer after which all came from there. */
   readonly all: number;
+  /** Of all these calls, ms. */
+  readonly slowest: number;
 }
 
 export function moveOf(calls: readonly Call[], since: number, arrived: (call: Call) => boolean): Move {
-  const first = Math.min(...calls.filter(arrived).map(({ answered }) => answered));
+  const there = calls.filter(arrived).map(({ answered }) => answered);
   const last = Math.max(...calls.filter((call) => !arrived(call)).map(({ answered }) => answered));
-  // Where no answer came from the old place any more, all came from the new one from the first.
-  return { first: first - since, all: (Number.isFinite(last) ? last : first) - since };
+  const after = there.filter((answered) => answered > last);
+  return {
+    first: Math.min(...there) - since,
+    // None after the last that came from elsewhere: they had not all moved when it was over.
+    all: (after.length > 0 ? Math.min(...after) : last) - since,
+    slowest: Math.max(...calls.map(({ at, answered }) => answered - at)),
+  };
 }
 
 export interface Errors {
