@@ -7,15 +7,15 @@ export interface Figures {
   readonly max: number;
 }
 
-/** Nearest-rank percentiles, whole milliseconds with one decimal. */
-export function figuresOf(times: readonly number[]): Figures {
+/** Nearest-rank percentiles, milliseconds with so many decimals. */
+export function figuresOf(times: readonly number[], decimals = 1): Figures {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (share: number): number => round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0);
+  const at = (share: number): number => round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0, decimals);
   return { rounds: sorted.length, min: at(0), p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-export function round(value: number): number {
-  return Math.round(value * 10) / 10;
+export function round(value: number, decimals = 1): number {
+  return Math.round(value * 10 ** decimals) / 10 ** decimals;
 }
 
 /** Rows as aligned columns for a person. */

@@ -1,6 +1,8 @@
 // `npm run bench -- <name> [--json FILE]`: figures from one run on this machine; quote them as ratios, with nothing else running.
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { benchApiProxy } from './api-proxy.js';
+import { benchFailover } from './failover.js';
 import { benchPeers } from './peers.js';
 import { benchPropagation } from './propagation.js';
 import { readWish, WishError } from './wish.js';
@@ -35,6 +37,32 @@ const benches: Readonly<Record<string, Bench>> = {
         cpuProfile: text('cpu-prof'),
         say,
       }),
+  },
+  'api-proxy': {
+    numbers: {
+      pods: 5000,
+      gets: 2000,
+      lists: 8,
+      watches: 500,
+      events: 200,
+      seconds: 40,
+      'idle-watches': 1000,
+    },
+    texts: ['cpu-prof'],
+    run: ({ number, text }) =>
+      benchApiProxy({
+        pods: number('pods'),
+        gets: number('gets'),
+        lists: number('lists'),
+        watches: { watches: number('watches'), eventsPerSecond: number('events'), seconds: number('seconds') },
+        idleWatches: number('idle-watches'),
+        cpuProfile: text('cpu-prof'),
+        say,
+      }),
+  },
+  failover: {
+    numbers: { rounds: 10, rate: 50 },
+    run: ({ number }) => benchFailover({ rounds: number('rounds'), rate: number('rate'), say }),
   },
 };
 

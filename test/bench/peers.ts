@@ -13,6 +13,8 @@ import type { Figures } from './figures.js';
 import { ImportWatch } from './import-watch.js';
 import { usageOf } from './process-usage.js';
 import type { Usage } from './process-usage.js';
+import { stoppedLater, withStops } from './stops.js';
+import type { Stops } from './stops.js';
 
 export interface PeersWish {
   readonly peers: number;
@@ -44,7 +46,7 @@ interface Passes {
 const changesPerSecond = 2;
 const firstPort = 10_000;
 
-/** The parts of one run; each that was started is stopped, last first, also when the run is interrupted. */
+/** The parts of one run. */
 interface Stage {
   readonly server: ApiServer;
   readonly simulated: SimulatedPeers;
@@ -55,25 +57,11 @@ interface Stage {
 }
 
 /** Simulated peers on one controller and a real API server: cold sync, CPU and memory, and how long a change takes. */
-export async function benchPeers(wish: PeersWish): Promise<PeersResult> {
-  const stops: (() => Promise<unknown>)[] = [];
-  const stopEach = async (): Promise<void> => {
-    for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop().catch(() => undefined);
-  };
-  let stopping: Promise<void> | undefined;
-  // An interruption makes the run fail as well: whichever comes second waits for the first.
-  const stopAll = (): Promise<void> => (stopping ??= stopEach());
-  // Not once: ^C comes from the terminal and again from the launcher.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => void stopAll().then(() => process.exit(130)));
-  try {
-    return await run(wish, stops);
-  } finally {
-    await stopAll();
-  }
+export function benchPeers(wish: PeersWish): Promise<PeersResult> {
+  return withStops((stops) => run(wish, stops));
 }
 
-async function run(wish: PeersWish, stops: (() => Promise<unknown>)[]): Promise<PeersResult> {
+async function run(wish: PeersWish, stops: Stops): Promise<PeersResult> {
   const { peers, services, say } = wish;
   say(`starting an API server and ${peers} peers with ${services} services each`);
   const server = await stoppedLater(stops, startApiServer());
@@ -95,15 +83,6 @@ async function run(wish: PeersWish, stops: (() => Promise<unknown>)[]): Promise<
   const result = { peers, services, coldSyncSeconds, ...figures };
   say(tables(result));
   return result;
-}
-
-/** Notes how to stop what is being started, so that an interruption in the middle leaves nothing behind. */
-function stoppedLater<T extends { stop(): Promise<void> }>(
-  stops: (() => Promise<unknown>)[],
-  starting: Promise<T>,
-): Promise<T> {
-  stops.push(async () => (await starting).stop());
-  return starting;
 }
 
 type Measured = Pick<PeersResult, 'quiet' | 'churn' | 'delay' | 'passes'>;

@@ -32,7 +32,7 @@ export async function usageOf(pid: number, seconds: number): Promise<Usage> {
 }
 
 /** Seconds of CPU, user and system, of a process since it began; with `reaped`, also of its children that have ended. */
-function cpuSeconds(pid: number, reaped = false): number {
+export function cpuSeconds(pid: number, reaped = false): number {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The name may hold blanks and brackets: fields are counted from after it, the state being the first.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

@@ -18,7 +18,7 @@ import type { TestPeer } from './door.js';
 import { writeServingCertificate } from './serving-certificate.js';
 
 const program = resolve('dist/apps/metadata-api/src/main.js');
-const peersNamespace = 'isthmus-peers';
+export const peersNamespace = 'isthmus-peers';
 /** User agents of what the door asks for itself, and of what the spec asks with its credential. */
 const ownAgents = ['isthmus-metadata-api', 'test-as-door'];
 export const doorAccount = `system:serviceaccount:${releaseNamespace}:isthmus-metadata-api`;
@@ -49,11 +49,12 @@ export interface AuditedCluster {
   stop(): Promise<void>;
 }
 
-export async function startAuditedCluster(directory: string): Promise<AuditedCluster> {
+/** `audited: false` leaves the log empty: it costs the API server something for what the door asks, and for nobody else. */
+export async function startAuditedCluster(directory: string, { audited = true } = {}): Promise<AuditedCluster> {
   const policy = join(directory, 'audit-policy.json');
   const log = join(directory, 'audit.log');
   writeFileSync(log, '');
-  const rules = [{ level: 'Metadata', users: [doorAccount] }, { level: 'None' }];
+  const rules = [...(audited ? [{ level: 'Metadata', users: [doorAccount] }] : []), { level: 'None' }];
   writeFileSync(policy, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules }));
   const args = [`--audit-policy-file=${policy}`, `--audit-log-path=${log}`];
   const api = await startApiServer({ args });
@@ -92,8 +93,9 @@ function requestsIn(log: string): readonly AuditEvent[] {
   return [...requests.values()];
 }
 
-async function accountToken(client: KubeClient, name: string): Promise<string> {
-  const path = `/api/v1/namespaces/${releaseNamespace}/serviceaccounts/${name}/token`;
+/** A token of a service account, good for an hour. */
+export async function accountToken(client: KubeClient, name: string, namespace = releaseNamespace): Promise<string> {
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
   const body = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} });
   const answer = await client.request({ method: 'POST', path, body });
   if (answer.status !== 201) throw new Error(`${path}: ${answer.status} ${answer.body}`);
@@ -142,14 +144,15 @@ export async function startDoorProcess(
   cluster: AuditedCluster,
   directory: string,
   environment: Readonly<Record<string, string>>,
+  how: { readonly nodeFlags?: readonly string[]; readonly addresses?: readonly string[] } = {},
 ): Promise<DoorProcess> {
   const tls = join(directory, 'tls');
-  const ca = await writeServingCertificate(tls);
+  const ca = await writeServingCertificate(tls, ['127.0.0.1', ...(how.addresses ?? [])]);
   const [apiPort, httpPort] = [await freePort(), await freePort()];
   const logFile = join(directory, 'door.log');
   const child = startChild({
     command: resolve('node_modules/node/bin/node'),
-    args: [program],
+    args: [...(how.nodeFlags ?? []), program],
     logFile,
     env: {
       PATH: process.env['PATH'],

@@ -17,6 +17,8 @@ export interface ApiServer {
   readonly server: string;
   readonly ca: string;
   readonly directory: string;
+  /** Process id of kube-apiserver as it runs now. */
+  pid(): number;
   /** Client of user `limited`, who has no rights but those a test gives. */
   readonly limited: KubeClient;
   /** kill -9 of kube-apiserver (etcd lives on). */
@@ -77,6 +79,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     server,
     ca,
     directory,
+    pid: () => process.pid,
     kill: async () => {
       process.kill('SIGKILL');
       await process.stop();

@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cryptoProvider, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 
-/** Writes tls.crt and tls.key, self-signed for 127.0.0.1 and `localhost`, as a mounted Secret holds them; returns the certificate (PEM). */
-export async function writeServingCertificate(directory: string): Promise<string> {
+/** Writes tls.crt and tls.key, self-signed for `localhost` and these addresses, as a mounted Secret holds them; returns the certificate (PEM). */
+export async function writeServingCertificate(directory: string, addresses = ['127.0.0.1']): Promise<string> {
   cryptoProvider.set(webcrypto as never);
   mkdirSync(directory, { recursive: true });
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -18,7 +18,7 @@ export async function writeServingCertificate(directory: string): Promise<string
     keys: keys as never,
     extensions: [
       new SubjectAlternativeNameExtension([
-        { type: 'ip', value: '127.0.0.1' },
+        ...addresses.map((value) => ({ type: 'ip' as const, value })),
         { type: 'dns', value: 'localhost' },
       ]),
     ],

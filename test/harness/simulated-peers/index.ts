@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { forbiddenAddress } from '#protocol';
+import { machineAddress } from '../machine-address.js';
 import type { Change, ReadyPeer, Settings, Told } from './orders.js';
 
 export type { Change, ReadyPeer, Settings } from './orders.js';
@@ -38,7 +37,7 @@ export async function startSimulatedPeers(settings: Omit<Settings, 'gatewayAddre
     void closed.then(() => fail(new Error(`the simulated peers ended: ${complaints.trim().slice(-500)}`)));
   });
   const write = (line: object): void => void child.stdin.write(`${JSON.stringify(line)}\n`);
-  write({ ...settings, gatewayAddress: gatewayAddress() });
+  write({ ...settings, gatewayAddress: machineAddress() });
   const peers = await ready;
   let changes = 0;
   return {
@@ -57,16 +56,4 @@ export async function startSimulatedPeers(settings: Omit<Settings, 'gatewayAddre
       await closed;
     },
   };
-}
-
-/** An address of this machine that the product takes as a peer's gateway: not loopback, not link-local. */
-function gatewayAddress(): string {
-  const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  const usable = own.find(
-    ({ family, address }) => family === 'IPv4' && forbiddenAddress(address, { ownAddresses: [] }) === undefined,
-  );
-  if (usable !== undefined) return usable.address;
-  throw new Error(
-    'this machine has no IPv4 address beside loopback, and peers’ gateways are refused there: give it one, for example `ip address add 10.99.0.1/32 dev lo`',
-  );
 }

@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { KubeClient } from '#kube';
 import { startApiServer } from '../../harness/api-server.js';
 import type { ApiServer } from '../../harness/api-server.js';
 import { freePort, startChild } from '../../harness/child.js';
 import type { Child } from '../../harness/child.js';
+import { machineAddress } from '../../harness/machine-address.js';
 import { releaseNamespace, RenderedChart } from './chart.js';
 import { NameServer } from './name-server.js';
 
@@ -35,7 +35,7 @@ export class Cluster {
   ) {}
 
   static async start(): Promise<Cluster> {
-    const api = await startApiServer({ host: ownAddress() });
+    const api = await startApiServer({ host: machineAddress() });
     const directory = join(api.directory, 'product');
     mkdirSync(directory);
     const values = {
@@ -113,14 +113,6 @@ export class Cluster {
 }
 
 /** An address of this machine that is not loopback: a peer may name only others. */
-function ownAddress(): string {
-  const found = Object.values(networkInterfaces())
-    .flatMap((list) => list ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal);
-  if (found === undefined) throw new Error('this machine has no IPv4 address but loopback: give an interface one');
-  return found.address;
-}
-
 function processFacts(pid: number): Pick<Controller, 'memory' | 'alive'> {
   const read = (file: string): string => readFileSync(`/proc/${pid}/${file}`, 'utf8');
   const mebibytes = (field: string): number =>
