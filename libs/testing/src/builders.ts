@@ -72,7 +72,12 @@ export function federation(spec: Partial<FederationSpec> = {}, name = 'b'): Isti
     apiVersion: 'isthmus.dev/v1alpha1',
     kind: 'IstioFederation',
     metadata: { name, uid: `uid-${name}`, generation: 1, creationTimestamp: '2026-01-01T00:00:00Z' },
-    spec: { trustDomain: `${name}.example`, metadataEndpoint: `https://${name}.example.org/metadata`, revoked: false, ...spec },
+    spec: {
+      trustDomain: `${name}.example`,
+      metadataEndpoint: `https://${name}.example.org/metadata`,
+      revoked: false,
+      ...spec,
+    },
   };
 }
 
