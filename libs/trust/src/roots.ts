@@ -1,5 +1,6 @@
 import { isIssuedBy, isValidAt, parseCertificate } from './certificate.js';
 import type { Certificate } from './certificate.js';
+import { bytesOf, childrenOf, fromDer, isContext, toDer } from './der.js';
 import { splitCertificates } from './pem.js';
 import { refused } from './read-signed.js';
 import type { Refusal } from './read-signed.js';
@@ -8,6 +9,8 @@ import type { Refusal } from './read-signed.js';
 export const mostRoots = 16;
 /** Trust in all peers is one Secret, which every proxy and the door follow: no peer may fill it. */
 export const mostRootBytes = 64 * 1024;
+
+const longestSerialBytes = 20;
 
 /** Reads a peer's roots: CA certificates that are valid now. One that is not makes the document refused, saying which and why. */
 export function readRoots(bundles: readonly string[], now: number): readonly Certificate[] | Refusal {
@@ -28,7 +31,7 @@ export function readRoots(bundles: readonly string[], now: number): readonly Cer
   for (const [index, pem] of pems.entries()) {
     const root = tryParse(pem);
     if (root === undefined) return refused('RootInvalid', `rootCA: certificate ${index + 1} is not readable`);
-    const fault = faultOf(root, now);
+    const fault = faultOf(root, now) ?? formFault(root);
     if (fault !== undefined)
       return refused('RootInvalid', `rootCA: certificate ${index + 1} (sha256:${root.fingerprint}) ${fault}`);
     roots.push(root);
@@ -56,6 +59,24 @@ function faultOf(root: Certificate, now: number): string | undefined {
   return root.notBefore > now
     ? `is not valid before ${new Date(root.notBefore).toISOString()}; check both clocks`
     : `expired at ${new Date(root.notAfter).toISOString()}; the peer must renew it`;
+}
+
+/**
+ * What OpenSSL lets pass in a certificate and others don't (RFC 5280, section 4.1): Envoy refuses a whole trust secret, and with it every later
+ * change of trust, for one root that it cannot read.
+ */
+function formFault(root: Certificate): string | undefined {
+  const tree = fromDer(root.der);
+  const fields = childrenOf(childrenOf(tree)[0]);
+  const [version] = fields;
+  if (!toDer(tree).equals(root.der)) return 'is not encoded in DER';
+  if (version === undefined || !isContext(version, 0))
+    return 'is not of version 3, as a certificate with extensions must be';
+  if (bytesOf(childrenOf(version)[0])[0] !== 2) return 'is not of version 3, as a certificate with extensions must be';
+  if (fields.some((field) => isContext(field, 1) || isContext(field, 2)))
+    return 'carries unique identifiers, which no CA may';
+  if (root.serial.length > 2 * longestSerialBytes) return 'has a serial of more than 20 bytes';
+  return undefined;
 }
 
 /** New roots that the old CA itself vouches for: by a cross-certificate over the same key, or by having issued the new root. */
