@@ -1,5 +1,6 @@
 import { demoNamespace, startLoad } from '../lab/index.js';
 import type { ApiObject, LabCluster, RunningLoad } from '../lab/index.js';
+import { multicluster, remoteSecret } from './multicluster.js';
 import type { ThreeClusters } from './multicluster.js';
 import { eventually } from './story.js';
 import type { Story } from './story.js';
@@ -17,16 +18,19 @@ interface Report {
   readonly roots: readonly string[];
 }
 
-/** The root of one cluster replaced while both others call it, every call over a connection of its own. */
-export async function changeRoot(scene: ThreeClusters, story: Story): Promise<void> {
+/** Root and signing key of one cluster replaced while both others call it, every call over a connection of its own. */
+export async function replaceTrust(scene: ThreeClusters, story: Story): Promise<void> {
   const { east, west, north } = scene;
-  await story.step('west’s root CA replaced under load from both others, each call a new connection', async (say) => {
+  const title = 'west’s root CA and signing key replaced under load from both others, each call a new connection';
+  await story.step(title, async (say) => {
     await exposeWest(scene);
     const loads = [east, north].map((cluster) => loadFrom(scene, cluster));
     await eventually('calls', 20_000, async () => (loads.every((load) => answered(load) > 5) ? true : undefined));
     const before = await reportOf(west);
+    const [keyBefore, secretBefore] = [await signingKey(east, west), await secretOf(east, west)];
+    const request = `demo-${Date.now()}`;
     await west.api.patch(clusterConfigMap, {
-      metadata: { annotations: { 'isthmus.dev/rotate-root': `demo-${Date.now()}` } },
+      metadata: { annotations: { 'isthmus.dev/rotate-root': request, 'isthmus.dev/rotate-signing-key': request } },
     });
     const started = performance.now();
     for (const [phase, seen] of [
@@ -41,11 +45,17 @@ export async function changeRoot(scene: ThreeClusters, story: Story): Promise<vo
     if (after.roots.length !== 1 || before.roots.includes(after.roots[0] ?? ''))
       throw new Error(`roots before: ${before.roots.join(', ')}; after: ${after.roots.join(', ')}`);
     await Promise.all([east, north].map((cluster) => knowsOnly(cluster, west, after.roots[0] ?? '')));
+    const key = await eventually('the new signing key', 60_000, async () => {
+      const now = await signingKey(east, west);
+      return now === keyBefore ? undefined : now;
+    });
+    if ((await secretOf(east, west)) !== secretBefore) throw new Error('east’s remote Secret changed');
     const reports = await Promise.all(loads.map((load) => load.stop()));
     const failed = reports.flatMap(({ firstFailures }) => firstFailures);
     if (failed.length > 0) throw new Error(`calls failed: ${JSON.stringify(failed[0])}`);
     await east.api.delete(ruleOf);
-    return `${before.roots[0]?.slice(0, 8)}… → ${after.roots[0]?.slice(0, 8)}…; ${reports.map(({ calls }) => calls).join(' + ')} calls, 0 failed`;
+    return `root ${before.roots[0]?.slice(0, 8)}… → ${after.roots[0]?.slice(0, 8)}…, key ${keyBefore?.slice(0, 8)}… → ${key.slice(0, 8)}…
+east’s remote Secret is the same; ${reports.map(({ calls }) => calls).join(' + ')} calls, 0 failed`;
   });
 }
 
@@ -89,6 +99,14 @@ function answered(load: RunningLoad): number {
   return calls - failures;
 }
 
+async function signingKey(cluster: LabCluster, peer: LabCluster): Promise<string | undefined> {
+  return (await multicluster(cluster, peer))?.status?.peer?.keys?.find(({ state }) => state === 'Trusted')?.kid;
+}
+
+async function secretOf(cluster: LabCluster, peer: LabCluster): Promise<string> {
+  return JSON.stringify(await cluster.api.get(remoteSecret(peer)));
+}
+
 async function reportOf(cluster: LabCluster): Promise<Report> {
   const found = await cluster.api.get<ConfigMap>(caReport);
   return JSON.parse(found?.data?.['rotation.json'] ?? '{"phase":"none","roots":[]}') as Report;
@@ -99,10 +117,7 @@ async function knowsOnly(cluster: LabCluster, peer: LabCluster, root: string): P
     `${cluster.name} to know ${peer.name} by its new root alone`,
     30_000,
     async () => {
-      const found = await cluster.api.get<ApiObject & { status?: { peer?: { roots?: { fingerprint: string }[] } } }>(
-        `/apis/isthmus.dev/v1alpha1/istiomulticlusters/${peer.name}`,
-      );
-      const roots = found?.status?.peer?.roots ?? [];
+      const roots = (await multicluster(cluster, peer))?.status?.peer?.roots ?? [];
       if (roots.length === 1 && roots[0]?.fingerprint.includes(root) === true) return true;
       throw new Error(`its status names ${JSON.stringify(roots)}`);
     },

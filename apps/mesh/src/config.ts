@@ -90,7 +90,7 @@ const variables = {
   ISTHMUS_CA_OUT: optional(text),
   ISTHMUS_READY_FILE: optional(text),
   ISTHMUS_MAX_STREAMS_PER_SECOND: withDefault(wholeNumber(0, 1_000_000), 0),
-  ISTHMUS_MAX_WORKLOAD_CERT_TTL: withDefault(wholeNumber(30, longestTtlSeconds), longestTtlSeconds),
+  ISTHMUS_MAX_WORKLOAD_CERT_TTL: withDefault(wholeNumber(10, longestTtlSeconds), longestTtlSeconds),
   ISTHMUS_ROOT_ANNOUNCE_SECONDS: withDefault(wholeNumber(1, daySeconds), 1_800),
   ISTHMUS_MAX_CONNECTION_AGE_MS: withDefault(wholeNumber(0, dayMs), 0),
   ISTHMUS_DEBOUNCE_QUIET_MS: withDefault(wholeNumber(0, 10_000), 10),
