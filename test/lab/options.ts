@@ -5,6 +5,8 @@ export interface LabOptions {
   readonly clusters?: number;
   /** The clusters share their names: one cluster domain, and an IstioMulticluster for each other one instead of an IstioFederation. */
   readonly multicluster?: boolean;
+  /** One trust domain for all clusters, each with a root of its own; default: `<name>.example` each. */
+  readonly trustDomain?: string;
   /** Create a peer resource in each cluster for each other one. Default true. */
   readonly peers?: boolean;
   /** Replicas of each of our own Deployments. Default 1. */

@@ -85,6 +85,8 @@ export interface ClusterWish {
   readonly apiServerFlags?: readonly string[];
   /** One cluster domain for all; the first two on one network. */
   readonly multicluster?: boolean;
+  /** One trust domain for all, each with a root of its own. */
+  readonly trustDomain?: string | undefined;
 }
 
 type Place = Pick<ClusterPlan, 'network' | 'podCidr' | 'flatWith' | 'region' | 'zone'>;
@@ -111,7 +113,7 @@ export function clusterPlan(
   index: number,
   directory: string,
   localApiPort: number,
-  { apiServerFlags = [], multicluster = false }: ClusterWish = {},
+  { apiServerFlags = [], multicluster = false, trustDomain }: ClusterWish = {},
 ): ClusterPlan {
   const name = clusterName(index);
   const range = `10.10.${index}`;
@@ -119,7 +121,7 @@ export function clusterPlan(
     name,
     index,
     clusterDomain: multicluster ? 'cluster.local' : `${name}.example`,
-    trustDomain: `${name}.example`,
+    trustDomain: trustDomain ?? `${name}.example`,
     ...(multicluster ? coDependent(index, name) : sovereign(name)),
     netns: `c${index}`,
     nodeName: `${name}-node`,
