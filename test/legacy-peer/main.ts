@@ -91,6 +91,19 @@ async function poll(base: string): Promise<void> {
   }
 }
 
+/** A peer that listens after all: tells that a stream has begun, and when it was ended by the other side. */
+function listenToStream(base: string): void {
+  const uuid = peers[0]?.clusterUUID ?? '';
+  const headers = { authorization: `Bearer ${tokenFor(identity, uuid, 'private-federation')}` };
+  httpsRequest(`${base}/private/federation/stream`, { rejectUnauthorized: false, headers }, (response) => {
+    tell('streaming', { status: response.statusCode });
+    response.resume();
+    response.on('close', () => tell('stream-ended', {}));
+  })
+    .on('error', (error) => tell('stream-ended', { message: error.message }))
+    .end();
+}
+
 execFileSync(
   'openssl',
   [
@@ -144,6 +157,7 @@ createInterface({ input: process.stdin })
     const command = JSON.parse(line) as {
       document?: unknown;
       poll?: boolean;
+      stream?: boolean;
       mint?: { name: string; spiffeId: string };
     };
     if (command.document !== undefined) document = JSON.stringify(command.document);
@@ -151,6 +165,7 @@ createInterface({ input: process.stdin })
       workloadCertificate(identity, folder, command.mint.name, command.mint.spiffeId);
       tell('minted', { name: command.mint.name });
     }
+    if (command.stream === true && values.poll !== undefined) listenToStream(values.poll);
     if (command.poll === true && values.poll !== undefined) void poll(values.poll);
   })
   .on('close', () => process.exit(0));

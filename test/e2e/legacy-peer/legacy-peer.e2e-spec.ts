@@ -348,9 +348,13 @@ describe('what an operator decides', () => {
     });
   }, 150_000);
 
-  it('deletes the resource: imports go, the peer’s tokens and calls are refused, an Event says so', async () => {
+  it('deletes the resource: imports go, its stream is cut, its tokens and calls are refused, Events say so', async () => {
     const files = { cert: join(peer.ready.folder, 'caller.pem'), key: join(peer.ready.folder, 'caller-key.pem') };
+    const before = peer.events.length;
+    peer.send({ stream: true });
+    expect((await peer.next('streaming', before))['status']).toBe(200);
     await east.api.delete(`${federations}/legacy`);
+    await peer.next('stream-ended', before);
     await gone('legacy');
     expect(await serviceEntryHosts(east)).toEqual([]);
     await eventually('its poll to be refused', 20_000, async () => {
@@ -358,10 +362,15 @@ describe('what an operator decides', () => {
       return status === 401 || status === 403 ? true : undefined;
     });
     expect((await callGateway(scene, await gatewayAddress(east), files, eastEcho)).status).not.toBe(200);
-    const events = await east.api.list<ApiObject & { readonly reason?: string }>(
-      '/apis/events.k8s.io/v1/namespaces/default/events',
-    );
-    expect(events.items.map((event) => event.reason)).toContain('Revoked');
+    const told = await eventually('both Events', 10_000, async () => {
+      const { items } = await east.api.list<ApiObject & { readonly reason?: string; readonly note?: string }>(
+        '/apis/events.k8s.io/v1/namespaces/default/events',
+      );
+      const notes = items.flatMap(({ reason: why, note }) => (why === 'Revoked' && note !== undefined ? [note] : []));
+      return notes.length >= 2 ? notes.join('\n') : undefined;
+    });
+    expect(told).toContain('trust in legacy.example has ended');
+    expect(told).toMatch(/metadata-api \S+ closed 1 streams/);
   }, 90_000);
 });
 
