@@ -60,21 +60,35 @@ function accountOf(event: AuditEvent): string {
 }
 
 function uses(event: AuditEvent, grant: Grant): boolean {
-  const { resource = '', subresource, apiGroup = '', namespace } = event.objectRef ?? {};
-  const whole = subresource === undefined ? resource : `${resource}/${subresource}`;
-  if (accountOf(event) !== grant.account || whole !== grant.resource || apiGroup !== grant.group) return false;
-  if (grant.namespace !== undefined && namespace !== grant.namespace) return false;
+  if (accountOf(event) !== grant.account) return false;
+  // A request in a peer's name asks for one right of ours: to act as its account. The rest are the peer's.
+  if (event.impersonatedUser !== undefined) return isImpersonation(grant);
   // Server-side apply of something new is a patch that needs the right to create.
   return (
-    event.verb === grant.verb ||
-    (grant.verb === 'create' && event.verb === 'patch' && event.responseStatus?.code === 201)
+    isAbout(event, grant) &&
+    (event.verb === grant.verb ||
+      (grant.verb === 'create' && event.verb === 'patch' && event.responseStatus?.code === 201))
   );
+}
+
+function isAbout({ objectRef }: AuditEvent, grant: Grant): boolean {
+  const { resource = '', subresource, apiGroup = '', namespace } = objectRef ?? {};
+  const whole = subresource === undefined ? resource : `${resource}/${subresource}`;
+  const placed = grant.namespace === undefined || namespace === grant.namespace;
+  return placed && whole === grant.resource && apiGroup === grant.group;
+}
+
+function isImpersonation({ resource, verb }: Grant): boolean {
+  return resource === 'serviceaccounts' && verb === 'impersonate';
 }
 
 async function grantsOf(cluster: LabCluster): Promise<readonly Grant[]> {
   const paths = ['/apis/rbac.authorization.k8s.io/v1/clusterroles', '/apis/rbac.authorization.k8s.io/v1/roles'];
   const lists = await Promise.all(paths.map((path) => cluster.api.list<Role>(path)));
-  const ours = lists.flatMap(({ items }) => items).filter(({ metadata }) => metadata.name.startsWith('isthmus-'));
+  // What peers may read here is a list by contract, whether they read all of it or not.
+  const ours = lists
+    .flatMap(({ items }) => items)
+    .filter(({ metadata: { name } }) => name.startsWith('isthmus-') && !name.startsWith('isthmus-peer-'));
   return ours.flatMap(({ metadata, rules = [] }) =>
     rules.flatMap(({ apiGroups = [], resources = [], verbs = [] }) =>
       apiGroups.flatMap((group) =>
