@@ -9,5 +9,6 @@ export * from './inline-kubeconfig.js';
 export * from './leader-elector.js';
 export * from './logger.js';
 export * from './object.js';
+export * from './exchanges.js';
 export * from './passthrough.js';
 export * from './resource.js';

@@ -54,6 +54,11 @@ export class WayOutKnowledge {
     return this.#cluster.list()[0]?.data?.['clusterUUID'];
   }
 
+  /** True once peers and keys were read. */
+  get hasSynced(): boolean {
+    return this.#peers.hasSynced && this.#keys.hasSynced && this.#cluster.hasSynced;
+  }
+
   get registry(): WayOutRegistry {
     return this.#registry;
   }

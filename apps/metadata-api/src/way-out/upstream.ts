@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
-import { buildConnector, Pool } from 'undici';
+import { buildConnector } from 'undici';
 import type { Dispatcher } from 'undici';
+import { Exchanges } from '#kube';
 import type { PassthroughRequest } from '#kube';
 import type { WayOutPeer } from '#model';
 import { guardAddress } from '#peer-client';
@@ -15,7 +16,7 @@ const headersTimeoutMs = 30_000;
 const idleConnectionMs = 60_000;
 /** A dead peer is noticed so soon on connections where only silent watches are open. */
 const pingMs = 10_000;
-const streamsPerConnection = 100;
+const mostVersionBytes = 64 * 1024;
 
 /** An address of a peer that must not be connected to (trust rule 15). */
 export class AddressRefusedError extends Error {
@@ -36,22 +37,27 @@ export interface PeerConnectionsOptions {
   readonly identity: () => { readonly clusterUUID: string | undefined; readonly keys: TokenKeys };
 }
 
+/** What is known of an answer before its body. */
+export interface AnswerHead {
+  readonly status: number;
+  readonly headers: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
+}
+
 /** Connections to one peer's API server: HTTP/2 where it is spoken, its certificate checked, its address judged on every connect. */
 export class PeerConnections {
   readonly #options: PeerConnectionsOptions;
-  readonly #pool: Pool;
+  readonly #exchanges: Exchanges;
 
   constructor(options: PeerConnectionsOptions) {
     this.#options = options;
-    const { peer } = options;
-    this.#pool = new Pool(`https://${peer.apiHost}`, {
-      connect: guardedConnector(peer, options.rule),
-      allowH2: true,
-      headersTimeout: headersTimeoutMs,
-      bodyTimeout: 0,
-      keepAliveTimeout: idleConnectionMs,
-      h2Options: { maxConcurrentStreams: streamsPerConnection, pingInterval: pingMs },
-    } as Pool.Options);
+    const { peer, rule } = options;
+    this.#exchanges = new Exchanges({
+      origin: `https://${peer.apiHost}`,
+      connector: (allowH2) => guardedConnector(peer, rule, allowH2),
+      headersTimeoutMs,
+      idleConnectionMs,
+      pingMs,
+    });
   }
 
   /** One request's way to the peer: a token of its own for every attempt, by the key before on the second. */
@@ -61,31 +67,39 @@ export class PeerConnections {
       refresh: () => {
         refused = true;
       },
-      send: (request, handler) => {
-        this.#pool.dispatch(this.#dispatch(request, refused), handler);
-        return Promise.resolve();
-      },
+      send: async (request, handler) => this.#exchanges.send(this.#dispatch(request, refused), handler),
     };
   }
 
   /** Asks for the peer's version: status and headers of the answer, by whichever key it takes. Rejects without an answer. */
-  async version(): Promise<{ readonly status: number; readonly headers: Dispatcher.ResponseData['headers'] }> {
+  async version(): Promise<AnswerHead> {
     const request: PassthroughRequest = { method: 'GET', target: '/version', headers: { accept: 'application/json' } };
     const first = await this.#ask(request, false);
     return first.status === 401 ? this.#ask(request, true) : first;
   }
 
   close(): Promise<void> {
-    return this.#pool.destroy();
+    return this.#exchanges.close();
   }
 
-  async #ask(
-    request: PassthroughRequest,
-    second: boolean,
-  ): Promise<{ readonly status: number; readonly headers: Dispatcher.ResponseData['headers'] }> {
-    const { statusCode: status, headers, body } = await this.#pool.request(this.#dispatch(request, second));
-    await body.dump();
-    return { status, headers };
+  #ask(request: PassthroughRequest, second: boolean): Promise<AnswerHead> {
+    return new Promise((resolve, reject) => {
+      let bytes = 0;
+      const handler: Dispatcher.DispatchHandler = {
+        onRequestStart: () => undefined,
+        onResponseStart: (_controller, status, headers) => {
+          if (status >= 200) resolve({ status, headers });
+        },
+        // It tells nothing more, and a peer could make it endless.
+        onResponseData: (controller, chunk) => {
+          bytes += chunk.length;
+          if (bytes > mostVersionBytes) controller.abort(new Error('too much for a version'));
+        },
+        onResponseEnd: () => undefined,
+        onResponseError: (_controller, error) => reject(error),
+      };
+      this.#exchanges.send(this.#dispatch(request, second), handler).catch(reject);
+    });
   }
 
   #dispatch({ method, target, headers, body }: PassthroughRequest, second: boolean): Dispatcher.DispatchOptions {
@@ -102,9 +116,9 @@ function tokenFor({ privatePem, kid }: TokenKey, about: { subject: string; audie
   return issueToken({ ...about, privatePem, kid, scope: 'api', jti: randomUUID() });
 }
 
-function guardedConnector(peer: WayOutPeer, rule: AddressRule): buildConnector.connector {
+function guardedConnector(peer: WayOutPeer, rule: AddressRule, allowH2: boolean): buildConnector.connector {
   const connect = buildConnector({
-    allowH2: true,
+    allowH2,
     timeout: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelay: pingMs,
@@ -115,7 +129,8 @@ function guardedConnector(peer: WayOutPeer, rule: AddressRule): buildConnector.c
     const host = options.hostname.replace(/^\[|\]$/g, '');
     guardAddress(host, rule)
       .then((guarded) => {
-        if (guarded.kind !== 'allowed') throw new AddressRefusedError(guarded.message);
+        if (guarded.kind === 'refused') throw new AddressRefusedError(guarded.message);
+        if (guarded.kind === 'unresolved') throw new Error(guarded.message);
         const [address = host] = guarded.addresses;
         // The name stays what the certificate must be for; the address is the one that was judged.
         const servername = isIP(host) === 0 ? host : '';

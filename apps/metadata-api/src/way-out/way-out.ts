@@ -15,7 +15,7 @@ import { headOf, readBody } from '../api-proxy/read-request.js';
 import { Refusal } from '../auth/refusal.js';
 import type { WayOutConfig } from './config.js';
 import { decideOutbound } from './decide-request.js';
-import type { Outbound } from './decide-request.js';
+import type { NotOutbound, Outbound } from './decide-request.js';
 import { WayOutKnowledge } from './knowledge.js';
 import { wayOutMetrics } from './metrics.js';
 import type { WayOutMetrics } from './metrics.js';
@@ -26,6 +26,13 @@ import { Reaches } from './reach.js';
 import { PeerConnections } from './upstream.js';
 
 const drainMs = 10_000;
+/** Before all was read nobody can be told that his credential is wrong. */
+const notReadYet: NotOutbound = {
+  ok: false,
+  status: 503,
+  reason: 'not-ready',
+  message: 'the way out has not read its peers yet; ask again in a moment',
+};
 
 export interface WayOutParts {
   readonly config: WayOutConfig;
@@ -129,7 +136,7 @@ export class WayOut {
 
   async #answer(request: AnyRequest, response: AnyResponse): Promise<void> {
     const { config, logger } = this.#parts;
-    const decision = decideOutbound(headOf(request), this.#knowledge.registry);
+    const decision = this.#knowledge.hasSynced ? decideOutbound(headOf(request), this.#knowledge.registry) : notReadYet;
     const verb = decision.ok ? decision.asked.verb : 'none';
     const peer = decision.ok ? decision.peer.name : '';
     const reply = new Reply(response, verb === 'watch', config.stuckMs);
@@ -140,7 +147,8 @@ export class WayOut {
       this.#metrics.ends.inc({ end });
     });
     if (!decision.ok) {
-      reply.fail({ status: decision.status, message: decision.message });
+      const { status, message } = decision;
+      reply.fail({ status, message, ...(status === 503 ? { retryAfterSeconds: 1 } : {}) });
       return;
     }
     try {
