@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { request } from 'undici';
 import type { ApiObject } from '#kube';
 import { formatWayOutRegistry, names } from '#model';
+import type { WayOutPeer } from '#model';
 import type { AuditedCluster } from './api-door.js';
 import { freePort, startChild, waitFor } from './child.js';
 import type { Child } from './child.js';
@@ -17,11 +19,27 @@ const program = resolve('dist/apps/metadata-api/src/way-out-main.js');
 /** The way out as its own process, in front of one door. */
 export interface WayOutProcess extends Child {
   readonly port: number;
+  readonly httpPort: number;
   readonly ca: string;
   /** Path under which the door's API server is reached. */
   readonly prefix: string;
   /** What its one reader sends as bearer token. */
   readonly credential: string;
+  /** The peer behind `prefix`, as the registry names it. */
+  readonly door: WayOutPeer;
+  /** Resident memory, in MiB. */
+  memory(): number;
+  /** Writes who is reached, and by which keys, as the controller's leader does. */
+  tellPeers(peers: readonly WayOutPeer[]): Promise<void>;
+  tellKeys(keys: readonly StoredKey[]): Promise<void>;
+}
+
+/** A signing key as Secret `isthmus-signing-keys` holds it. */
+export interface StoredKey {
+  readonly kid: string;
+  readonly privatePem: string;
+  readonly state: 'next' | 'current' | 'retired';
+  readonly retiredAt?: number;
 }
 
 export interface WayOutWish {
@@ -41,7 +59,12 @@ export interface WayOutWish {
 export async function startWayOutProcess(wish: WayOutWish): Promise<WayOutProcess> {
   const { cluster, directory } = wish;
   const credential = randomBytes(24).toString('base64url');
-  await writeKnowledge(wish, credential);
+  const door = { name: 'door', apiHost: wish.apiHost, audience: ownUUID, ca: wish.ca, insecureSkipVerify: false };
+  const peer: WayOutPeer = { ...door, readers: [{ reader: 'mesh', sha256: hashOf(credential) }] };
+  const { kid, privatePem } = wish.self.key;
+  await prepare(wish);
+  await tellPeers(cluster, [peer]);
+  await tellKeys(cluster, [{ kid, privatePem, state: 'current' }]);
   const tls = join(directory, 'way-out-tls');
   const ca = await writeServingCertificate(tls);
   const [port, httpPort] = [await freePort(), await freePort()];
@@ -70,33 +93,40 @@ export async function startWayOutProcess(wish: WayOutWish): Promise<WayOutProces
     return true;
   };
   await waitFor('the way out to be ready', ready, { logFile });
-  return { ...child, port, ca, credential, prefix: '/peers/door' };
+  return {
+    ...child,
+    ...{ port, httpPort, ca, credential, prefix: '/peers/door', door: peer },
+    memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
+    tellPeers: (peers) => tellPeers(cluster, peers),
+    tellKeys: (keys) => tellKeys(cluster, keys),
+  };
 }
 
-/** The three objects that the way out reads, as the controller's leader writes them. */
-async function writeKnowledge({ cluster, self, apiHost, ca }: WayOutWish, credential: string): Promise<void> {
-  const sha256 = createHash('sha256').update(credential).digest('hex');
-  const peer = { name: 'door', apiHost, audience: ownUUID, ca, insecureSkipVerify: false };
-  const registry = formatWayOutRegistry({ version: 1, peers: [{ ...peer, readers: [{ reader: 'mesh', sha256 }] }] });
-  const { kid, privatePem } = self.key;
-  const ring = JSON.stringify({ version: 1, keys: [{ kid, privatePem, state: 'current' }] });
-  const metadata = (name: string): object => ({ namespace, name });
-  const secret = (name: string, key: string, text: string): object => ({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: metadata(name),
-    data: { [key]: Buffer.from(text).toString('base64') },
-  });
+/** What of a credential stands in the registry. */
+export function hashOf(credential: string): string {
+  return createHash('sha256').update(credential).digest('hex');
+}
+
+async function prepare({ cluster, self }: WayOutWish): Promise<void> {
+  const data = { clusterUUID: self.uuid };
+  const metadata = { namespace, name: names.clusterConfigMap };
   for (const object of [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
-    {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: metadata(names.clusterConfigMap),
-      data: { clusterUUID: self.uuid },
-    },
-    secret(names.wayOutSecret, names.wayOutKey, registry),
-    secret(names.signingKeysSecret, 'keys.json', ring),
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata, data },
   ])
-    await cluster.api.client.apply(object as ApiObject, { fieldManager: 'leader' });
+    await cluster.api.client.apply(object, { fieldManager: 'leader' });
+}
+
+function tellPeers(cluster: AuditedCluster, peers: readonly WayOutPeer[]): Promise<void> {
+  return applySecret(cluster, names.wayOutSecret, names.wayOutKey, formatWayOutRegistry({ version: 1, peers }));
+}
+
+function tellKeys(cluster: AuditedCluster, keys: readonly StoredKey[]): Promise<void> {
+  return applySecret(cluster, names.signingKeysSecret, 'keys.json', JSON.stringify({ version: 1, keys }));
+}
+
+async function applySecret({ api }: AuditedCluster, name: string, key: string, text: string): Promise<void> {
+  const data = { [key]: Buffer.from(text).toString('base64') };
+  const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { namespace, name }, data };
+  await api.client.apply(secret as ApiObject, { fieldManager: 'leader' });
 }

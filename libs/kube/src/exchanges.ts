@@ -1,3 +1,4 @@
+import { TLSSocket } from 'node:tls';
 import { buildConnector, Client, Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 
@@ -103,12 +104,13 @@ export class Exchanges {
     const { hostname, host, protocol, port } = new URL(this.#options.origin);
     return new Promise((resolve, reject) => {
       const target = { hostname, host, protocol, port: port === '' ? '443' : port };
-      this.#options.connector(true)(target, (error, socket) => {
-        if (socket === null) {
-          reject(error);
+      // undici's connector leaves the socket out where its type says null.
+      this.#options.connector(true)(target, (error: Error | null, socket?: object | null) => {
+        if (error !== null || !(socket instanceof TLSSocket)) {
+          reject(error ?? new Error('the connection is not TLS'));
           return;
         }
-        resolve((socket as { alpnProtocol?: unknown }).alpnProtocol === 'h2');
+        resolve(socket.alpnProtocol === 'h2');
         socket.destroy();
       });
     });

@@ -1,0 +1,318 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { Server } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Agent, request } from 'undici';
+import type { Dispatcher } from 'undici';
+import type { WayOutPeer } from '#model';
+import { generateSigningKey } from '#trust';
+import { startAuditedCluster, startDoorProcess } from '../harness/api-door.js';
+import type { AuditedCluster, DoorProcess } from '../harness/api-door.js';
+import { freePort, waitFor } from '../harness/child.js';
+import { TestPeer } from '../harness/door.js';
+import { machineAddress } from '../harness/machine-address.js';
+import { writeServingCertificate } from '../harness/serving-certificate.js';
+import { hashOf, startWayOutProcess } from '../harness/way-out.js';
+import type { WayOutProcess } from '../harness/way-out.js';
+
+const namespaces = '/api/v1/namespaces';
+const watchNodes = '/api/v1/nodes?watch=true';
+const directory = mkdtempSync(join(tmpdir(), 'isthmus-way-out-'));
+const address = machineAddress();
+/** Credential of the one reader for each of the bad peers. */
+const credential = 'a-credential-that-no-log-may-show';
+const readers = [{ reader: 'mesh', sha256: hashOf(credential) }];
+
+describe('the way out, between a reader and the doors of others', () => {
+  const servers: Server[] = [];
+  let cluster: AuditedCluster;
+  let self: TestPeer;
+  let door: DoorProcess;
+  let wayOut: WayOutProcess;
+  let agent: Agent;
+
+  beforeAll(async () => {
+    cluster = await startAuditedCluster(directory);
+    self = new TestPeer('IstioMulticluster', 'reader');
+    await cluster.leader.trust([self.trusted()]);
+    await cluster.leader.publish('{}', '1');
+    await cluster.admit(self);
+    const much = { ISTHMUS_SOURCE_RATE: '100000', ISTHMUS_SOURCE_BURST: '100000' };
+    const rates = { ISTHMUS_API_PEER_RATE: '100000', ISTHMUS_API_PEER_BURST: '100000' };
+    const limits = { ...much, ...rates, ISTHMUS_API_WATCHES_PER_PEER: '5000', ISTHMUS_LISTEN_HOST: '0.0.0.0' };
+    door = await startDoorProcess(cluster, directory, limits, { addresses: [address] });
+    const apiHost = `${address}:${door.apiPort}`;
+    const environment = { ISTHMUS_PROBE_MS: '1000' };
+    wayOut = await startWayOutProcess({ cluster, self, apiHost, ca: door.ca, directory, environment });
+    agent = new Agent({ connect: { ca: wayOut.ca }, allowH2: true, headersTimeout: 60_000, bodyTimeout: 0 });
+  }, 120_000);
+
+  afterAll(async () => {
+    await agent?.destroy();
+    await wayOut?.stop();
+    await door?.stop();
+    for (const server of servers) server.closeAllConnections();
+    await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+    await cluster?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }, 60_000);
+
+  function ask(path: string, by = wayOut.credential, prefix = wayOut.prefix): Promise<Dispatcher.ResponseData> {
+    const headers = { authorization: `Bearer ${by}` };
+    return request(`https://127.0.0.1:${wayOut.port}${prefix}${path}`, { dispatcher: agent, headers });
+  }
+
+  async function status(path: string, by?: string): Promise<number> {
+    const { statusCode, body } = await ask(path, by);
+    await body.dump();
+    return statusCode;
+  }
+
+  /** A watch that runs; what comes on it is collected. */
+  async function watch(
+    path = watchNodes,
+  ): Promise<{ readonly ended: Promise<void>; readonly text: () => string; readonly open: () => boolean }> {
+    const { statusCode, body } = await ask(path);
+    expect(statusCode).toBe(200);
+    let text = '';
+    let over = false;
+    const ended = new Promise<void>((resolve) => {
+      body.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
+      body.on('close', () => {
+        over = true;
+        resolve();
+      });
+      body.on('error', () => resolve());
+    });
+    return { ended, text: () => text, open: () => !over };
+  }
+
+  async function reaches(): Promise<Readonly<Record<string, { ok: boolean; reason: string; message: string }>>> {
+    const { body } = await request(`http://127.0.0.1:${wayOut.httpPort}/healthz/peers`);
+    return (await body.json()) as Awaited<ReturnType<typeof reaches>>;
+  }
+
+  describe('peers that are not as they should be', () => {
+    type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+    const json = { 'content-type': 'application/json' };
+    const version = '{"major":"1"}';
+    const rows: readonly (readonly [name: string, answer: Answer | string, status: number, reason: string])[] = [
+      ['unreachable', 'closed', 503, 'Unreachable'],
+      ['unresolvable', 'no-such-host.invalid:6443', 503, 'Unreachable'],
+      ['loopback', '127.0.0.1:6443', 502, 'AddressRefused'],
+      ['link-local', '169.254.169.254:443', 502, 'AddressRefused'],
+      ['certified-by-another', 'other', 502, 'TLSVerifyFailed'],
+      ['another-peer', 'door', 502, 'TokenRejected'],
+      ['refusing', (_request, response) => response.writeHead(401, json).end('{}'), 502, 'TokenRejected'],
+      ['without-rights', (_request, response) => response.writeHead(403, json).end('{}'), 403, 'Succeeded'],
+      [
+        'speaking-html',
+        (_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>'),
+        502,
+        'DocumentInvalid',
+      ],
+      [
+        'redirecting',
+        (_request, response) => response.writeHead(302, { location: 'https://127.0.0.1/' }).end(),
+        502,
+        'DocumentInvalid',
+      ],
+      ['cut-short', (_request, response) => cutShort(response), 200, 'Succeeded'],
+      ['endless', (asked, response) => endless(asked, response), 200, 'Succeeded'],
+      ['silent', () => undefined, 504, 'Unreachable'],
+    ];
+    const answers = new Map<string, Promise<Dispatcher.ResponseData>>();
+
+    const cutShort = (response: ServerResponse): void => {
+      response.writeHead(200, { ...json, 'content-length': '1000' }).write('{"items":[');
+      setTimeout(() => response.destroy(), 100);
+    };
+
+    /** Its version never ends: nobody may wait for it, nor keep it. */
+    const endless = ({ url }: IncomingMessage, response: ServerResponse): void => {
+      response.writeHead(200, json);
+      if (url !== '/version') {
+        response.end(version);
+        return;
+      }
+      const timer = setInterval(() => response.write('x'.repeat(10_000)), 5);
+      response.on('close', () => clearInterval(timer));
+    };
+
+    async function hostFor(answer: Answer | string): Promise<{ readonly apiHost: string; readonly ca: string }> {
+      const folder = mkdtempSync(join(directory, 'peer-'));
+      const ca = await writeServingCertificate(folder, [address]);
+      if (answer === 'closed') return { apiHost: `${address}:${await freePort()}`, ca };
+      if (answer === 'door') return { apiHost: wayOut.door.apiHost, ca: door.ca };
+      if (answer === 'other') return { apiHost: wayOut.door.apiHost, ca };
+      if (typeof answer === 'string') return { apiHost: answer, ca };
+      const [cert, key] = ['tls.crt', 'tls.key'].map((file) => readFileSync(join(folder, file)));
+      const server = createServer({ cert, key } as object, answer);
+      servers.push(server);
+      await new Promise<void>((done) => server.listen(0, '0.0.0.0', done));
+      return { apiHost: `${address}:${(server.address() as AddressInfo).port}`, ca };
+    }
+
+    beforeAll(async () => {
+      const bad: WayOutPeer[] = [];
+      for (const [name, answer] of rows) {
+        const audience = `uuid-of-${name}`;
+        bad.push({ name, audience, insecureSkipVerify: false, readers, ...(await hostFor(answer)) });
+      }
+      await wayOut.tellPeers([wayOut.door, ...bad]);
+      await waitFor('the new peers', async () =>
+        (await status(namespaces, wayOut.credential)) === 200 ? true : undefined,
+      );
+      await waitFor('the last of them', async () => {
+        const { statusCode, body } = await ask('/version', credential, '/peers/refusing');
+        await body.dump();
+        return statusCode === 401 ? undefined : true;
+      });
+      for (const [name] of rows) answers.set(name, ask(namespaces, credential, `/peers/${name}`));
+    }, 60_000);
+
+    it('none delays the one that answers', async () => {
+      for (let count = 0; count < 20; count += 1) expect(await status(namespaces)).toBe(200);
+      const pending = Symbol('pending');
+      // The silent one is still waited for: what was answered meanwhile did not wait for it.
+      expect(await Promise.race([answers.get('silent'), Promise.resolve(pending)])).toBe(pending);
+    }, 30_000);
+
+    it.each(rows)(
+      '%s',
+      async (name, _answer, wanted, reason) => {
+        const answer = await answers.get(name);
+        const text = (await answer?.body.text().catch((error: unknown) => String(error))) ?? '';
+        expect([name, answer?.statusCode]).toEqual([name, wanted]);
+        if (wanted >= 500)
+          expect(JSON.parse(text)).toMatchObject({
+            kind: 'Status',
+            status: 'Failure',
+            code: wanted,
+            message: expect.stringContaining(reason) as unknown,
+          });
+        const reach = await waitFor(
+          `what is known of ${name}`,
+          async () => {
+            const found = (await reaches())[name];
+            return found?.reason === reason ? found : undefined;
+          },
+          { timeoutMs: 45_000 },
+        );
+        expect(reach.ok).toBe(reason === 'Succeeded');
+      },
+      60_000,
+    );
+
+    it('a credential is good for its own peer alone, and none of them stands in the log', async () => {
+      expect(await status(namespaces, credential)).toBe(401);
+      const { statusCode, body } = await ask(namespaces, wayOut.credential, '/peers/refusing');
+      await body.dump();
+      expect(statusCode).toBe(401);
+      const log = readFileSync(wayOut.logFile, 'utf8');
+      for (const secret of [credential, wayOut.credential, 'eyJ', self.key.privatePem.split('\n')[1] ?? ''])
+        expect(log).not.toContain(secret);
+    });
+  });
+
+  describe('keys and credentials', () => {
+    it('a key that rotates ends no watch; the next request is signed by the new one; the credential is the same', async () => {
+      const open = await watch();
+      const fresh = generateSigningKey();
+      const old = { kid: self.key.kid, privatePem: self.key.privatePem };
+      const keys = [...self.trusted().keys, { kid: fresh.kid, pem: fresh.publicPem, state: 'next' as const }];
+      await cluster.leader.trust([self.trusted({ keys })]);
+      await sleep(500);
+      await wayOut.tellKeys([
+        { kid: fresh.kid, privatePem: fresh.privatePem, state: 'current' },
+        { ...old, state: 'retired', retiredAt: Date.now() },
+      ]);
+      await sleep(500);
+      const before = open.text();
+      await cluster.api.client.apply(
+        { apiVersion: 'v1', kind: 'Node', metadata: { name: 'after-rotation' } },
+        { fieldManager: 'test' },
+      );
+      await waitFor('the event on the old watch', () => {
+        if (open.text() !== before) return true;
+        throw new Error(`open: ${String(open.open())}`);
+      });
+      // From here on the door does not take the old key any more: only what the new one signed is answered.
+      const only = [{ kid: fresh.kid, pem: fresh.publicPem, state: 'current' as const }];
+      await cluster.leader.trust([self.trusted({ keys: only })]);
+      await open.ended;
+      for (let count = 0; count < 10; count += 1) expect(await status(namespaces)).toBe(200);
+    }, 60_000);
+
+    it('a credential that is replaced ends its watches, and opens nothing any more', async () => {
+      const open = await watch();
+      const next = 'the-next-credential';
+      await wayOut.tellPeers([{ ...wayOut.door, readers: [{ reader: 'mesh', sha256: hashOf(next) }] }]);
+      await open.ended;
+      expect(await status(namespaces)).toBe(401);
+      expect(await status(namespaces, next)).toBe(200);
+      await wayOut.tellPeers([wayOut.door]);
+      await waitFor('the first one again', async () => ((await status(namespaces)) === 200 ? true : undefined));
+    }, 30_000);
+
+    it('a peer that is taken away takes its watches with it', async () => {
+      const open = await watch();
+      await wayOut.tellPeers([]);
+      await open.ended;
+      expect(await status(namespaces)).toBe(401);
+      await wayOut.tellPeers([wayOut.door]);
+      await waitFor('the peer again', async () => ((await status(namespaces)) === 200 ? true : undefined));
+    }, 30_000);
+  });
+
+  describe('many and slow readers', () => {
+    it('a get is answered beside 300 watches of one peer', async () => {
+      const open = await Promise.all(Array.from({ length: 300 }, () => patiently()));
+      for (let count = 0; count < 5; count += 1) expect(await status(namespaces)).toBe(200);
+      for (const { body } of open) drop(body);
+    }, 60_000);
+
+    it('1,000 watches opened and dropped, and readers that never read, leave no more than they need', async () => {
+      const rest = wayOut.memory();
+      for (let round = 0; round < 10; round += 1) {
+        const open = await Promise.all(Array.from({ length: 100 }, () => patiently()));
+        for (const { body } of open) drop(body);
+      }
+      const never = await Promise.all([1, 2, 3].map(() => ask('/openapi/v3/api/v1')));
+      await sleep(1_000);
+      expect(wayOut.memory() - rest).toBeLessThan(120);
+      for (const { body } of never) drop(body);
+      await waitFor('all of them to be closed', async () => {
+        const { body } = await request(`http://127.0.0.1:${wayOut.httpPort}/metrics`);
+        const text = await body.text();
+        if (/^isthmus_way_out_watches\{[^}]*\} 0$/m.test(text)) return true;
+        throw new Error(
+          text
+            .split('\n')
+            .filter((line) => line.includes('watches'))
+            .join('; '),
+        );
+      });
+    }, 90_000);
+
+    /** The API server answers 429 to many at once (priority and fairness), which is passed on: the reader comes again. */
+    async function patiently(): Promise<Dispatcher.ResponseData> {
+      return waitFor('a watch', async () => {
+        const answer = await ask(watchNodes);
+        if (answer.statusCode === 200) return answer;
+        await answer.body.dump();
+        return undefined;
+      });
+    }
+
+    function drop(body: Dispatcher.ResponseData['body']): void {
+      body.on('error', () => undefined);
+      body.destroy();
+    }
+  });
+});
