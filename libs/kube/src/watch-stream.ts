@@ -12,15 +12,42 @@ interface StatusObject {
   readonly code?: number;
 }
 
-/** Splits a byte stream into lines; a multi-byte character cut between two chunks stays whole. */
+/** An object is at most 3 MiB in a request (1.5 MiB in etcd); no honest API server sends a longer line. */
+const longestLine = 16 * 1024 * 1024;
+
+/** A line without end: another cluster's API server would fill our memory with it. */
+export class LineTooLongError extends Error {
+  override readonly name = 'LineTooLongError';
+}
+
+/** Splits a byte stream into lines; a multi-byte character cut between two chunks stays whole. @throws LineTooLongError */
 export class LineSplitter {
   readonly #decoder = new TextDecoder();
-  #rest = '';
+  readonly #longest: number;
+  #parts: string[] = [];
+  #length = 0;
+
+  constructor(longest = longestLine) {
+    this.#longest = longest;
+  }
 
   push(chunk: Uint8Array): string[] {
-    const lines = (this.#rest + this.#decoder.decode(chunk, { stream: true })).split('\n');
-    this.#rest = lines.pop() ?? '';
+    const [first = '', ...more] = this.#decoder.decode(chunk, { stream: true }).split('\n');
+    this.#keep(first);
+    if (more.length === 0) return [];
+    const lines = [this.#parts.join(''), ...more.slice(0, -1)];
+    this.#parts = [];
+    this.#length = 0;
+    this.#keep(more.at(-1) ?? '');
     return lines.filter((line) => line !== '');
+  }
+
+  /** A long line is put together once, when it is whole. */
+  #keep(part: string): void {
+    this.#parts.push(part);
+    this.#length += part.length;
+    if (this.#length > this.#longest)
+      throw new LineTooLongError(`watch: a line of more than ${this.#longest} characters; the watch is begun anew`);
   }
 }
 

@@ -154,6 +154,7 @@ describe('first contact with a peer that signs', () => {
       {},
       'DocumentInvalid',
     ],
+    ['a tlsCA beyond its limit', () => peer.document({ tlsCA: 'x'.repeat(64 * 1024 + 1) }), {}, 'DocumentInvalid'],
     ['no key chain', () => peer.document({ keyChain: [] }), {}, 'SignatureInvalid'],
     [
       'chain for another key',
