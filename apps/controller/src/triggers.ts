@@ -13,7 +13,7 @@ const identityConfigMaps: ReadonlySet<string> = new Set([
   names.caReportConfigMap,
   names.caCrlConfigMap,
 ]);
-/** Imports change mostly by our own hand, seen again here: one look a little later serves all of it, and undoes what others did. */
+/** What changes mostly by our own hand is seen again here: one look a little later serves all of it, and undoes what others did. */
 const ownWorkMs = 1000;
 
 interface Queue {
@@ -32,8 +32,11 @@ export function watchWorld(world: World, queue: Queue): readonly (() => void)[] 
       if (isSecretWorthAPass(current, previous)) queue.add(publicationKey);
     }),
     ...watchMulticluster(world, queue),
-    ...[world.services, world.pods, world.gateways, world.authorizationPolicies, world.documents].map((informer) =>
+    ...[world.services, world.pods].map((informer) =>
       (informer as World['services']).onChange(() => queue.add(publicationKey)),
+    ),
+    ...[world.gateways, world.authorizationPolicies, world.documents].map((informer) =>
+      (informer as World['gateways']).onChange(() => queue.addAfter(publicationKey, ownWorkMs)),
     ),
     world.serviceEntries.onChange(() => queue.addAfter(importsKey, ownWorkMs)),
     world.destinationRules.onChange(() => queue.addAfter(importsKey, ownWorkMs)),

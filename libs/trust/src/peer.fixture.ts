@@ -28,6 +28,7 @@ export interface DocumentChoices {
   readonly keyChain?: readonly string[];
   readonly crossCertificates?: readonly string[];
   readonly crls?: readonly string[];
+  readonly tlsCA?: string;
   readonly seq?: number;
   readonly now?: number;
   readonly lifetimeSeconds?: number;
@@ -88,6 +89,10 @@ export function keyPin(key: SigningKeyPair): string {
 }
 
 /** A peer that signs: its CA, its key, and documents made of them with anything changed. */
+function revocationAndDoor({ tlsCA = '', crls = [] }: DocumentChoices): { tlsCA: string; crls: readonly string[] } {
+  return { tlsCA, crls };
+}
+
 export class SigningPeer {
   readonly key = generateSigningKey();
   readonly ca: CaFiles;
@@ -113,8 +118,7 @@ export class SigningPeer {
         roots,
         keys: choices.keys ?? [trusted(signer)],
         keyChain: choices.keyChain ?? keyChainFor(signer, this.ca, trustDomain),
-        tlsCA: '',
-        crls: choices.crls ?? [],
+        ...revocationAndDoor(choices),
         ...(choices.crossCertificates === undefined ? {} : { crossCertificates: choices.crossCertificates }),
       },
       { seq: choices.seq ?? 1000, now: choices.now ?? now, lifetimeSeconds: choices.lifetimeSeconds ?? 3600 },
