@@ -1,15 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { catalogue, defaultParts, partNamed, variableFor, versionServes } from './catalogue.js';
+import { catalogue, partNamed, variableFor, versionServes } from './catalogue.js';
 
 describe('catalogue', () => {
   it('names each part once', () => {
     const names = catalogue.map((part) => part.name);
     expect(new Set(names).size).toBe(names.length);
-  });
-
-  it('does not fetch istiod unasked', () => {
-    expect(defaultParts).not.toContain('istiod');
-    expect(defaultParts).toHaveLength(catalogue.length - 1);
   });
 
   it('takes nothing from a vendor without a digest', () => {
@@ -22,8 +17,9 @@ describe('catalogue', () => {
     }
   });
 
-  it('takes agent and bootstrap template from one commit', () => {
+  it('takes agent, bootstrap template and istiod from one commit', () => {
     expect(partNamed('envoy-bootstrap').version).toBe(partNamed('pilot-agent').version);
+    expect(partNamed('istiod').version).toBe(partNamed('pilot-agent').version);
   });
 
   it('lists the known names when asked for another', () => {

@@ -62,8 +62,6 @@ export interface Part {
   readonly release?: Release;
   /** How a binary found on this machine is asked for its version; absent for files that have none. */
   readonly versionQuery?: { readonly args: readonly string[]; readonly pattern: RegExp };
-  /** Not fetched unless asked for by name. */
-  readonly optional?: boolean;
 }
 
 const componentVersion = 'k8s.io/component-base/version';
@@ -204,11 +202,10 @@ export const catalogue: readonly Part[] = [
   envoyBootstrap,
   helm,
   coredns,
-  { ...istio('istiod', 'pilot-discovery'), optional: true },
+  istio('istiod', 'pilot-discovery'),
 ];
 
-/** Every part that is not optional. */
-export const defaultParts: readonly PartName[] = catalogue.filter((part) => part.optional !== true).map((p) => p.name);
+export const allParts: readonly PartName[] = catalogue.map(({ name }) => name);
 
 /** @throws Error that lists the known names */
 export function partNamed(name: string): Part {

@@ -1,6 +1,6 @@
 /** The real parts that tests, benchmarks, the lab and the demo run: see docs/real-parts.md. */
 import { cacheDirectory, readCached } from './cache.js';
-import { defaultParts, partNamed, variableFor } from './catalogue.js';
+import { allParts, partNamed, variableFor } from './catalogue.js';
 import type { Part, PartName } from './catalogue.js';
 import { fetchParts } from './fetch-parts.js';
 import { namedByVariable, versionOf } from './find.js';
@@ -8,7 +8,7 @@ import { exclusively } from './lock.js';
 import { reporting } from './progress.js';
 import type { OnProgress } from './progress.js';
 
-export { cacheDirectory, defaultParts };
+export { cacheDirectory, allParts };
 export { checkSystemTools, ensureSystemTools } from './system-tools.js';
 export type { SystemTool } from './system-tools.js';
 export type { PartName };

@@ -1,7 +1,7 @@
 /** `npm run setup`: gets the real parts and the system tools. Progress goes to standard error, results to standard output. */
 import { parseArgs } from 'node:util';
 import { partNamed } from './catalogue.js';
-import { cacheDirectory, defaultParts, ensureParts, ensureSystemTools, reportParts } from './index.js';
+import { cacheDirectory, allParts, ensureParts, ensureSystemTools, reportParts } from './index.js';
 import type { PartName, PartReport, Progress } from './index.js';
 import { pinModules } from './pin.js';
 import { table } from './table.js';
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   }
   const only = values.only?.split(',').map((name) => partNamed(name.trim()).name);
   if (!values.list) await setUp(only);
-  const reports = await reportParts(only ?? (values.list ? everyPart() : defaultParts));
+  const reports = await reportParts(only ?? allParts);
   process.stdout.write(values.json ? `${JSON.stringify(asObject(reports), null, 2)}\n` : table(reports));
 }
 
@@ -48,13 +48,9 @@ async function setUp(only: readonly PartName[] | undefined): Promise<void> {
   }
   const started = performance.now();
   if (only === undefined) await ensureSystemTools({ onProgress: say, signal: stop.signal });
-  await ensureParts(only ?? defaultParts, { onProgress: say, signal: stop.signal });
+  await ensureParts(only ?? allParts, { onProgress: say, signal: stop.signal });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   process.stderr.write(`setup: everything is there after ${seconds} s\n`);
-}
-
-function everyPart(): readonly PartName[] {
-  return [...defaultParts, 'istiod'];
 }
 
 function say({ step, text, seconds }: Progress): void {

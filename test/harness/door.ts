@@ -80,7 +80,7 @@ export class TestLeader {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { namespace, name: names.clusterConfigMap },
-      data: { clusterUUID: ownUUID },
+      data: { clusterUUID: ownUUID, trustDomain: 'here.example' },
     });
   }
 

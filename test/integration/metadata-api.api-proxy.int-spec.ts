@@ -224,6 +224,20 @@ describe('API proxy in front of a real API server', () => {
       expect(cluster.forwarded().length).toBe(before);
     });
 
+    it('the mesh configuration that an istiod waits for: our trust domain and nothing else', async () => {
+      const before = cluster.forwarded().length;
+      const mesh = '/api/v1/namespaces/istio-system/configmaps?fieldSelector=metadata.name%3Distio';
+      const { items, metadata } = (await (await ask(mesh)).body.json()) as {
+        items: readonly { data: unknown }[];
+        metadata: { resourceVersion: string };
+      };
+      expect(items.map(({ data }) => data)).toEqual([{ mesh: 'trustDomain: here.example\n' }]);
+      const resumed = await ask(`${mesh}&watch=true&timeoutSeconds=1&resourceVersion=${metadata.resourceVersion}`);
+      expect(await resumed.body.text()).toBe('');
+      expect((await ask('/api/v1/namespaces/istio-system/configmaps')).statusCode).toBe(403);
+      expect(cluster.forwarded().length).toBe(before);
+    });
+
     it('reviews, only of a peer that may', async () => {
       const body = JSON.stringify({
         apiVersion: 'authentication.k8s.io/v1',
@@ -456,6 +470,19 @@ describe('API proxy in front of a real API server', () => {
     others.body.on('error', () => undefined);
     others.body.destroy();
     await cluster.leader.trust(everyone);
+  });
+
+  it('a peer’s key that is dropped ends its watches in order: a reader goes on where it was', async () => {
+    const keys = [...delta.trusted().keys, { kid: 'old', pem: stranger.key.publicPem, state: 'retired' as const }];
+    await cluster.leader.trust(everyone.map((peer) => (peer.name === 'delta' ? { ...peer, keys } : peer)));
+    await sleep(500);
+    const watch = await ask('/api/v1/nodes?watch=true', {}, delta);
+    const end = watch.body.text();
+    const started = performance.now();
+    await cluster.leader.trust(everyone);
+    await expect(end).resolves.toEqual(expect.any(String));
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect((await ask('/api/v1/nodes', {}, delta)).statusCode).toBe(200);
   });
 
   it('leaves an audit row for each request', async () => {

@@ -68,6 +68,7 @@ function input(peers: readonly KnownPeer[], over: Partial<PublicationInput> = {}
     virtualAddresses: [],
     liveImports: [],
     liveDocuments: [],
+    trustUnscoped: false,
     ...over,
   };
 }

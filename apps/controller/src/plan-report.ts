@@ -52,6 +52,9 @@ export function planReport(facts: PlanFacts): object {
           remoteSecrets: verdict.remote.remoteSecrets.map(({ metadata }) => metadata?.name),
           networks: verdict.remote.networks.map(({ network }) => network),
         }),
+    ...(verdict.caCertificates === undefined
+      ? {}
+      : { caCertificates: verdict.caCertificates.flatMap(({ trustDomains }) => trustDomains) }),
     objects: desired,
   };
 }

@@ -35,8 +35,9 @@ export interface World {
   readonly destinationRules: Informer<DestinationRule & ApiObject>;
   readonly gateways: Informer<Gateway & ApiObject>;
   readonly authorizationPolicies: Informer<AuthorizationPolicy & ApiObject>;
-  /** What the mesh core says of remote clusters, and Istio's mesh configuration; both in the root namespace, where the scheme is on. */
+  /** What our mesh core says of remote clusters; in the root namespace, where it runs and the scheme is on. */
   readonly remoteClusters: Informer<ConfigMap & ApiObject> | undefined;
+  /** Istio's mesh configuration, there too, where the scheme is on or a stock istiod runs. */
   readonly meshConfig: Informer<ConfigMap & ApiObject> | undefined;
   readonly peerAccounts: Informer<ApiObject> | undefined;
   readonly peerBindings: Informer<ApiObject> | undefined;
@@ -56,7 +57,7 @@ export function createWorld(client: KubeClient, config: ControllerConfig, logger
     all.push(made as unknown as Informer<never>);
     return made;
   };
-  const { multiclusterEnabled } = config;
+  const { multiclusterEnabled, meshEnabled } = config;
   const oneConfigMap = (name: string): Informer<ConfigMap & ApiObject> =>
     informer(resources.configMaps, mesh.rootNamespace, undefined, { fieldSelector: `metadata.name=${name}` });
   return {
@@ -75,8 +76,8 @@ export function createWorld(client: KubeClient, config: ControllerConfig, logger
     destinationRules: informer(resources.destinationRules, mesh.importsNamespace, producedSelector),
     gateways: informer(resources.gateways, mesh.releaseNamespace, producedSelector),
     authorizationPolicies: informer(resources.authorizationPolicies, mesh.rootNamespace, producedSelector),
-    remoteClusters: multiclusterEnabled ? oneConfigMap(names.remoteClustersConfigMap) : undefined,
-    meshConfig: multiclusterEnabled ? oneConfigMap(names.meshConfigMap) : undefined,
+    remoteClusters: multiclusterEnabled && meshEnabled ? oneConfigMap(names.remoteClustersConfigMap) : undefined,
+    meshConfig: multiclusterEnabled || !meshEnabled ? oneConfigMap(names.meshConfigMap) : undefined,
     peerAccounts: multiclusterEnabled
       ? informer(resources.serviceAccounts, peersNamespace, producedSelector)
       : undefined,

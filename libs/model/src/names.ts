@@ -16,7 +16,7 @@ export const names = {
   wayOutTlsSecret: 'isthmus-way-out-tls',
   /** Where the mesh core says how far it has read remote clusters; in the root namespace. */
   remoteClustersConfigMap: 'isthmus-remote-clusters',
-  /** Istio's mesh configuration, of which `meshNetworks` is one key. */
+  /** Istio's mesh configuration: keys `mesh` and `meshNetworks`. */
   meshConfigMap: 'istio',
   caSecret: 'isthmus-ca',
   pluggedInCaSecret: 'cacerts',
@@ -63,6 +63,8 @@ export const annotations = {
   stalePolicy: 'isthmus.dev/stale-policy',
   /** On ConfigMap `istio`: networks that are ours to change. */
   networks: 'isthmus.dev/networks',
+  /** On ConfigMap `istio`: fingerprints of the roots in `caCertificates` that are ours to change. */
+  caCertificates: 'isthmus.dev/ca-certificates',
   /** On an IstioMulticluster: `false` = its account gets no rights but those that an operator binds. */
   defaultReader: 'isthmus.dev/default-reader',
   /** On a DestinationRule that uses `distribute`: JSON list of `{from, to}`, regions that take over; see docs/spec/locality.md. */

@@ -1,5 +1,6 @@
 export * from './admit-offer.js';
 export * from './authorization-policy.js';
+export * from './ca-certificates.js';
 export * from './destination-rule.js';
 export * from './documents.js';
 export * from './exports.js';

@@ -313,8 +313,12 @@ describe('trustBundlesFor', () => {
   });
 
   it('tells a stock istiod of the others only', () => {
-    expect(caCertificatesFor(own, { version: 1, peers: [trustedPeer({ roots: ['2', '1'] })] })).toEqual([
-      { pem: '1\n2\n', trustDomains: ['b.example'] },
+    const b = trustedPeer({ roots: ['2', '1'] });
+    const sharing = trustedPeer({ name: 'c', trustDomain: own.trustDomain, roots: ['3', ...own.roots] });
+    expect(caCertificatesFor(own, { version: 1, peers: [b, sharing] })).toEqual([
+      { pem: '3\n', trustDomains: [own.trustDomain] },
+      { pem: '1\n', trustDomains: ['b.example'] },
+      { pem: '2\n', trustDomains: ['b.example'] },
     ]);
   });
 });

@@ -35,14 +35,19 @@ export function trustBundlesFor(own: OwnTrust, registry: TrustRegistry): readonl
     .filter(({ roots }) => roots.length > 0);
 }
 
-/** The bundles as entries of a stock istiod's `meshConfig.caCertificates`; it pools them all (condition `TrustUnscoped`). */
-export function caCertificatesFor(
-  own: OwnTrust,
-  registry: TrustRegistry,
-): readonly { readonly pem: string; readonly trustDomains: readonly string[] }[] {
-  return trustBundlesFor(own, registry)
-    .filter(({ trustDomain }) => trustDomain !== own.trustDomain)
-    .map(({ trustDomain, roots }) => ({ pem: roots.join(''), trustDomains: [trustDomain] }));
+/** One entry of a stock istiod's `meshConfig.caCertificates`: a root, and the trust domains whose identities are let in. */
+export interface CaCertificate {
+  /** One PEM certificate: istiod looks at the first of an entry only. */
+  readonly pem: string;
+  readonly trustDomains: readonly string[];
+}
+
+/** Every root but our own as istiod is told of it; it pools them all (condition `TrustUnscoped`). */
+export function caCertificatesFor(own: OwnTrust, registry: TrustRegistry): readonly CaCertificate[] {
+  const ours = new Set(own.roots.map(normalisePem));
+  return trustBundlesFor(own, registry).flatMap(({ trustDomain, roots }) =>
+    roots.filter((pem) => !ours.has(pem)).map((pem) => ({ pem, trustDomains: [trustDomain] })),
+  );
 }
 
 function normalisePem(pem: string): string {

@@ -24,7 +24,8 @@ export function judgeConditions(input: MulticlusterInput, verdict: PeerVerdict):
     trustEstablished(input, verdict),
     metadataSynced(input, verdict),
     apiAccessible(input, verdict),
-    registrySynced(input, verdict),
+    // A stock istiod tells nobody but those who ask it (`istioctl remote-clusters`).
+    ...(input.trustUnscoped ? [] : [registrySynced(input, verdict)]),
     ...(byGateway ? gatewaysReachable(input, verdict, gateways) : []),
     ...trustUnscoped(input),
   ];

@@ -23,7 +23,7 @@ export function multiclusterStatus(
   return {
     ...common,
     peer: { ...peer, ...(content === undefined ? {} : { apiHost: content.apiHost, networkName: content.networkName }) },
-    remote: remoteStatus(input, clusterIDOf(input.ref.name, memory)),
+    ...(input.trustUnscoped ? {} : { remote: remoteStatus(input, clusterIDOf(input.ref.name, memory)) }),
   };
 }
 

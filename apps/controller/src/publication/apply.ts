@@ -4,7 +4,7 @@ import type { ApiObject, ApplyOutcome, KubeClient } from '#kube';
 import { labels, names } from '#model';
 import type { World } from '../world.js';
 import type { PublicationVerdict } from './decide.js';
-import { keepMeshNetworks } from './mesh-networks.js';
+import { keepMeshConfig } from './mesh-config.js';
 import type { RemoteClusters } from './remote-clusters.js';
 import type { RemoteSecretWriter } from './remote-secret-writer.js';
 
@@ -14,7 +14,7 @@ export interface ApplyPublicationPorts {
   readonly plan?: boolean;
   /** Where the multicluster scheme is on. */
   readonly remoteSecrets?: RemoteSecretWriter;
-  readonly rootNamespace?: string;
+  readonly rootNamespace: string;
 }
 
 /**
@@ -39,6 +39,7 @@ export async function applyPublication(
     applySet(ports, verdict.gateway === undefined ? [] : [verdict.gateway], world.gateways.list(), signal),
     verdict.publicDocument === undefined ? emptyOutcome : applyOwn(ports, verdict.publicDocument, signal),
     verdict.remote === undefined ? emptyOutcome : applyRemoteClusters(ports, verdict, verdict.remote, signal),
+    applyMeshConfig(ports, verdict, signal),
   ]);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
@@ -52,7 +53,7 @@ async function applyRemoteClusters(
   remote: RemoteClusters,
   signal: AbortSignal,
 ): Promise<ApplyOutcome> {
-  const { world, client, plan = false } = ports;
+  const { world, plan = false } = ports;
   const owned = [...(world.peerAccounts?.list() ?? []), ...(world.peerBindings?.list() ?? [])];
   const outcomes = [await applySet(ports, remote.accounts, owned, signal)];
   for (const secret of [...remote.readers, remote.wayOut]) outcomes.push(await applyOwn(ports, secret, signal));
@@ -61,15 +62,23 @@ async function applyRemoteClusters(
     key.startsWith('multicluster/') && held !== true ? [key.slice(key.indexOf('/') + 1)] : [],
   );
   const written = await ports.remoteSecrets?.keep(remote.remoteSecrets, known, signal);
-  const { rootNamespace } = ports;
-  if (rootNamespace !== undefined)
-    await keepMeshNetworks(
-      client,
-      { namespace: rootNamespace, live: world.meshConfig?.list()[0] },
-      remote.networks,
-      signal,
-    );
   return united([...outcomes, { ...emptyOutcome, applied: written ?? [] }]);
+}
+
+/** Both keys by one write: a second would meet the first one's resource version. */
+async function applyMeshConfig(
+  { client, world, rootNamespace, plan = false }: ApplyPublicationPorts,
+  { remote, caCertificates }: PublicationVerdict,
+  signal: AbortSignal,
+): Promise<ApplyOutcome> {
+  if (plan || world.meshConfig === undefined) return emptyOutcome;
+  const wish = {
+    ...(remote === undefined ? {} : { networks: remote.networks }),
+    ...(caCertificates === undefined ? {} : { caCertificates }),
+  };
+  const place = { namespace: rootNamespace, live: world.meshConfig.list()[0] };
+  const written = await keepMeshConfig(client, place, wish, signal);
+  return written ? { ...emptyOutcome, applied: [names.meshConfigMap] } : emptyOutcome;
 }
 
 const emptyOutcome: ApplyOutcome = { applied: [], pruned: [], unchanged: [] };

@@ -5,6 +5,7 @@ import {
   admitOffer,
   allocateVirtualAddresses,
   authorizationPoliciesFor,
+  caCertificatesFor,
   destinationRuleFor,
   exportsFor,
   federationDocumentFor,
@@ -15,14 +16,17 @@ import {
   serviceEntryFor,
 } from '#planner';
 import type {
+  CaCertificate,
   Exports,
   LocalService,
   MergedService,
   MeshFacts,
+  OwnTrust,
   PeerOffer,
   VirtualAddress,
   WorkloadIndex,
 } from '#planner';
+import { parseCertificate } from '#trust';
 import { peerClusterDomain } from '#crd';
 import type { IstioFederation } from '#crd';
 import type { KubernetesObject } from '#istio-api';
@@ -64,6 +68,8 @@ export interface PublicationInput {
   readonly livePublicDocument?: Secret;
   /** Where the multicluster scheme is on. */
   readonly remote?: RemoteClusterFacts;
+  /** A stock istiod serves the proxies: it is told of roots through its mesh configuration, and pools them. */
+  readonly trustUnscoped: boolean;
 }
 
 /** What one peer's status says after a pass. */
@@ -97,6 +103,8 @@ export interface PublicationVerdict {
   readonly perPeer: ReadonlyMap<string, PeerPublication>;
   /** Where the multicluster scheme is on. */
   readonly remote?: RemoteClusters;
+  /** Where a stock istiod serves the proxies. */
+  readonly caCertificates?: readonly CaCertificate[];
   readonly nextLookMs: number;
 }
 
@@ -141,9 +149,15 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     ...(input.remote === undefined
       ? {}
       : { remote: remoteClustersFor({ ...input, facts: input.remote }, multicluster) }),
+    ...(input.trustUnscoped ? { caCertificates: poolableRoots(own, registry) } : {}),
     perPeer: peerPublications(input, { standings, offers, exported, merged }),
     nextLookMs: Math.min(60_000, ...standings.flatMap(({ changesInMs }) => changesInMs ?? [])),
   };
+}
+
+/** istiod refuses all roots where one of them is no authority: one peer's nonsense is not the others' loss. */
+function poolableRoots(own: OwnTrust, registry: TrustRegistry): readonly CaCertificate[] {
+  return caCertificatesFor(own, registry).filter(({ pem }) => parseCertificate(pem).isCA);
 }
 
 function importsOf(mesh: MeshFacts, services: readonly MergedService[]): readonly KubernetesObject[] {

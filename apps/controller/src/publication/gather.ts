@@ -66,6 +66,7 @@ export function gatherPublication(sources: PublicationSources, signing: SigningS
     liveImports: [...world.serviceEntries.list(), ...world.destinationRules.list()],
     liveDocuments: world.documents.list().filter((secret) => secret.metadata?.labels?.[labels.document] === 'private'),
     ...(publicDocument === undefined ? {} : { livePublicDocument: publicDocument }),
+    trustUnscoped: !config.meshEnabled,
     ...(config.multiclusterEnabled ? { remote: remoteFacts(sources, peers) } : {}),
   };
 }

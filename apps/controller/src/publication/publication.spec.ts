@@ -7,7 +7,7 @@ import { decodeFederationDocument } from '#protocol';
 import { federation, localService, publicLabel } from '#testing';
 import { generateSigningKey } from '#trust';
 import type { PeerMemory } from '#trust';
-import { caOf, now, ownUUID } from '../../../../libs/trust/src/peer.fixture.js';
+import { caOf, keyChainFor, now, ownUUID } from '../../../../libs/trust/src/peer.fixture.js';
 import { secretsFor, textOf } from '../shards.js';
 import { decidePublication } from './decide.js';
 import type { HeardOffer, PublicationInput } from './decide.js';
@@ -90,6 +90,7 @@ function input(over: Partial<PublicationInput> = {}): PublicationInput {
     virtualAddresses: [],
     liveImports: [],
     liveDocuments: [],
+    trustUnscoped: false,
     ...over,
   };
 }
@@ -185,6 +186,20 @@ describe('one publication pass', () => {
     expect(
       decidePublication(input({ liveDocuments: first.documents, signing: { ...signing, ring } })).documents,
     ).not.toEqual(first.documents);
+  });
+
+  it('tells a stock istiod of trusted peers’ roots, and of no certificate that is no authority; our own mesh core of none', () => {
+    expect(decidePublication(input()).caCertificates).toBeUndefined();
+    const leaf = keyChainFor(key, caOf('c.example'), 'c.example')[0] ?? '';
+    const odd = known('c');
+    const peers = [
+      known('b'),
+      { ...odd, ...(odd.memory && { memory: { ...odd.memory, facts: { ...odd.memory.facts, roots: [leaf] } } }) },
+      known('d', { spec: { stalePolicy: { mode: 'FailClosed', after: '10s' } }, silentMs: 11_000 }),
+    ];
+    expect(decidePublication(input({ peers, trustUnscoped: true })).caCertificates).toEqual([
+      { pem: peers[0]?.memory?.facts.roots[0], trustDomains: ['b.example'] },
+    ]);
   });
 
   it('is the same for shuffled input', () => {

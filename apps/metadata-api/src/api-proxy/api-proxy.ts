@@ -14,7 +14,6 @@ import { authenticate } from './authenticate.js';
 import { ByteAllowance } from './byte-allowance.js';
 import { decideRequest } from './decide-request.js';
 import type { Allowed } from './decide-request.js';
-import { emptySecretList, emptySecretWatch } from './empty-secrets.js';
 import { forwardedHeaders, forwardedTarget, watchSeconds } from './forwarded.js';
 import { Forwarding } from './forward.js';
 import { listen } from './listener.js';
@@ -22,6 +21,8 @@ import type { Listener } from './listener.js';
 import { apiProxyMetrics } from './metrics.js';
 import type { ApiProxyMetrics } from './metrics.js';
 import { OpenReplies } from './open-replies.js';
+import { meshConfigFor, noSecrets, ownList, ownWatch } from './own-answers.js';
+import type { OwnAnswer } from './own-answers.js';
 import { Reply } from './reply.js';
 import type { AnyRequest, AnyResponse, ReplyEnd } from './reply.js';
 import { headOf, readBody } from './read-request.js';
@@ -103,7 +104,7 @@ export class ApiProxy {
   /** Trust may have changed: what it no longer covers ends now. */
   #review(): void {
     const { knowledge } = this.#parts;
-    this.#open.closeUntrusted((peer) => knowledge.stillTrusts(peer, 'api'));
+    this.#open.endUntrusted((peer) => knowledge.standingOf(peer, 'api'));
     this.#bytes.keepOnly(new Set(knowledge.registry.peers.map(peerKey)));
   }
 
@@ -173,8 +174,9 @@ export class ApiProxy {
   async #pass(peer: TrustedPeer, allowed: Allowed, request: AnyRequest, reply: Reply): Promise<void> {
     const { random } = this.#parts;
     const seconds = watchSeconds(allowed.query.get('timeoutSeconds'), this.#config.watchLifeMs, random());
-    if (allowed.answer === 'empty-secrets') {
-      this.#answerEmpty(allowed, request, reply, seconds);
+    const own = this.#ownAnswer(allowed);
+    if (own !== undefined) {
+      answerOurselves(own, { allowed, request, seconds }, reply);
       return;
     }
     if (allowed.answer === 'review' && peer.allowReviews !== true) {
@@ -210,18 +212,13 @@ export class ApiProxy {
     forwarding.start();
   }
 
-  /** Secrets: nothing to see, in good form, and never asked of the API server. */
-  #answerEmpty(allowed: Allowed, request: AnyRequest, reply: Reply, seconds: number): void {
-    const accept = valuesOf(headOf(request).headers, 'accept').join(', ');
-    reply.begin(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
-    if (!reply.watch) {
-      reply.write(Buffer.from(emptySecretList(accept)));
-      reply.end('done');
-      return;
-    }
-    const first = emptySecretWatch(accept, allowed.query);
-    if (first !== '') reply.write(Buffer.from(first));
-    endAfter(reply, seconds * 1000);
+  #ownAnswer({ answer, path, query }: Allowed): OwnAnswer | undefined {
+    if (answer === 'no-secrets') return noSecrets;
+    if (answer !== 'mesh-config') return undefined;
+    const { trustDomain } = this.#parts.knowledge;
+    if (trustDomain === undefined)
+      throw new Refusal(503, 'starting', 'this cluster has not said yet who it is', { retryAfterSeconds: 1 });
+    return meshConfigFor(path, query, trustDomain);
   }
 
   #note({ head, peer, allowed, sourceAddress, started }: Asked, reply: Reply, end: ReplyEnd | string): void {
@@ -241,6 +238,24 @@ export class ApiProxy {
       sourceAddress,
     });
   }
+}
+
+/** In good form, and never asked of the API server. */
+function answerOurselves(
+  own: OwnAnswer,
+  { allowed, request, seconds }: { allowed: Allowed; request: AnyRequest; seconds: number },
+  reply: Reply,
+): void {
+  const accept = valuesOf(headOf(request).headers, 'accept').join(', ');
+  reply.begin(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
+  if (!reply.watch) {
+    reply.write(Buffer.from(ownList(own, accept)));
+    reply.end('done');
+    return;
+  }
+  const first = ownWatch(own, accept, allowed.query);
+  if (first !== '') reply.write(Buffer.from(first));
+  endAfter(reply, seconds * 1000);
 }
 
 function endAfter(reply: Reply, ms: number): void {

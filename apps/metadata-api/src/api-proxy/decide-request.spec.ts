@@ -52,8 +52,16 @@ describe('what peers may read', () => {
       'get customresourcedefinitions.apiextensions.k8s.io forward',
     ],
     ['/api/v1/pods?labelSelector=app%3Dweb%2Ctier%21%3Ddb&fieldSelector=spec.nodeName%3Dn1', 'list pods forward'],
-    ['/api/v1/secrets', 'list secrets empty-secrets'],
-    ['/api/v1/namespaces/istio-system/secrets?watch=true', 'watch secrets empty-secrets'],
+    ['/api/v1/secrets', 'list secrets no-secrets'],
+    ['/api/v1/namespaces/istio-system/secrets?watch=true', 'watch secrets no-secrets'],
+    [
+      '/api/v1/namespaces/istio-system/configmaps?fieldSelector=metadata.name%3Distio&limit=500',
+      'list configmaps mesh-config',
+    ],
+    [
+      '/api/v1/namespaces/mesh/configmaps?fieldSelector=metadata.name%3Distio-canary&watch=true',
+      'watch configmaps mesh-config',
+    ],
   ])('%s: %s', (target, expected) => {
     expect(outcome(head(target))).toBe(expected);
   });
@@ -121,6 +129,12 @@ describe('clear, and not open to peers', () => {
     ['/api/v1/secrets/token', '403 secrets'],
     ['/api/v1/namespaces/kube-system/secrets/token', '403 secrets'],
     ['/api/v1/configmaps', '403 resource'],
+    ['/api/v1/configmaps?fieldSelector=metadata.name%3Distio', '403 resource'],
+    ['/api/v1/namespaces/istio-system/configmaps', '403 resource'],
+    ['/api/v1/namespaces/istio-system/configmaps/istio', '403 resource'],
+    ['/api/v1/namespaces/a/configmaps?fieldSelector=metadata.name%3Distio%2Cmetadata.namespace%3Db', '403 resource'],
+    ['/api/v1/namespaces/a/configmaps?fieldSelector=metadata.name%21%3Distio', '403 resource'],
+    ['/apis/apps/v1/namespaces/a/configmaps?fieldSelector=metadata.name%3Distio', '403 resource'],
     ['/api/v1/namespaces/istio-system/configmaps/istio-ca-root-cert', '403 resource'],
     ['/api/v1/serviceaccounts', '403 resource'],
     ['/api/v1/events', '403 resource'],
@@ -188,7 +202,7 @@ describe('queries', () => {
   it.each([
     ['/api/v1/configmaps?watch=true&resourceVersion=1', '403 resource'],
     ['/api/v1/namespaces/a/secrets/b?watch=true', '403 secrets'],
-    ['/api/v1/secrets?fieldSelector=metadata.name%3Dx', 'list secrets empty-secrets'],
+    ['/api/v1/secrets?fieldSelector=metadata.name%3Dx', 'list secrets no-secrets'],
     ['/api/v1/pods?watch=true&watch=false', '400 query-twice'],
     ['/api/v1/pods?watch=', '400 query-value'],
     ['/api/v1/pods?watch', '400 query-value'],

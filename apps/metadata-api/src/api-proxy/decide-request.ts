@@ -3,15 +3,16 @@ import { readPath } from './decide-path.js';
 import type { NamedByPath } from './decide-path.js';
 import { isSet, misplaced, readQuery } from './decide-query.js';
 import type { Query } from './decide-query.js';
+import { meshConfigName } from './own-answers.js';
 import { isReadable, isReadableGroup, reviewResources } from './readable-resources.js';
 import { forbidden } from './refused.js';
 import type { Refused } from './refused.js';
 import type { RequestHead } from './request-head.js';
 
-/** A request that may go on. `empty-secrets` = answered here with nothing; `review` = only for peers with `allowReviews`. */
+/** A request that may go on. `no-secrets`, `mesh-config` = answered here (own-answers.ts); `review` = only for peers with `allowReviews`. */
 export interface Allowed {
   readonly ok: true;
-  readonly answer: 'forward' | 'review' | 'empty-secrets';
+  readonly answer: 'forward' | 'review' | 'no-secrets' | 'mesh-config';
   readonly verb: 'get' | 'list' | 'watch' | 'create';
   /** `<resource>.<group>`, as kubectl names kinds; `discovery` for documents. */
   readonly resource: string;
@@ -61,9 +62,10 @@ function decideDocument({ group }: Extract<NamedByPath, { kind: 'document' }>, a
 
 function decideResource(named: Extract<NamedByPath, { kind: 'resource' }>, asked: Asked): Decision {
   const { group, resource, name } = named;
-  const secrets = group === '' && resource === 'secrets';
-  if (secrets && name !== undefined) return forbidden('secrets', 'Secrets are not open to peers');
-  if (!secrets && !isReadable(group, resource)) {
+  const own = ownAnswer(named, asked.query);
+  if (group === '' && resource === 'secrets' && own === undefined)
+    return forbidden('secrets', 'Secrets are not open to peers');
+  if (own === undefined && !isReadable(group, resource)) {
     return forbidden('resource', `${kindName(group, resource)} is not open to peers`);
   }
   const wrong = misplaced(asked.query, name === undefined ? 'collection' : 'object');
@@ -71,11 +73,21 @@ function decideResource(named: Extract<NamedByPath, { kind: 'resource' }>, asked
   const verb = name !== undefined ? 'get' : isSet(asked.query, 'watch') ? 'watch' : 'list';
   return {
     ok: true,
-    answer: secrets ? 'empty-secrets' : 'forward',
+    answer: own ?? 'forward',
     verb,
     resource: kindName(group, resource),
     ...asked,
   };
+}
+
+function ownAnswer(
+  { group, namespace, resource, name }: Extract<NamedByPath, { kind: 'resource' }>,
+  query: Query,
+): 'no-secrets' | 'mesh-config' | undefined {
+  if (group !== '' || name !== undefined) return undefined;
+  if (resource === 'secrets') return 'no-secrets';
+  const mesh = resource === 'configmaps' && namespace !== undefined && meshConfigName(query) !== undefined;
+  return mesh ? 'mesh-config' : undefined;
 }
 
 function kindName(group: string, resource: string): string {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import type { TrustedPeer } from '#model';
 import { ByteAllowance } from './byte-allowance.js';
-import { emptySecretList, emptySecretWatch } from './empty-secrets.js';
+import { meshConfigFor, noSecrets, ownList, ownWatch } from './own-answers.js';
 import { OpenReplies } from './open-replies.js';
 import { Reply } from './reply.js';
 import type { AnyResponse } from './reply.js';
@@ -46,11 +46,20 @@ describe('open replies', () => {
     open.add(a, theirs);
     open.add(a, list);
     open.add(b, others);
-    open.closeUntrusted((asked) => asked === b);
+    open.endUntrusted((asked) => (asked === b ? 'trusted' : 'untrusted'));
     expect(await Promise.all([theirs.ended, list.ended])).toEqual(['untrusted', 'untrusted']);
     expect([others.over, open.count(true), open.count(false)]).toEqual([false, 1, 0]);
     open.endWatches('draining');
     expect(await others.ended).toBe('draining');
+  });
+
+  it('of a peer whose key is gone: a watch ends in order, what could be taken for whole is cut', async () => {
+    const open = new OpenReplies({ watchesPerPeer: 9, requestsPerPeer: 9 });
+    const [watch, list] = [reply(true), reply(false)];
+    open.add(peer('a'), watch);
+    open.add(peer('a'), list);
+    open.endUntrusted(() => 'rekeyed');
+    expect(await Promise.all([watch.ended, list.ended])).toEqual(['over', 'untrusted']);
   });
 });
 
@@ -73,16 +82,16 @@ describe('answers of our own', () => {
     ['application/json;as=Table;v=v1;g=meta.k8s.io,application/json', { kind: 'Table', rows: [] }],
     ['application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1', { kind: 'PartialObjectMetadataList' }],
   ])('no Secrets, as %s', (accept, expected) => {
-    expect(JSON.parse(emptySecretList(accept))).toMatchObject(expected);
+    expect(JSON.parse(ownList(noSecrets, accept))).toMatchObject(expected);
   });
 
   it('a watch of Secrets begins with a bookmark only for who asked for the present state', () => {
-    expect(emptySecretWatch('', new Map([['watch', 'true']]))).toBe('');
+    expect(ownWatch(noSecrets, '', new Map([['watch', 'true']]))).toBe('');
     const query = new Map([
       ['sendInitialEvents', 'true'],
       ['allowWatchBookmarks', 'true'],
     ]);
-    expect(JSON.parse(emptySecretWatch('a;as=PartialObjectMetadata;v=v1', query))).toMatchObject({
+    expect(JSON.parse(ownWatch(noSecrets, 'a;as=PartialObjectMetadata;v=v1', query))).toMatchObject({
       type: 'BOOKMARK',
       object: { kind: 'PartialObjectMetadata' },
     });
@@ -102,5 +111,24 @@ describe('answers of our own', () => {
     });
     expect(statusHeaders(failure)).toHaveProperty('retry-after', '3');
     expect(statusHeaders({ status: 401, message: '' })).toHaveProperty('www-authenticate', 'Bearer');
+  });
+  it('the mesh configuration: our trust domain, once for each who has it not', () => {
+    const asked = new Map([['fieldSelector', 'metadata.name=istio']]);
+    const own = meshConfigFor('/api/v1/namespaces/istio-system/configmaps', asked, 'here.example');
+    const metadata = { namespace: 'istio-system', name: 'istio' };
+    const list = JSON.parse(ownList(own, 'application/json;as=Table')) as { metadata: { resourceVersion: string } };
+    expect(list).toMatchObject({
+      kind: 'ConfigMapList',
+      items: [{ kind: 'ConfigMap', metadata, data: { mesh: 'trustDomain: here.example\n' } }],
+    });
+    const { resourceVersion } = list.metadata;
+    const watch = (...more: readonly (readonly [string, string])[]): readonly unknown[] =>
+      ownWatch(own, '', new Map([...asked, ['watch', 'true'], ...more]))
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => (JSON.parse(line) as { type: string }).type);
+    expect(watch(['resourceVersion', resourceVersion])).toEqual([]);
+    expect(watch(['resourceVersion', '1'])).toEqual(['ADDED']);
+    expect(watch(['sendInitialEvents', 'true'], ['allowWatchBookmarks', 'true'])).toEqual(['ADDED', 'BOOKMARK']);
   });
 });

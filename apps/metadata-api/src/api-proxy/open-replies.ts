@@ -1,5 +1,6 @@
 import { peerKey } from '#model';
 import type { TrustedPeer } from '#model';
+import type { PeerStanding } from '../documents/knowledge.js';
 import type { Reply, ReplyEnd } from './reply.js';
 
 export interface OpenLimits {
@@ -39,10 +40,12 @@ export class OpenReplies {
     });
   }
 
-  /** Cuts what belongs to peers that are no longer trusted as they were. */
-  closeUntrusted(stillTrusted: (peer: TrustedPeer) => boolean): void {
+  /** Ends what belongs to peers that do not stand as they did; a watch of one with new keys in order, so that its reader resumes where it was. */
+  endUntrusted(standingOf: (peer: TrustedPeer) => PeerStanding): void {
     for (const [peer, replies] of [...this.#open]) {
-      if (!stillTrusted(peer)) for (const reply of [...replies]) reply.end('untrusted');
+      const standing = standingOf(peer);
+      if (standing === 'trusted') continue;
+      for (const reply of [...replies]) reply.end(standing === 'rekeyed' && reply.watch ? 'over' : 'untrusted');
     }
   }
 

@@ -15,6 +15,8 @@ export interface KnowledgeOptions {
   readonly logger: Logger;
 }
 
+export type PeerStanding = 'trusted' | 'rekeyed' | 'untrusted';
+
 type Listener = () => void;
 
 /** All that the door knows, read from the objects that the controller's leader writes; kept while the API server is away. */
@@ -65,6 +67,11 @@ export class Knowledge {
     return this.#cluster.list()[0]?.data?.['clusterUUID'];
   }
 
+  /** Trust domain of this cluster's workloads. */
+  get trustDomain(): string | undefined {
+    return this.#cluster.list()[0]?.data?.['trustDomain'];
+  }
+
   get registry(): TrustRegistry {
     return this.#registry;
   }
@@ -78,15 +85,20 @@ export class Knowledge {
     return this.#documents.documentFor(peer);
   }
 
-  /**
-   * Whether what a token proved still holds: the same resource, UUID and scope, and no key gone that counted then (a key that was
-   * withdrawn may be the one that signed).
-   */
+  /** Whether what a token proved still holds. */
   stillTrusts(peer: TrustedPeer, scope: Scope): boolean {
+    return this.standingOf(peer, scope) === 'trusted';
+  }
+
+  /**
+   * How a peer that proved itself earlier stands now. `trusted` = the same resource, UUID and scope, and no key gone that counted then;
+   * `rekeyed` = a key is gone, as at the end of a rotation (or withdrawn, and it may be the one that signed): it is to prove itself anew.
+   */
+  standingOf(peer: TrustedPeer, scope: Scope): PeerStanding {
     const now = this.#registry.peers.find(({ kind, name }) => kind === peer.kind && name === peer.name);
-    if (now?.clusterUUID !== peer.clusterUUID || !now.scopes.includes(scope)) return false;
+    if (now?.clusterUUID !== peer.clusterUUID || !now.scopes.includes(scope)) return 'untrusted';
     const kids = new Set(now.keys.map(({ kid }) => kid));
-    return peer.keys.every(({ kid }) => kids.has(kid));
+    return peer.keys.every(({ kid }) => kids.has(kid)) ? 'trusted' : 'rekeyed';
   }
 
   /** What is still missing before requests can be answered. */

@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import { call } from '../../demo/scene.js';
+import type { Condition } from '../../demo/scene.js';
+import { eventually } from '../../demo/story.js';
+import type { ApiObject, LabCluster } from '../../lab/index.js';
+import { unusedGrants } from '../rbac/grants.js';
+import { askedOfWest, askIstiod, istiodLog, operatorsMesh, secretEvents, startStock } from './istiod.js';
+import type { Stock } from './istiod.js';
+
+const echo = 'http://echo.demo/';
+const secretPath = '/api/v1/namespaces/istio-system/secrets/istio-remote-secret-west';
+let stock: Stock;
+
+interface Multicluster extends ApiObject {
+  readonly status?: {
+    readonly conditions?: readonly Condition[];
+    readonly peer?: { readonly keys?: readonly { readonly kid: string; readonly state: string }[] };
+  };
+}
+
+interface MeshConfigMap extends ApiObject {
+  readonly data: { readonly mesh: string };
+}
+
+interface RemoteCluster {
+  readonly id: string;
+  readonly secretName?: string;
+  readonly syncStatus: string;
+}
+
+beforeAll(async () => {
+  stock = await startStock();
+}, 300_000);
+
+afterAll(async () => {
+  await stock?.lab.stop();
+}, 60_000);
+
+function resourceIn(cluster: LabCluster, peer: LabCluster): Promise<Multicluster | undefined> {
+  return cluster.api.get<Multicluster>(`/apis/isthmus.dev/v1alpha1/istiomulticlusters/${peer.name}`);
+}
+
+async function conditionsOf(cluster: LabCluster, peer: LabCluster): Promise<Readonly<Record<string, string>>> {
+  const conditions = (await resourceIn(cluster, peer))?.status?.conditions ?? [];
+  return Object.fromEntries(conditions.map(({ type, status }) => [type, status]));
+}
+
+async function clusters(): Promise<readonly RemoteCluster[]> {
+  return JSON.parse(await askIstiod(stock, '/debug/clusterz')) as readonly RemoteCluster[];
+}
+
+async function meshConfig(): Promise<string> {
+  const map = await stock.east.api.get<MeshConfigMap>('/api/v1/namespaces/istio-system/configmaps/istio');
+  return map?.data.mesh ?? '';
+}
+
+async function rootOf(cluster: LabCluster): Promise<string | undefined> {
+  const path = '/api/v1/namespaces/istio-system/configmaps/istio-ca-root-cert';
+  const map = await cluster.api.get<ApiObject & { readonly data: Readonly<Record<string, string>> }>(path);
+  return map?.data['root-cert.pem']?.trim();
+}
+
+async function scaleEcho(cluster: LabCluster, replicas: number): Promise<void> {
+  await cluster.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas } });
+}
+
+/** Pods that Envoy beside east's client would call, by their addresses: those of west's half of the pod range. */
+async function remoteEndpoints(): Promise<readonly string[]> {
+  const { stdout } = await stock.lab.exec(stock.east.name, 'demo', 'client', [
+    'curl',
+    '-s',
+    'localhost:15000/clusters',
+  ]);
+  const lines = stdout.matchAll(
+    /^outbound\|80\|\|echo\.demo\.svc\.cluster\.local::(10\.244\.(\d+)\.\d+:8080)::cx_total/gm,
+  );
+  return [...lines].filter(([, , third]) => Number(third) >= 128).map(([, address = '']) => address);
+}
+
+async function endpointsBecome(count: number): Promise<void> {
+  await eventually(
+    `${count} endpoints of west`,
+    30_000,
+    async () => {
+      const found = await remoteEndpoints();
+      if (found.length === count) return true;
+      throw new Error(`there are ${found.join(', ') || 'none'}`);
+    },
+    200,
+  );
+}
+
+async function answeredBy(caller: LabCluster, by: LabCluster): Promise<object> {
+  return eventually(`an answer by ${by.name}`, 30_000, async () => {
+    const { ok, body, status, error } = await call(stock.lab, caller, 'call-http', echo);
+    if (ok && (body as { cluster?: string }).cluster === by.name) return body as object;
+    throw new Error(`${status ?? error}: ${JSON.stringify(body)}`);
+  });
+}
+
+/** kid of the key with which `peer` signs, as `cluster` knows it; undefined while there are two. */
+async function keyOf(cluster: LabCluster, peer: LabCluster): Promise<string | undefined> {
+  const keys = (await resourceIn(cluster, peer))?.status?.peer?.keys ?? [];
+  return keys.length === 1 && keys[0]?.state === 'Trusted' ? keys[0].kid : undefined;
+}
+
+async function rotate(cluster: LabCluster, seenBy: LabCluster): Promise<void> {
+  const before = await keyOf(seenBy, cluster);
+  await cluster.api.patch('/api/v1/namespaces/isthmus-system/configmaps/isthmus-cluster', {
+    metadata: { annotations: { 'isthmus.dev/rotate-signing-key': `e2e-${Date.now()}` } },
+  });
+  await eventually(
+    `${cluster.name}’s new key alone`,
+    60_000,
+    async () => {
+      const key = await keyOf(seenBy, cluster);
+      return key !== undefined && key !== before ? true : undefined;
+    },
+    200,
+  );
+}
+
+describe('east’s own istiod in place of our mesh core', () => {
+  it('has west synced through both proxies, by the Secret that the controller wrote', async () => {
+    const [cluster, ...more] = (await clusters()).filter(
+      ({ secretName }) => secretName !== undefined && secretName !== '',
+    );
+    expect(cluster).toMatchObject({
+      secretName: 'istio-system/istio-remote-secret-west',
+      syncStatus: 'synced',
+    });
+    expect(more).toEqual([]);
+    expect(await askIstiod(stock, '/debug/endpointShardz')).toContain(cluster?.id);
+  });
+
+  it('repeats no complaint about what the door does not give', async () => {
+    const { id = '' } = (await clusters()).find(({ secretName }) => secretName?.endsWith('-west') === true) ?? {};
+    expect((await istiodLog(stock)).split('\n').filter((line) => line.includes('error') && line.includes(id))).toEqual(
+      [],
+    );
+  });
+
+  it('is told of west’s root beside what the operator wrote, and TrustUnscoped says what that means', async () => {
+    const text = await meshConfig();
+    expect(text.startsWith(operatorsMesh(stock.east))).toBe(true);
+    const { caCertificates = [] } = parse(text) as {
+      caCertificates?: readonly { pem: string; trustDomains: unknown }[];
+    };
+    expect(caCertificates.map(({ pem, trustDomains }) => [pem.trim(), trustDomains])).toEqual([
+      [await rootOf(stock.west), ['west.example']],
+    ]);
+    expect(await conditionsOf(stock.east, stock.west)).toEqual({
+      Ready: 'True',
+      TrustEstablished: 'True',
+      MetadataSynced: 'True',
+      ApiAccessible: 'True',
+      GatewaysReachable: 'True',
+      TrustUnscoped: 'True',
+    });
+    expect(await conditionsOf(stock.west, stock.east)).not.toHaveProperty('TrustUnscoped');
+  });
+
+  it('certified east’s signing key: west trusts the root of east’s operator', async () => {
+    expect(await rootOf(stock.east)).toBe(stock.eastRoot.trim());
+    expect(await keyOf(stock.west, stock.east)).toBeDefined();
+  });
+
+  it('gives a sidecar west’s endpoint; calls go both ways with the caller’s identity intact', async () => {
+    await endpointsBecome(1);
+    await scaleEcho(stock.east, 0);
+    expect(JSON.stringify(await answeredBy(stock.east, stock.west))).toContain(
+      'URI=spiffe://east.example/ns/demo/sa/client',
+    );
+    await scaleEcho(stock.east, 1);
+    await scaleEcho(stock.west, 0);
+    expect(JSON.stringify(await answeredBy(stock.west, stock.east))).toContain(
+      'URI=spiffe://west.example/ns/demo/sa/client',
+    );
+    await scaleEcho(stock.west, 1);
+    await endpointsBecome(1);
+  }, 120_000);
+});
+
+describe('signing keys of both clusters rotated', () => {
+  it('istiod neither drops nor reads the cluster anew, and a change in west still arrives', async () => {
+    const { east, west } = stock;
+    const secret = await east.api.get(secretPath);
+    const log = (await istiodLog(stock)).length;
+    const asked = askedOfWest(stock).length;
+    expect(await secretEvents(stock)).toEqual(['remote_cluster_secret_events_total{event="add"} 1']);
+    await Promise.all([rotate(west, east), rotate(east, west)]);
+    // Watches ended in order with the key that they began under, and went on from where they were: nothing was listed again.
+    const resumed = await eventually('watches that go on', 30_000, () => {
+      const since = askedOfWest(stock).slice(asked);
+      return Promise.resolve(since.some((uri) => uri.includes('/endpointslices?')) ? since : undefined);
+    });
+    expect(
+      resumed.filter((uri) => !/[?&]resourceVersion=[1-9]/.test(uri) || uri.includes('sendInitialEvents')),
+    ).toEqual([]);
+    await scaleEcho(west, 2);
+    await endpointsBecome(2);
+    expect(await east.api.get(secretPath)).toEqual(secret);
+    expect(await secretEvents(stock)).toEqual(['remote_cluster_secret_events_total{event="add"} 1']);
+    const since = (await istiodLog(stock)).slice(log);
+    expect(since.split('\n').filter((line) => /(Add|Updat|Delet)\w* cluster|watch error|\berror\b/.test(line))).toEqual(
+      [],
+    );
+    expect((await clusters()).filter(({ syncStatus }) => syncStatus !== 'synced')).toEqual([]);
+  }, 180_000);
+});
+
+describe('the end', () => {
+  it('un-trusting takes the root, the Secret and the endpoints away, and leaves what the operator wrote', async () => {
+    const { east } = stock;
+    await east.api.delete('/apis/isthmus.dev/v1alpha1/istiomulticlusters/west');
+    await eventually('the root to go', 20_000, async () =>
+      (await meshConfig()) === operatorsMesh(east) ? true : undefined,
+    );
+    await endpointsBecome(0);
+    expect(await east.api.get(secretPath)).toBeUndefined();
+  }, 60_000);
+
+  it('the chart’s rights are enough', async () => {
+    expect((await unusedGrants(stock.lab, stock.east)).forbidden).toEqual([]);
+  });
+});
