@@ -1,4 +1,4 @@
-import { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { buildConnector, Client, Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 
@@ -105,12 +105,12 @@ export class Exchanges {
     return new Promise((resolve, reject) => {
       const target = { hostname, host, protocol, port: port === '' ? '443' : port };
       // undici's connector leaves the socket out where its type says null.
-      this.#options.connector(true)(target, (error: Error | null, socket?: object | null) => {
-        if (error !== null || !(socket instanceof TLSSocket)) {
-          reject(error ?? new Error('the connection is not TLS'));
+      this.#options.connector(true)(target, (error: Error | null, socket?: Socket | null) => {
+        if (error !== null || socket === undefined || socket === null) {
+          reject(error ?? new Error('no connection'));
           return;
         }
-        resolve(socket.alpnProtocol === 'h2');
+        resolve((socket as { alpnProtocol?: unknown }).alpnProtocol === 'h2');
         socket.destroy();
       });
     });

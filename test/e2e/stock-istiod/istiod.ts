@@ -51,7 +51,7 @@ export async function startStock(): Promise<Stock> {
     const quick = {
       controller: { keyRotation: { announceSeconds: 10, honourSeconds: 10 }, documents: { pollSeconds: 3 } },
     };
-    const eastRoot = await plugInCa(east, 'rsa');
+    const eastRoot = (await plugInCa(east, 'rsa')).root;
     await runIstiod(east, clusterIdFor(east.plan.clusterDomain, clusterUUID));
     await Promise.all([
       installProduct(lab, east, {
