@@ -1,4 +1,7 @@
 // `npm run isthmus -- …`, in the controller's image `isthmus …`: what an operator types. Acts through the Kubernetes API alone, as GitOps would.
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { clusterAccessFromEnvironment, HttpKubeClient } from '#kube';
 import type { CommandContext } from './context.js';
@@ -36,7 +39,10 @@ trust
   .argument(`<${rotations.join('|')}>`)
   .option('--no-wait', 'ask for it and return')
   .option('--timeout <seconds>', 'how long to wait', '600')
-  .action((what: string, options: Options) => run((context) => rotate(context, rotationOf(what), waiting(options))));
+  .action((what: string, options: Options) => {
+    const [rotation, deadline] = [rotationOf(what), waiting(options)];
+    return run((context) => rotate(context, rotation, deadline));
+  });
 
 trust
   .command('revoke')
@@ -44,9 +50,10 @@ trust
   .argument('<istiofederation|istiomulticluster/NAME>')
   .option('--no-wait', 'set it and return')
   .option('--timeout <seconds>', 'how long to wait', '60')
-  .action((peer: string, options: Options) =>
-    run((context) => revokeTrust(context, parsePeer(peer), waiting(options))),
-  );
+  .action((text: string, options: Options) => {
+    const [peer, deadline] = [parsePeer(text), waiting(options)];
+    return run((context) => revokeTrust(context, peer, deadline));
+  });
 
 trust
   .command('restore')
@@ -54,9 +61,10 @@ trust
   .argument('<istiofederation|istiomulticluster/NAME>')
   .option('--no-wait', 'set it and return')
   .option('--timeout <seconds>', 'how long to wait', '60')
-  .action((peer: string, options: Options) =>
-    run((context) => restoreTrust(context, parsePeer(peer), waiting(options))),
-  );
+  .action((text: string, options: Options) => {
+    const [peer, deadline] = [parsePeer(text), waiting(options)];
+    return run((context) => restoreTrust(context, peer, deadline));
+  });
 
 /** Undefined = do not wait; else until when, Unix milliseconds. */
 function waiting({ wait, timeout }: Options): number | undefined {
@@ -72,9 +80,16 @@ function rotationOf(what: string): Rotation {
   return found;
 }
 
+/** As kubectl: outside of a pod, and with nothing said, the file in the home folder. */
+function ownKubeconfig(): string | undefined {
+  const { KUBECONFIG, KUBERNETES_SERVICE_HOST } = process.env;
+  const file = join(homedir(), '.kube', 'config');
+  return KUBECONFIG === undefined && KUBERNETES_SERVICE_HOST === undefined && existsSync(file) ? file : undefined;
+}
+
 async function run(work: (context: CommandContext) => Promise<void>): Promise<void> {
   const { kubeconfig, context, namespace, output } = program.opts<Options>();
-  const access = await clusterAccessFromEnvironment({ kubeconfig, context });
+  const access = await clusterAccessFromEnvironment({ kubeconfig: kubeconfig ?? ownKubeconfig(), context });
   const client = new HttpKubeClient(access, 'isthmus-command');
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   // What happens on the way is for a person to read; a program reads the one JSON object at the end.
