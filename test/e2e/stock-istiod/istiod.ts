@@ -20,8 +20,10 @@ import type { ApiObject, Injector, Lab, LabCluster } from '../../lab/index.js';
 
 const image = 'istio/pilot';
 /** What an operator of stock Istio has in the mesh configuration already; comments are to survive us. */
-export const operatorsMesh = ({ plan }: LabCluster): string => `# kept by the operator
-trustDomain: ${plan.trustDomain} # of this cluster alone
+export const operatorsMesh = ({ plan }: LabCluster, peer: LabCluster): string => `# kept by the operator
+trustDomain: ${plan.trustDomain}
+trustDomainAliases:
+  - ${peer.plan.trustDomain} # multicluster
 rootNamespace: ${rootNamespace}
 accessLogFile: ''
 `;
@@ -52,7 +54,7 @@ export async function startStock(): Promise<Stock> {
       controller: { keyRotation: { announceSeconds: 10, honourSeconds: 10 }, documents: { pollSeconds: 3 } },
     };
     const eastRoot = (await plugInCa(east, 'rsa')).root;
-    await runIstiod(east, clusterIdFor(east.plan.clusterDomain, clusterUUID));
+    await runIstiod(east, west, clusterIdFor(east.plan.clusterDomain, clusterUUID));
     await Promise.all([
       installProduct(lab, east, {
         multicluster: true,
@@ -86,7 +88,7 @@ function addImage({ directory }: Lab, program: string): void {
 }
 
 /** docs/stock-istio.md, section "What istiod needs", as objects; what stands under "upstream Envoy" there is needed for the lab's proxies. */
-async function runIstiod(cluster: LabCluster, clusterID: string): Promise<void> {
+async function runIstiod(cluster: LabCluster, peer: LabCluster, clusterID: string): Promise<void> {
   const { api, plan } = cluster;
   await applyNamespace(cluster, rootNamespace, { 'topology.istio.io/network': plan.network });
   const core = `/api/v1/namespaces/${rootNamespace}`;
@@ -104,7 +106,7 @@ async function runIstiod(cluster: LabCluster, clusterID: string): Promise<void> 
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: 'istio', namespace: rootNamespace },
-    data: { mesh: operatorsMesh(cluster), meshNetworks: 'networks: {}\n' },
+    data: { mesh: operatorsMesh(cluster, peer), meshNetworks: 'networks: {}\n' },
   });
   const ports = [
     { name: 'https-dns', port: 15_012 },

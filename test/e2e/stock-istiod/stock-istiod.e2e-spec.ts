@@ -143,7 +143,7 @@ describe('east’s own istiod in place of our mesh core', () => {
 
   it('is told of west’s root beside what the operator wrote, and TrustUnscoped says what that means', async () => {
     const text = await meshConfig();
-    expect(text.startsWith(operatorsMesh(stock.east))).toBe(true);
+    expect(text.startsWith(operatorsMesh(stock.east, stock.west))).toBe(true);
     const { caCertificates = [] } = parse(text) as {
       caCertificates?: readonly { pem: string; trustDomains: unknown }[];
     };
@@ -215,10 +215,23 @@ describe('the end', () => {
     const { east } = stock;
     await east.api.delete('/apis/isthmus.dev/v1alpha1/istiomulticlusters/west');
     await eventually('the root to go', 20_000, async () =>
-      (await meshConfig()) === operatorsMesh(east) ? true : undefined,
+      (await meshConfig()) === operatorsMesh(east, stock.west) ? true : undefined,
     );
     await endpointsBecome(0);
     expect(await east.api.get(secretPath)).toBeUndefined();
+  }, 60_000);
+
+  it('sidecars under istiod no longer let west in', async () => {
+    const { lab, east, west } = stock;
+    await scaleEcho(west, 0);
+    const refused = await eventually('a refusal', 30_000, async () => {
+      const { ok, body } = await call(lab, west, 'call-http', echo);
+      return ok || JSON.stringify(body).includes('no healthy upstream') ? undefined : JSON.stringify(body);
+    });
+    expect(refused).toContain('upstream connect error');
+    const { stdout } = await lab.exec(east.name, 'demo', 'echo', ['curl', '-s', 'localhost:15000/certs']);
+    expect(stdout).toContain('spiffe://east.example/ns/demo/sa/echo');
+    expect(stdout).not.toContain('west.example');
   }, 60_000);
 
   it('the chart’s rights are enough', async () => {
