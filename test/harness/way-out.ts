@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { request } from 'undici';
 import type { ApiObject } from '#kube';
-import { formatWayOutRegistry, names } from '#model';
+import { names, wayOutSecretData } from '#model';
 import type { WayOutPeer } from '#model';
 import type { AuditedCluster } from './api-door.js';
 import { freePort, startChild, waitFor } from './child.js';
@@ -118,15 +118,19 @@ async function prepare({ cluster, self }: WayOutWish): Promise<void> {
 }
 
 function tellPeers(cluster: AuditedCluster, peers: readonly WayOutPeer[]): Promise<void> {
-  return applySecret(cluster, names.wayOutSecret, names.wayOutKey, formatWayOutRegistry({ version: 1, peers }));
+  return applySecret(cluster, names.wayOutSecret, wayOutSecretData({ version: 1, peers }));
 }
 
 function tellKeys(cluster: AuditedCluster, keys: readonly StoredKey[]): Promise<void> {
-  return applySecret(cluster, names.signingKeysSecret, 'keys.json', JSON.stringify({ version: 1, keys }));
+  const text = JSON.stringify({ version: 1, keys });
+  return applySecret(cluster, names.signingKeysSecret, { 'keys.json': Buffer.from(text).toString('base64') });
 }
 
-async function applySecret({ api }: AuditedCluster, name: string, key: string, text: string): Promise<void> {
-  const data = { [key]: Buffer.from(text).toString('base64') };
+async function applySecret(
+  { api }: AuditedCluster,
+  name: string,
+  data: Readonly<Record<string, string>>,
+): Promise<void> {
   const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { namespace, name }, data };
   await api.client.apply(secret as ApiObject, { fieldManager: 'leader' });
 }

@@ -40,7 +40,7 @@ export const REASONS = {
   SchemeDisabled: 'SchemeDisabled',
   /** What was stored of the peer is damaged: everything of it is held as it is. */
   MemoryUnreadable: 'MemoryUnreadable',
-  /** All peers' roots and revocation lists are one Secret; this peer's do not fit beside the others'. */
+  /** All peers' roots and revocation lists are one Secret, their `tlsCA` another; this peer's do not fit beside the others'. */
   TrustTooLarge: 'TrustTooLarge',
   /** Roots expired or not yet valid. */
   RootInvalid: 'RootInvalid',

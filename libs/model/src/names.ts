@@ -13,6 +13,7 @@ export const names = {
   trustCompressedKey: 'trust.json.gz',
   wayOutSecret: 'isthmus-way-out',
   wayOutKey: 'peers.json',
+  wayOutCompressedKey: 'peers.json.gz',
   wayOutTlsSecret: 'isthmus-way-out-tls',
   /** Where the mesh core says how far it has read remote clusters; in the root namespace. */
   remoteClustersConfigMap: 'isthmus-remote-clusters',

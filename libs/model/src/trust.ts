@@ -1,6 +1,7 @@
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { names } from './names.js';
 import type { PeerRef, Scope } from './peer.js';
+import { fitsSecret, textAsData, textInData } from './registry-secret.js';
+import type { SecretData } from './registry-secret.js';
 
 /** A peer's public signing key: PEM (PKIX, Ed25519), `kid` = RFC 7638 thumbprint, base64url. */
 export interface TrustedKey {
@@ -50,35 +51,22 @@ export function parseTrustRegistry(text: string): TrustRegistry {
   return value;
 }
 
-/** A registry up to this size is written as plain text, which every version reads; beyond it is compressed. */
-const mostPlainBytes = 512 * 1024;
-/** Kubernetes refuses Secrets beyond 1 MiB of data. */
-const mostSecretBytes = 960 * 1024;
-/** Far more than we write is no registry of ours. */
-const mostReadBytes = 16 * 1024 * 1024;
+const keys = { plain: names.trustKey, compressed: names.trustCompressedKey };
 
 /** `data` of Secret `isthmus-trust`, base64 as the Kubernetes API takes it. Same trust, same bytes. */
-export function trustSecretData(registry: TrustRegistry): Readonly<Record<string, string>> {
-  const text = Buffer.from(formatTrustRegistry(registry), 'utf8');
-  return text.length <= mostPlainBytes
-    ? { [names.trustKey]: text.toString('base64') }
-    : { [names.trustCompressedKey]: gzipSync(text).toString('base64') };
+export function trustSecretData(registry: TrustRegistry): SecretData {
+  return textAsData(formatTrustRegistry(registry), keys);
 }
 
 /** True when Kubernetes takes a Secret with this registry. */
 export function fitsTrustSecret(registry: TrustRegistry): boolean {
-  const bytes = Object.values(trustSecretData(registry)).reduce((sum, value) => sum + (value.length * 3) / 4, 0);
-  return bytes <= mostSecretBytes;
+  return fitsSecret(trustSecretData(registry));
 }
 
 /** The registry in `data` of Secret `isthmus-trust`, plain or compressed; undefined when there is none. Throws when it is something else. */
-export function trustRegistryIn(data: Readonly<Record<string, string>> | undefined): TrustRegistry | undefined {
-  const { [names.trustKey]: plain, [names.trustCompressedKey]: compressed } = data ?? {};
-  if (compressed !== undefined) {
-    const text = gunzipSync(Buffer.from(compressed, 'base64'), { maxOutputLength: mostReadBytes });
-    return parseTrustRegistry(text.toString('utf8'));
-  }
-  return plain === undefined ? undefined : parseTrustRegistry(Buffer.from(plain, 'base64').toString('utf8'));
+export function trustRegistryIn(data: SecretData | undefined): TrustRegistry | undefined {
+  const text = textInData(data, keys);
+  return text === undefined ? undefined : parseTrustRegistry(text);
 }
 
 function isRegistry(value: unknown): value is TrustRegistry {

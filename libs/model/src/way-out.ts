@@ -1,3 +1,7 @@
+import { names } from './names.js';
+import { fitsSecret, textAsData, textInData } from './registry-secret.js';
+import type { SecretData } from './registry-secret.js';
+
 /** One local reader that may use the way out to a peer; its credential is kept as the lower-case hex of its SHA-256 only. */
 export interface WayOutReader {
   readonly reader: string;
@@ -27,7 +31,7 @@ export interface WayOutRegistry {
 export const emptyWayOutRegistry: WayOutRegistry = { version: 1, peers: [] };
 
 /** Canonical JSON of a registry: peers and readers sorted, so equal content gives equal bytes. */
-export function formatWayOutRegistry({ peers }: WayOutRegistry): string {
+function formatWayOutRegistry({ peers }: WayOutRegistry): string {
   const sorted = [...peers]
     .map((peer) => ({ ...peer, readers: [...peer.readers].sort((a, b) => compare(a.reader, b.reader)) }))
     .sort((a, b) => compare(a.name, b.name));
@@ -35,13 +39,31 @@ export function formatWayOutRegistry({ peers }: WayOutRegistry): string {
 }
 
 /** Reads what `formatWayOutRegistry` wrote; throws an error that names the Secret when the text is something else. */
-export function parseWayOutRegistry(text: string): WayOutRegistry {
+function parseWayOutRegistry(text: string): WayOutRegistry {
   const value: unknown = JSON.parse(text);
   if (!isRegistry(value))
     throw new Error(
       'Secret isthmus-way-out, key peers.json: not a registry of version 1; delete it and the controller writes it anew',
     );
   return value;
+}
+
+const keys = { plain: names.wayOutKey, compressed: names.wayOutCompressedKey };
+
+/** `data` of Secret `isthmus-way-out`, base64 as the Kubernetes API takes it. */
+export function wayOutSecretData(registry: WayOutRegistry): SecretData {
+  return textAsData(formatWayOutRegistry(registry), keys);
+}
+
+/** True when Kubernetes takes a Secret with this registry. */
+export function fitsWayOutSecret(registry: WayOutRegistry): boolean {
+  return fitsSecret(wayOutSecretData(registry));
+}
+
+/** The registry in `data` of Secret `isthmus-way-out`; undefined when there is none. Throws when it is something else. */
+export function wayOutRegistryIn(data: SecretData | undefined): WayOutRegistry | undefined {
+  const text = textInData(data, keys);
+  return text === undefined ? undefined : parseWayOutRegistry(text);
 }
 
 function isRegistry(value: unknown): value is WayOutRegistry {

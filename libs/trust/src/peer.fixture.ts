@@ -28,7 +28,6 @@ export interface DocumentChoices {
   readonly keyChain?: readonly string[];
   readonly crossCertificates?: readonly string[];
   readonly crls?: readonly string[];
-  readonly tlsCA?: string;
   readonly seq?: number;
   readonly now?: number;
   readonly lifetimeSeconds?: number;
@@ -89,10 +88,6 @@ export function keyPin(key: SigningKeyPair): string {
 }
 
 /** A peer that signs: its CA, its key, and documents made of them with anything changed. */
-function revocationAndDoor({ tlsCA = '', crls = [] }: DocumentChoices): { tlsCA: string; crls: readonly string[] } {
-  return { tlsCA, crls };
-}
-
 export class SigningPeer {
   readonly key = generateSigningKey();
   readonly ca: CaFiles;
@@ -118,7 +113,8 @@ export class SigningPeer {
         roots,
         keys: choices.keys ?? [trusted(signer)],
         keyChain: choices.keyChain ?? keyChainFor(signer, this.ca, trustDomain),
-        ...revocationAndDoor(choices),
+        tlsCA: '',
+        crls: choices.crls ?? [],
         ...(choices.crossCertificates === undefined ? {} : { crossCertificates: choices.crossCertificates }),
       },
       { seq: choices.seq ?? 1000, now: choices.now ?? now, lifetimeSeconds: choices.lifetimeSeconds ?? 3600 },

@@ -7,7 +7,7 @@ import { splitCertificates } from './pem.js';
 import type { FirstContact, PeerFacts } from './peer-facts.js';
 import { openSigned, publicPayload, refused, signerAmong } from './read-signed.js';
 import type { Refusal } from './read-signed.js';
-import { readCrossCertificates, readRoots, vouchedByOldCa } from './roots.js';
+import { readCrossCertificates, readRoots, tlsCaFault, vouchedByOldCa } from './roots.js';
 import type { SignedPublicPayload } from './signed-payload.js';
 import { readPublicSigningKey } from './signing-key.js';
 
@@ -124,7 +124,8 @@ function signedClaim(input: PublicDocumentInput, raw: string): Claimed | Refusal
   if ('kind' in roots) return roots;
   const oversize = listsTooLarge(payload.crls);
   if (oversize !== undefined) return refused('DocumentInvalid', oversize);
-  const fault = disagreement(input, payload) ?? keyChainFault(payload, signer, roots, input.now);
+  const fault =
+    tlsCaFault(payload.tlsCA) ?? disagreement(input, payload) ?? keyChainFault(payload, signer, roots, input.now);
   if (fault !== undefined) return fault;
   const facts: PeerFacts = {
     clusterUUID: payload.clusterUUID,

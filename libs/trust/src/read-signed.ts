@@ -63,14 +63,11 @@ function isTextLike(value: unknown, pattern: RegExp): boolean {
   return typeof value === 'string' && pattern.test(value);
 }
 
-/** What is known of all peers' API servers is one Secret, which the way out follows: no peer may fill it. */
-const mostTlsCaBytes = 64 * 1024;
-
 /** Shapes of a public payload's fields; a text names the first field that is wrong. */
 export function publicPayload(payload: Readonly<Record<string, unknown>>): SignedPublicPayload | string {
   const badName = Object.entries(names).find(([field, pattern]) => !isTextLike(payload[field], pattern));
   if (badName !== undefined) return badName[0];
-  if (!isTexts([payload['tlsCA']], 1) || String(payload['tlsCA']).length > mostTlsCaBytes) return 'tlsCA';
+  if (!isTexts([payload['tlsCA']], 1)) return 'tlsCA';
   for (const field of ['roots', 'keyChain', 'crls']) if (!isTexts(payload[field], 50)) return field;
   if (payload['crossCertificates'] !== undefined && !isTexts(payload['crossCertificates'], 50))
     return 'crossCertificates';

@@ -39,6 +39,15 @@ export function readRoots(bundles: readonly string[], now: number): readonly Cer
   return roots.sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
 }
 
+/** What is wrong with a peer's `tlsCA`: those of all peers are one Secret too, which the way out follows. */
+export function tlsCaFault(bundle: string): Refusal | undefined {
+  if (bundle.length <= mostRootBytes) return undefined;
+  return refused(
+    'DocumentInvalid',
+    `public.json: signed.tlsCA: ${kib(bundle.length)}, at most ${kib(mostRootBytes)} are taken; the peer must show only the authorities of its own servers`,
+  );
+}
+
 function kib(bytes: number): string {
   return `${Math.ceil(bytes / 1024)} KiB`;
 }

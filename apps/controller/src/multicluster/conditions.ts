@@ -38,7 +38,7 @@ function apiAccessible({ publication, api }: MulticlusterInput, { memory }: Peer
   if (publication?.trusted === false)
     return bad(type, 'FailedClosed', 'the peer is not trusted: its API server is not asked');
   const refused = publication?.findings.find(
-    ({ reason, subject }) => reason === 'AddressRefused' && subject === 'apiHost',
+    ({ reason, subject }) => ['AddressRefused', 'TrustTooLarge'].includes(reason) && subject === 'apiHost',
   );
   if (refused !== undefined) return bad(type, refused.reason, `apiHost: ${refused.message}`);
   if (api === undefined) return unknown(type, 'Progressing', 'the way out has not asked the peer’s API server yet');

@@ -131,6 +131,8 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     [...exported.values()].flatMap(({ services }) => services),
     multicluster.length > 0,
   );
+  const remote =
+    input.remote === undefined ? undefined : remoteClustersFor({ ...input, facts: input.remote }, multicluster);
   const publicDocument = publicDocumentSecret(input, input.livePublicDocument, {
     namespace: input.mesh.releaseNamespace,
     now: input.now,
@@ -146,11 +148,9 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     ...(gateway === undefined ? {} : { gateway }),
     virtualAddresses: allocateVirtualAddresses(input.virtualAddresses, hostsOf(imports)),
     audiences: new Map(registry.peers.map((peer) => [peerKey(peer), peer.clusterUUID])),
-    ...(input.remote === undefined
-      ? {}
-      : { remote: remoteClustersFor({ ...input, facts: input.remote }, multicluster) }),
+    ...(remote === undefined ? {} : { remote }),
     ...(input.trustUnscoped ? { caCertificates: poolableRoots(own, registry) } : {}),
-    perPeer: peerPublications(input, { standings, offers, exported, merged }),
+    perPeer: peerPublications(input, { standings, offers, exported, merged, remote }),
     nextLookMs: Math.min(60_000, ...standings.flatMap(({ changesInMs }) => changesInMs ?? [])),
   };
 }
@@ -175,12 +175,13 @@ interface PassResults {
   readonly offers: readonly AdmittedPeer[];
   readonly exported: ReadonlyMap<string, Exports>;
   readonly merged: ReturnType<typeof mergeServices>;
+  readonly remote: RemoteClusters | undefined;
 }
 
 /** What the pass means for each peer, by its key. */
 function peerPublications(
   input: PublicationInput,
-  { standings, offers, exported, merged }: PassResults,
+  { standings, offers, exported, merged, remote }: PassResults,
 ): ReadonlyMap<string, PeerPublication> {
   const findings = Map.groupBy(merged.findings, (finding) => peerKey(finding.peer));
   // Counted once over all services: looking through them for each peer would cost peers times services.
@@ -196,6 +197,7 @@ function peerPublications(
         imported: standing.held ? standing.peer.hosts.length : (imports.get(key)?.length ?? 0),
         offer: offers.find((offer) => offer.key === key),
         exports: exported.get(key),
+        leftOut: remote?.leftOut.get(key),
       };
       return [key, peerPublication(input, standing, results)];
     }),
@@ -301,6 +303,7 @@ interface PeerResults {
   readonly imported: number;
   readonly offer: AdmittedPeer | undefined;
   readonly exports: Exports | undefined;
+  readonly leftOut: Finding | undefined;
 }
 
 function peerPublication(input: PublicationInput, standing: Standing, results: PeerResults): PeerPublication {
@@ -319,6 +322,7 @@ function peerPublication(input: PublicationInput, standing: Standing, results: P
         message,
         ...(subject === undefined ? {} : { subject }),
       })),
+      ...(results.leftOut === undefined ? [] : [results.leftOut]),
     ],
     exportFindings: [...(results.exports?.findings ?? []), ...input.gateways.findings],
     withdrawn: standing.withdrawnHosts.length,

@@ -1,6 +1,6 @@
 import type { PeerStatus } from '#crd';
 import type { KubernetesObject, ServiceEntry } from '#istio-api';
-import { annotations, labels, names, parseWayOutRegistry, peerKey, trustRegistryIn } from '#model';
+import { annotations, labels, names, peerKey, trustRegistryIn, wayOutRegistryIn } from '#model';
 import type { PeerRef, TrustedPeer, TrustRegistry, WayOutPeer } from '#model';
 import { parseCrls } from '#trust';
 import type { PeerFacts, PeerMemory } from '#trust';
@@ -132,11 +132,9 @@ function contentInForce(wayOut: WayOutPeer | undefined, status: PeerStatus | und
 }
 
 function wayOutOf({ world, config }: HeldSources, name: string): WayOutPeer | undefined {
-  const encoded = world.secrets.get(config.mesh.releaseNamespace, names.wayOutSecret)?.data?.[names.wayOutKey];
-  if (encoded === undefined) return undefined;
+  const data = world.secrets.get(config.mesh.releaseNamespace, names.wayOutSecret)?.data;
   try {
-    const registry = parseWayOutRegistry(Buffer.from(encoded, 'base64').toString('utf8'));
-    return registry.peers.find((peer) => peer.name === name);
+    return wayOutRegistryIn(data)?.peers.find((peer) => peer.name === name);
   } catch {
     return undefined;
   }

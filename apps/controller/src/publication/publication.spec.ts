@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import type { IstioMulticluster } from '#crd';
 import type { KubernetesObject, Secret, ServiceEntry } from '#istio-api';
-import { annotations, documentSecretName, parseTrustRegistry, peerKey, trustRegistryIn } from '#model';
+import {
+  annotations,
+  documentSecretName,
+  parseTrustRegistry,
+  peerKey,
+  trustRegistryIn,
+  wayOutRegistryIn,
+} from '#model';
 import { workloadIndex } from '#planner';
 import { decodeFederationDocument } from '#protocol';
 import { federation, localService, publicLabel } from '#testing';
@@ -312,6 +320,36 @@ describe('trust in many peers', () => {
     ]);
     expect(trustedIn([withLists('b', 600_000), known('c')])).toEqual(['c']);
     expect(trustedIn([withLists('b', 250_000), withLists('c', 250_000), known('d')])).toEqual(['b', 'c', 'd']);
+  });
+});
+
+describe('many peers at the way out', () => {
+  const content = { ingressGateways: [], apiHost: 'api.example', networkName: 'n' };
+  const told = (name: string, bytes: number): KnownPeer => {
+    const { memory, ...peer } = known(name);
+    if (memory === undefined) return peer;
+    const tlsCA = randomBytes(Math.ceil((bytes * 3) / 4)).toString('base64');
+    const privateDocument = { ...memory.publicDocument, body: JSON.stringify(content) };
+    const resource = {
+      apiVersion: 'isthmus.dev/v1alpha1',
+      kind: 'IstioMulticluster',
+      metadata: { name },
+      spec: { metadataEndpoint: `https://${name}.example`, enableIngressGateway: true, sharedTrustDomain: false },
+    } as IstioMulticluster;
+    return { ...peer, resource, memory: { ...memory, facts: { ...memory.facts, tlsCA }, privateDocument } };
+  };
+
+  it('always fit their Secret: the largest is left out and told, the others go on', () => {
+    const peers = [told('b', 2_000), told('c', 1_400_000), told('d', 300_000)];
+    const remote = { wayOutUrl: '', wayOutCa: 'pem', credentials: new Map(), apiHost: '', ownNetwork: 'n' };
+    const verdict = decidePublication(input({ peers, offers: new Map(), remote }));
+    const data = verdict.remote?.wayOut.data;
+    expect(wayOutRegistryIn(data)?.peers.map(({ name }) => name)).toEqual(['b', 'd']);
+    expect(Object.values(data ?? {}).reduce((sum, value) => sum + value.length, 0)).toBeLessThan(1_300_000);
+    const findings = (name: string): unknown => verdict.perPeer.get(`multicluster/${name}`)?.findings;
+    expect([findings('b'), findings('d')]).toEqual([[], []]);
+    expect(findings('c')).toEqual([expect.objectContaining({ reason: 'TrustTooLarge', subject: 'apiHost' })]);
+    expect(verdict.perPeer.get('multicluster/c')?.trusted).toBe(true);
   });
 });
 

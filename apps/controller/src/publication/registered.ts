@@ -1,5 +1,6 @@
 import { fitsTrustSecret, peerKey } from '#model';
 import type { TrustedPeer, TrustRegistry } from '#model';
+import { fitting } from './fitting.js';
 import { trustedPeer } from './standing.js';
 import type { Standing } from './standing.js';
 
@@ -7,6 +8,7 @@ import type { Standing } from './standing.js';
 const mostPeerBytes = 512 * 1024;
 
 interface Entry {
+  readonly key: string;
   readonly standing: Standing;
   readonly peer: TrustedPeer;
   readonly bytes: number;
@@ -21,13 +23,11 @@ export function registered(
   now: number,
 ): { readonly standings: readonly Standing[]; readonly registry: TrustRegistry } {
   const entries = standings.flatMap((standing) => (standing.trusted ? entryOf(standing, now) : []));
-  const left = new Map<Standing, number>();
-  let kept = entries.filter((entry) => fits(entry, left));
-  while (kept.length > 0 && !fitsTrustSecret(registryOf(kept))) {
-    const largest = kept.reduce((a, b) => (isLarger(b, a) ? b : a));
-    left.set(largest.standing, largest.bytes);
-    kept = kept.filter((entry) => entry !== largest);
-  }
+  const sound = entries.filter(({ bytes }) => bytes <= mostPeerBytes);
+  const { kept } = fitting(sound, (some) => fitsTrustSecret(registryOf(some)));
+  const left = new Map(
+    entries.filter((entry) => !kept.includes(entry)).map(({ standing, bytes }) => [standing, bytes] as const),
+  );
   return {
     registry: registryOf(kept),
     standings: left.size === 0 ? standings : standings.map((standing) => leftOut(standing, left.get(standing))),
@@ -41,21 +41,11 @@ function entryOf(standing: Standing, now: number): readonly Entry[] {
     (sum, pem) => sum + pem.length,
     0,
   );
-  return [{ standing, peer, bytes }];
-}
-
-function fits({ standing, bytes }: Entry, left: Map<Standing, number>): boolean {
-  if (bytes <= mostPeerBytes) return true;
-  left.set(standing, bytes);
-  return false;
+  return [{ key: peerKey(peer), standing, peer, bytes }];
 }
 
 function registryOf(entries: readonly Entry[]): TrustRegistry {
   return { version: 1, peers: entries.map(({ peer }) => peer) };
-}
-
-function isLarger(a: Entry, b: Entry): boolean {
-  return a.bytes > b.bytes || (a.bytes === b.bytes && peerKey(a.peer) > peerKey(b.peer));
 }
 
 function leftOut(standing: Standing, bytes: number | undefined): Standing {

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { IstioMulticluster } from '#crd';
 import type { KubernetesObject, Secret } from '#istio-api';
-import { annotations, formatWayOutRegistry, labels, names, peerKey, readerSecretName } from '#model';
-import type { WayOutPeer } from '#model';
+import { annotations, fitsWayOutSecret, labels, names, peerKey, readerSecretName, wayOutSecretData } from '#model';
+import type { Finding, WayOutPeer, WayOutRegistry } from '#model';
 import { peerAccountFor, producedLabels, remoteSecretFor } from '#planner';
 import type { MeshFacts, RemoteNetwork } from '#planner';
 import { clusterIDOf, multiclusterContentOf } from '../multicluster/documents.js';
 import type { HeardOffer } from './decide.js';
+import { fitting } from './fitting.js';
 import { refOf } from './standing.js';
 import type { Standing } from './standing.js';
 
@@ -24,6 +25,8 @@ export interface RemoteClusterFacts {
 /** Objects by which local readers reach peers' API servers, and peers reach ours. */
 export interface RemoteClusters {
   readonly wayOut: Secret;
+  /** By key of the peer: why the way out does not know it. */
+  readonly leftOut: ReadonlyMap<string, Finding>;
   readonly readers: readonly Secret[];
   /** Service accounts and bindings as which peers' requests are made. */
   readonly accounts: readonly KubernetesObject[];
@@ -48,11 +51,17 @@ export function remoteClustersFor(
 ): RemoteClusters {
   const { mesh, facts, offers } = input;
   const told = trusted.filter(({ peer }) => multiclusterContentOf(peer.memory) !== undefined);
+  const entries = told.flatMap((standing) =>
+    wayOutPeer(standing, facts, offers).map((peer) => ({
+      key: peerKey(refOf(standing.peer.resource)),
+      bytes: peer.ca?.length ?? 0,
+      peer,
+    })),
+  );
+  const { kept, left } = fitting(entries, (some) => fitsWayOutSecret(wayOutRegistry(some)));
   return {
-    wayOut: wayOutSecret(
-      mesh.releaseNamespace,
-      told.flatMap((standing) => wayOutPeer(standing, facts, offers)),
-    ),
+    wayOut: secretOf(mesh.releaseNamespace, names.wayOutSecret, {}, wayOutSecretData(wayOutRegistry(kept))),
+    leftOut: new Map(left.map(({ key, bytes }) => [key, tooLarge(bytes)])),
     readers: [...facts.credentials].map(([reader, tokens]) =>
       readerSecret(mesh.releaseNamespace, reader, tokens, trusted),
     ),
@@ -93,13 +102,16 @@ function wayOutPeer(
   ];
 }
 
-function wayOutSecret(namespace: string, peers: readonly WayOutPeer[]): Secret {
-  return secretOf(
-    namespace,
-    names.wayOutSecret,
-    {},
-    { [names.wayOutKey]: formatWayOutRegistry({ version: 1, peers }) },
-  );
+function wayOutRegistry(entries: readonly { readonly peer: WayOutPeer }[]): WayOutRegistry {
+  return { version: 1, peers: entries.map(({ peer }) => peer) };
+}
+
+function tooLarge(bytes: number): Finding {
+  return {
+    reason: 'TrustTooLarge',
+    subject: 'apiHost',
+    message: `its tlsCA takes ${Math.ceil(bytes / 1024)} KiB, more than is left in Secret isthmus-way-out, which holds those of all peers: its API server is not asked. Have it show fewer certificates, or delete peers that are not needed`,
+  };
 }
 
 /** Credentials stay as they are while the peer is there, whatever else changes; the others of the Secret go. */
@@ -113,22 +125,21 @@ function readerSecret(
     .map(({ peer }) => peer.resource.metadata.name)
     .sort()
     .flatMap((name) => (tokens[name] === undefined ? [] : [[name, tokens[name]] as const]));
-  return secretOf(namespace, readerSecretName(reader), { [labels.reader]: reader }, Object.fromEntries(kept));
+  const data = kept.map(([key, text]) => [key, Buffer.from(text, 'utf8').toString('base64')] as const);
+  return secretOf(namespace, readerSecretName(reader), { [labels.reader]: reader }, Object.fromEntries(data));
 }
 
 function secretOf(
   namespace: string,
   name: string,
   more: Readonly<Record<string, string>>,
-  texts: Readonly<Record<string, string>>,
+  data: Readonly<Record<string, string>>,
 ): Secret {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: { namespace, name, labels: { ...producedLabels, ...more } },
-    data: Object.fromEntries(
-      Object.entries(texts).map(([key, text]) => [key, Buffer.from(text, 'utf8').toString('base64')]),
-    ),
+    data,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { ConfigMap, Secret } from '#istio-api';
 import { Informer, resources, startAndSync } from '#kube';
 import type { KubeClient } from '#kube';
-import { emptyWayOutRegistry, names, parseWayOutRegistry } from '#model';
+import { emptyWayOutRegistry, names, wayOutRegistryIn } from '#model';
 import type { WayOutRegistry } from '#model';
 import type { Logger } from '#platform';
 import { tokenKeysFrom } from './signing-keys.js';
@@ -34,13 +34,14 @@ export class WayOutKnowledge {
     this.#peers = new Informer<Secret>({ ...secrets, ...named(names.wayOutSecret) });
     this.#keys = new Informer<Secret>({ ...secrets, ...named(names.signingKeysSecret) });
     this.#peers.onChange((_key, current) =>
-      this.#read(current, names.wayOutKey, (text) => {
-        this.#registry = text === undefined ? emptyWayOutRegistry : parseWayOutRegistry(text);
+      this.#read(() => {
+        this.#registry = wayOutRegistryIn(current?.data) ?? emptyWayOutRegistry;
       }),
     );
     this.#keys.onChange((_key, current) =>
-      this.#read(current, 'keys.json', (text) => {
-        if (text !== undefined) this.#tokenKeys = tokenKeysFrom(text);
+      this.#read(() => {
+        const text = current?.data?.['keys.json'];
+        if (text !== undefined) this.#tokenKeys = tokenKeysFrom(Buffer.from(text, 'base64').toString('utf8'));
       }),
     );
   }
@@ -81,10 +82,9 @@ export class WayOutKnowledge {
     return () => this.#listeners.delete(listener);
   }
 
-  #read(secret: Secret | undefined, key: string, take: (text: string | undefined) => void): void {
-    const value = secret?.data?.[key];
+  #read(take: () => void): void {
     try {
-      take(value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8'));
+      take();
     } catch (error) {
       this.#logger.error({ err: error }, 'an object of the controller could not be read: the last good one stays');
     }
