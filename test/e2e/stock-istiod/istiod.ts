@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import type { PodTemplateSpec } from '#istio-api';
 import { clusterIdFor } from '#model';
 import { partPath } from '../../../scripts/setup/index.js';
@@ -8,6 +9,7 @@ import {
   applyNamespace,
   deploymentsAvailable,
   deployWorkloads,
+  federateAll,
   injectSidecar,
   installProduct,
   joinAll,
@@ -16,19 +18,23 @@ import {
   rootNamespace,
   startClusters,
 } from '../../lab/index.js';
+import { publicLabel } from '../../demo/scene.js';
 import type { ApiObject, Injector, Lab, LabCluster } from '../../lab/index.js';
 
 const image = 'istio/pilot';
+export type Scheme = 'federation' | 'multicluster';
+
 /** What an operator of stock Istio has in the mesh configuration already; comments are to survive us. */
-export const operatorsMesh = ({ plan }: LabCluster, peer: LabCluster): string => `# kept by the operator
+export function operatorsMesh({ plan }: LabCluster, aliases: readonly string[]): string {
+  const lines = aliases.length === 0 ? '' : `trustDomainAliases:\n${aliases.map((alias) => `  - ${alias}\n`).join('')}`;
+  return `# kept by the operator
 trustDomain: ${plan.trustDomain}
-trustDomainAliases:
-  - ${peer.plan.trustDomain} # multicluster
-rootNamespace: ${rootNamespace}
+${lines}rootNamespace: ${rootNamespace} # the default
 accessLogFile: ''
 `;
+}
 
-/** Two co-dependent clusters: east with the istiod that it runs already, west with our mesh core. */
+/** Two clusters: east with the istiod that it runs already, west with our mesh core. */
 export interface Stock {
   readonly lab: Lab;
   readonly east: LabCluster;
@@ -37,9 +43,10 @@ export interface Stock {
   readonly eastRoot: string;
 }
 
-export async function startStock(): Promise<Stock> {
+export async function startStock(scheme: Scheme): Promise<Stock> {
+  const multicluster = scheme === 'multicluster';
   const istiod = partPath('istiod');
-  const lab = await startClusters({ clusters: 2, multicluster: true });
+  const lab = await startClusters({ clusters: 2, multicluster });
   try {
     const [east, west] = lab.clusters as [LabCluster, LabCluster];
     addImage(lab, istiod);
@@ -54,13 +61,14 @@ export async function startStock(): Promise<Stock> {
       controller: { keyRotation: { announceSeconds: 10, honourSeconds: 10 }, documents: { pollSeconds: 3 } },
     };
     const eastRoot = (await plugInCa(east, 'rsa')).root;
-    await runIstiod(east, west, clusterIdFor(east.plan.clusterDomain, clusterUUID));
+    const aliases = multicluster ? [west.plan.trustDomain] : [];
+    await runIstiod(east, operatorsMesh(east, aliases), clusterIdFor(east.plan.clusterDomain, clusterUUID));
     await Promise.all([
       installProduct(lab, east, {
-        multicluster: true,
+        multicluster,
         values: values('east.json', { ...quick, clusterUUID, mesh: { enabled: false } }),
       }),
-      installProduct(lab, west, { multicluster: true, values: values('west.json', quick) }),
+      installProduct(lab, west, { multicluster, values: values('west.json', quick) }),
     ]);
     await Promise.all(
       lab.clusters.flatMap((cluster) => [
@@ -68,7 +76,10 @@ export async function startStock(): Promise<Stock> {
         deployWorkloads(cluster, { inject: cluster === east ? injectStock : injectSidecar }),
       ]),
     );
-    await joinAll(lab);
+    // Under a stock istiod a gateway listens once something is exported.
+    for (const { api } of multicluster ? [] : lab.clusters)
+      await api.patch('/api/v1/namespaces/demo/services/echo', { metadata: { labels: { [publicLabel]: '' } } });
+    await (multicluster ? joinAll(lab) : federateAll(lab));
     return { lab, east, west, eastRoot };
   } catch (error) {
     await lab.stop({ keepFiles: true });
@@ -88,7 +99,7 @@ function addImage({ directory }: Lab, program: string): void {
 }
 
 /** docs/stock-istio.md, section "What istiod needs", as objects; what stands under "upstream Envoy" there is needed for the lab's proxies. */
-async function runIstiod(cluster: LabCluster, peer: LabCluster, clusterID: string): Promise<void> {
+async function runIstiod(cluster: LabCluster, mesh: string, clusterID: string): Promise<void> {
   const { api, plan } = cluster;
   await applyNamespace(cluster, rootNamespace, { 'topology.istio.io/network': plan.network });
   const core = `/api/v1/namespaces/${rootNamespace}`;
@@ -106,7 +117,7 @@ async function runIstiod(cluster: LabCluster, peer: LabCluster, clusterID: strin
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: 'istio', namespace: rootNamespace },
-    data: { mesh: operatorsMesh(cluster, peer), meshNetworks: 'networks: {}\n' },
+    data: { mesh, meshNetworks: 'networks: {}\n' },
   });
   const ports = [
     { name: 'https-dns', port: 15_012 },
@@ -208,4 +219,20 @@ export function askedOfWest({ west }: Pick<Stock, 'west'>): readonly string[] {
     .split('\n')
     .filter((line) => line.includes('"userAgent":"pilot-discovery/') && line.includes('"stage":"ResponseStarted"'))
     .map((line) => (JSON.parse(line) as { readonly requestURI: string }).requestURI);
+}
+
+/** Key `mesh` of ConfigMap `istio`. */
+export async function meshConfig({ east }: Pick<Stock, 'east'>): Promise<string> {
+  const map = await east.api.get<ApiObject & { readonly data: { readonly mesh: string } }>(
+    `/api/v1/namespaces/${rootNamespace}/configmaps/istio`,
+  );
+  return map?.data.mesh ?? '';
+}
+
+/** Trust domains whose roots stand in `caCertificates`, one for each root. */
+export async function trustedDomains(stock: Pick<Stock, 'east'>): Promise<readonly string[]> {
+  const { caCertificates } = parse(await meshConfig(stock)) as {
+    readonly caCertificates?: readonly { readonly trustDomains: readonly string[] }[];
+  };
+  return (caCertificates ?? []).flatMap(({ trustDomains }) => trustDomains);
 }

@@ -5,7 +5,7 @@ import type { Condition } from '../../demo/scene.js';
 import { eventually } from '../../demo/story.js';
 import type { ApiObject, LabCluster } from '../../lab/index.js';
 import { unusedGrants } from '../rbac/grants.js';
-import { askedOfWest, askIstiod, istiodLog, operatorsMesh, secretEvents, startStock } from './istiod.js';
+import { askedOfWest, askIstiod, istiodLog, meshConfig, operatorsMesh, secretEvents, startStock } from './istiod.js';
 import type { Stock } from './istiod.js';
 
 const echo = 'http://echo.demo/';
@@ -19,10 +19,6 @@ interface Multicluster extends ApiObject {
   };
 }
 
-interface MeshConfigMap extends ApiObject {
-  readonly data: { readonly mesh: string };
-}
-
 interface RemoteCluster {
   readonly id: string;
   readonly secretName?: string;
@@ -30,7 +26,7 @@ interface RemoteCluster {
 }
 
 beforeAll(async () => {
-  stock = await startStock();
+  stock = await startStock('multicluster');
 }, 300_000);
 
 afterAll(async () => {
@@ -48,11 +44,6 @@ async function conditionsOf(cluster: LabCluster, peer: LabCluster): Promise<Read
 
 async function clusters(): Promise<readonly RemoteCluster[]> {
   return JSON.parse(await askIstiod(stock, '/debug/clusterz')) as readonly RemoteCluster[];
-}
-
-async function meshConfig(): Promise<string> {
-  const map = await stock.east.api.get<MeshConfigMap>('/api/v1/namespaces/istio-system/configmaps/istio');
-  return map?.data.mesh ?? '';
 }
 
 async function rootOf(cluster: LabCluster): Promise<string | undefined> {
@@ -142,8 +133,8 @@ describe('east’s own istiod in place of our mesh core', () => {
   });
 
   it('is told of west’s root beside what the operator wrote, and TrustUnscoped says what that means', async () => {
-    const text = await meshConfig();
-    expect(text.startsWith(operatorsMesh(stock.east, stock.west))).toBe(true);
+    const text = await meshConfig(stock);
+    expect(text.startsWith(operatorsMesh(stock.east, [stock.west.plan.trustDomain]))).toBe(true);
     const { caCertificates = [] } = parse(text) as {
       caCertificates?: readonly { pem: string; trustDomains: unknown }[];
     };
@@ -215,7 +206,7 @@ describe('the end', () => {
     const { east } = stock;
     await east.api.delete('/apis/isthmus.dev/v1alpha1/istiomulticlusters/west');
     await eventually('the root to go', 20_000, async () =>
-      (await meshConfig()) === operatorsMesh(east, stock.west) ? true : undefined,
+      (await meshConfig(stock)) === operatorsMesh(east, [stock.west.plan.trustDomain]) ? true : undefined,
     );
     await endpointsBecome(0);
     expect(await east.api.get(secretPath)).toBeUndefined();
