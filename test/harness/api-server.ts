@@ -62,10 +62,13 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const start = (): Child => startChild({ command: parts['kube-apiserver'], args, logFile });
   let process = start();
   const server = `https://${host}:${port}`;
-  const crt = join(directory, 'certs', 'apiserver.crt');
-  const ca = await waitFor('serving certificate', () => (existsSync(crt) ? readFileSync(crt, 'utf8') : undefined), {
-    logFile,
-  });
+  const [crt, key] = ['apiserver.crt', 'apiserver.key'].map((file) => join(directory, 'certs', file)) as [
+    string,
+    string,
+  ];
+  // The key is written after the certificate and its authority: before, half of these may stand there.
+  const whole = (): boolean => existsSync(key) && readFileSync(key, 'utf8').includes('END');
+  const ca = await waitFor('serving certificate', () => (whole() ? readFileSync(crt, 'utf8') : undefined), { logFile });
   const kubeconfig = writeKubeconfig(directory, server, ca, token);
   const client = new HttpKubeClient(await kubeconfigAccess(kubeconfig), 'isthmus-test');
   const limited = new HttpKubeClient(tokenAccess(server, limitedToken, ca), 'isthmus-test');
