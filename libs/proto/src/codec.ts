@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { create, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { create, toBinary, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import { type Any, AnySchema, anyPack } from '@bufbuild/protobuf/wkt';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /** Prefix of every type URL on the wire. */
 export const TYPE_PREFIX = 'type.googleapis.com/';
@@ -28,9 +29,40 @@ export function toResource<Desc extends DescMessage>(
   message: MessageShape<Desc>,
   name: string,
 ): Resource {
+  return resourceOf(schema, toBinary(schema, message), name);
+}
+
+/** Encodes a message by itself, as a part for `toResourceWithParts`. */
+export function encoded<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): Uint8Array {
+  return toBinary(schema, create(schema, init));
+}
+
+/** Encoded messages of one repeated field, named as in the schema. */
+export interface EncodedParts {
+  readonly field: string;
+  readonly parts: readonly Uint8Array[];
+}
+
+/**
+ * Like `toResource`, for a message with one long repeated field whose messages are encoded already: they follow the rest as they are,
+ * which protobuf's encoding allows (fields may come in any order).
+ */
+export function toResourceWithParts<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  name: string,
+  { field, parts }: EncodedParts,
+): Resource {
+  const number = schema.field[field]?.number;
+  if (number === undefined) throw new Error(`${schema.typeName} has no field ${field}`);
+  const writer = new BinaryWriter().raw(toBinary(schema, message));
+  for (const part of parts) writer.tag(number, WireType.LengthDelimited).bytes(part);
+  return resourceOf(schema, writer.finish(), name);
+}
+
+function resourceOf(schema: DescMessage, value: Uint8Array, name: string): Resource {
   const typeUrl = typeUrlOf(schema);
-  const any = create(AnySchema, { typeUrl, value: toBinary(schema, message) });
-  const bytes = toBinary(AnySchema, any);
+  const bytes = toBinary(AnySchema, create(AnySchema, { typeUrl, value }));
   return { typeUrl, name, version: contentVersion(bytes), bytes };
 }
 

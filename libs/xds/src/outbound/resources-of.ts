@@ -128,7 +128,7 @@ function listenersAndRoutes(
     ...routes.map((input) => {
       const routed = input.routed.map(({ service, port }) => `${port} ${nameKey(service)}`).join('\n');
       const key = `route ${dnsDomain} ${outboundTrafficPolicy} ${input.name} ${routed}`;
-      return cache.resource(key, () => outboundRouteFor({ ...input, dnsDomain }));
+      return cache.resource(key, () => outboundRouteFor(cache, { ...input, dnsDomain }));
     }),
   ];
 }

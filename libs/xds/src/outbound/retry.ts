@@ -60,27 +60,33 @@ export interface RetryClass {
 
 const anyPath = { case: 'prefix', value: '/' } as const;
 
+/** Requests that may not be repeated once the server may have seen them: no safe method (RFC 9110, section 9.2.1), and no gRPC call. */
+const unrepeatable: Init<typeof RouteMatchSchema> = {
+  pathSpecifier: anyPath,
+  headers: [
+    {
+      name: ':method',
+      invertMatch: true,
+      headerMatchSpecifier: { case: 'stringMatch', value: regex('GET|HEAD|OPTIONS|TRACE') },
+    },
+    {
+      name: 'content-type',
+      invertMatch: true,
+      treatMissingHeaderAsEmpty: true,
+      headerMatchSpecifier: { case: 'stringMatch', value: regex('application/grpc(\\+.*)?') },
+    },
+  ],
+};
+
 /**
- * Istio's default retries, and on a lost connection (a gateway that dies) also requests that may be repeated: safe methods by
- * RFC 9110, section 9.2.1, and gRPC calls, which the default repeats on UNAVAILABLE already. Order matters: first match wins.
+ * Istio's default retries, and on a lost connection (a gateway that dies) also requests that may be repeated; gRPC calls are, since the
+ * default repeats them on UNAVAILABLE already. Order matters: first match wins. Two classes, since each is a route of every service, and
+ * routes are most of what a proxy spends on a change.
  */
 export function retryClasses(service: Pick<MeshService, 'throughGateways'>): readonly RetryClass[] {
   const attempts = service.throughGateways ? throughGateways : direct;
-  const repeatable = retryPolicy(whenRepeatable, attempts);
   return [
-    { match: { pathSpecifier: anyPath, grpc: {} }, retryPolicy: repeatable },
-    {
-      match: {
-        pathSpecifier: anyPath,
-        headers: [
-          {
-            name: ':method',
-            headerMatchSpecifier: { case: 'stringMatch', value: regex('GET|HEAD|OPTIONS|TRACE') },
-          },
-        ],
-      },
-      retryPolicy: repeatable,
-    },
-    { match: { pathSpecifier: anyPath }, retryPolicy: retryPolicy(always, attempts) },
+    { match: unrepeatable, retryPolicy: retryPolicy(always, attempts) },
+    { match: { pathSpecifier: anyPath }, retryPolicy: retryPolicy(whenRepeatable, attempts) },
   ];
 }

@@ -1,7 +1,9 @@
 import { create } from '@bufbuild/protobuf';
-import { type Resource, toResource } from '#proto';
+import { encoded, type Resource, toResourceWithParts } from '#proto';
+import { VirtualHostSchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
 import { RouteConfigurationSchema } from '#proto-gen/envoy/config/route/v3/route_pb';
 import type { MeshService, MeshSettings } from '../mesh-model.js';
+import type { ResourceCache } from '../resource-cache.js';
 import { domainsFor, fallbackVirtualHost, virtualHostFor } from './virtual-host.js';
 
 /** A service and the port of it that a route configuration serves, in order of precedence. */
@@ -18,21 +20,27 @@ export interface OutboundRouteInput {
   readonly outboundTrafficPolicy: MeshSettings['outboundTrafficPolicy'];
 }
 
-/** Outbound route configuration; a domain claimed twice stays with the first, since Envoy refuses duplicates. */
-export function outboundRouteFor(input: OutboundRouteInput): Resource {
+/**
+ * Outbound route configuration; a domain claimed twice stays with the first, since Envoy refuses duplicates. One service more or less
+ * changes all of it: virtual hosts are encoded one by one and kept, since hundreds of them may be in it.
+ */
+export function outboundRouteFor(cache: Pick<ResourceCache, 'part'>, input: OutboundRouteInput): Resource {
   const taken = new Set<string>();
   const virtualHosts = input.routed.flatMap(({ service, port }) => {
     const domains = domainsFor(service, input.dnsDomain).filter((domain) => claim(taken, domain));
-    return domains.length === 0 ? [] : [virtualHostFor(service, port, domains)];
+    if (domains.length === 0) return [];
+    const key = `virtual host ${port} ${service.hostname} ${String(service.throughGateways)} ${domains.join(' ')}`;
+    return [cache.part(key, () => encoded(VirtualHostSchema, virtualHostFor(service, port, domains)))];
   });
+  const fallback = encoded(VirtualHostSchema, fallbackVirtualHost(input.outboundTrafficPolicy));
   const configuration = create(RouteConfigurationSchema, {
     name: input.name,
-    virtualHosts: [...virtualHosts, fallbackVirtualHost(input.outboundTrafficPolicy)],
     validateClusters: false,
     ignorePortInHostMatching: true,
     maxDirectResponseBodySizeBytes: 1_048_576,
   });
-  return toResource(RouteConfigurationSchema, configuration, input.name);
+  const parts = { field: 'virtualHosts', parts: [...virtualHosts, fallback] };
+  return toResourceWithParts(RouteConfigurationSchema, configuration, input.name, parts);
 }
 
 function claim(taken: Set<string>, domain: string): boolean {

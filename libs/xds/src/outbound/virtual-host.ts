@@ -30,7 +30,11 @@ function bracketed(address: string): string {
 }
 
 /** Virtual host of one service port, with the domains that are still free. */
-export function virtualHostFor(service: MeshService, port: number, domains: readonly string[]): VirtualHost {
+export function virtualHostFor(
+  service: Pick<MeshService, 'hostname' | 'throughGateways'>,
+  port: number,
+  domains: readonly string[],
+): VirtualHost {
   return {
     name: `${service.hostname}:${port}`,
     domains: [...domains],
