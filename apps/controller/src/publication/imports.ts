@@ -43,17 +43,12 @@ export async function writeImports(
   const desired = imports as readonly ApiObject[];
   const changed = desired.filter((object) => !stands(live.get(objectIdentity(object)), object));
   const batch = inTurns(changed, peersByName(desired)).slice(0, batchSize);
-  const [entries = [], rules = []] = [true, false].map((wanted) =>
-    batch.filter((object) => isEntry(object) === wanted),
-  );
+  const owned = batch.flatMap((object) => live.get(objectIdentity(object)) ?? []);
   const failures: Error[] = [];
-  // What proxies are told is changed by the entry and its address, which follow each other at once: one change for them, not three.
-  for (const some of [rules, entries]) {
-    const owned = some.flatMap((object) => live.get(objectIdentity(object)) ?? []);
-    await applyAndPrune({ client, desired: some, owned, fieldManager: names.fieldManager, signal }).catch(
-      (error: unknown) => failures.push(error as Error),
-    );
-  }
+  // Entry, rule and then the address follow each other at once: to proxies they are one change.
+  await applyAndPrune({ client, desired: batch, owned, fieldManager: names.fieldManager, signal }).catch(
+    (error: unknown) => failures.push(error as Error),
+  );
   const there = new Set([...live.keys(), ...batch.map(objectIdentity)]);
   const known = imports.filter(isEntry).filter((entry) => there.has(objectIdentity(entry as ApiObject)));
   await writeAddresses({ client, world }, known, virtualAddresses, signal);
