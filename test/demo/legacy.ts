@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { LabCluster } from '../lab/index.js';
@@ -32,6 +33,9 @@ export async function startLegacyPeer(
     readonly listen?: string;
     readonly uuid?: string;
     readonly serve?: readonly string[];
+    /** Its multicluster.json, and the API server beside it: `host:port=kind` (test/legacy-peer/bad-api.ts). */
+    readonly multicluster?: object;
+    readonly api?: string;
   } = {},
 ): Promise<RunningLegacyPeer> {
   const flags = [
@@ -40,6 +44,8 @@ export async function startLegacyPeer(
     ...(options.document === undefined ? [] : ['--document', JSON.stringify(options.document)]),
     ...(options.pollSeconds === undefined ? [] : ['--poll-seconds', String(options.pollSeconds)]),
     ...(options.listen === undefined ? [] : ['--listen', options.listen]),
+    ...(options.multicluster === undefined ? [] : ['--multicluster', JSON.stringify(options.multicluster)]),
+    ...(options.api === undefined ? [] : ['--api', options.api]),
     ...(options.uuid === undefined ? [] : ['--uuid', options.uuid]),
     ...(options.serve ?? []).flatMap((wish) => ['--serve', wish]),
   ];
@@ -75,6 +81,7 @@ export async function startLegacyPeer(
       child.kill('SIGCONT');
       child.stdin.end();
       await closed;
+      rmSync((ready as RunningLegacyPeer['ready']).folder, { recursive: true, force: true });
     },
   };
 }

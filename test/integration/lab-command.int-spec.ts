@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -17,6 +17,10 @@ const folder = mkdtempSync(join(tmpdir(), 'lab-command-'));
 
 afterEach(() => {
   for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
 });
 
 function startCommand(json: string): ChildProcess {

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import {
   buildCrl,
   buildCsr,
@@ -50,9 +50,14 @@ function mangled(change: (head: readonly Node[]) => readonly Node[]): string {
 const entry = (...more: readonly Node[]): Node => sequence(integer(1), time(now), ...more);
 
 describe('revocation lists', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'crl-'));
+
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
   it.each<['ec' | 'rsa']>([['ec'], ['rsa']])('OpenSSL reads ours (%s) and refuses what it revokes', (algorithm) => {
     const files = ca(algorithm);
-    const folder = mkdtempSync(join(tmpdir(), 'crl-'));
     const revoked = serial();
     const leaf = (number: Uint8Array): string =>
       issueWorkloadCertificate(loadCa(files, now), {

@@ -2,10 +2,10 @@ import 'reflect-metadata';
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import * as x509 from '@peculiar/x509';
 import {
   buildCertificate,
@@ -23,6 +23,11 @@ import type { CaFiles } from './index.js';
 
 const now = Date.now();
 const serial = (byte: number): Uint8Array => new Uint8Array(16).fill(byte);
+const folder = mkdtempSync(join(tmpdir(), 'trust-'));
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
 function keyOf(type: string): KeyObject {
   if (type === 'rsa') return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
@@ -31,7 +36,6 @@ function keyOf(type: string): KeyObject {
 }
 
 function opensslAccepts(root: string, chain: readonly string[]): string {
-  const folder = mkdtempSync(join(tmpdir(), 'trust-'));
   writeFileSync(join(folder, 'root'), root);
   writeFileSync(join(folder, 'leaf'), chain[0] ?? '');
   writeFileSync(join(folder, 'rest'), chain.slice(1).join(''));
@@ -217,7 +221,6 @@ describe('requests and chains', () => {
   });
 
   it('reads a legacy RSA root without KeyUsage and key ids', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'trust-'));
     writeFileSync(
       join(folder, 'cnf'),
       '[req]\ndistinguished_name=dn\nx509_extensions=ca\nprompt=no\n[dn]\nO=legacy\n[ca]\nbasicConstraints=critical,CA:TRUE\n',

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -103,8 +103,10 @@ function auditRows(): Promise<readonly object[]> {
   );
 }
 
+const folder = mkdtempSync(join(tmpdir(), 'isthmus-e2e-'));
+
 beforeAll(async () => {
-  const values = join(mkdtempSync(join(tmpdir(), 'isthmus-e2e-')), 'values.yaml');
+  const values = join(folder, 'values.yaml');
   writeFileSync(values, 'controller:\n  documents: { streams: true, pollSeconds: 1 }\n');
   // Without WatchList, as API servers before 1.34 are: informers list and watch, so that the right to list is used too.
   lab = await startLab({
@@ -127,6 +129,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await peer?.stop();
   await lab?.stop();
+  rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
 describe('a legacy peer, written from the protocol tables alone', () => {
