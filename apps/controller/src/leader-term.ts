@@ -62,6 +62,8 @@ export interface TermPorts {
 /** The largest document, and room for the event's other fields. */
 const maximumEventBytes = defaultLimits.maximumBytes + 1024;
 const probeEveryMs = 20_000;
+/** How long a peer that leaves waits for a whole pass. */
+const passPatienceMs = 20_000;
 
 interface PeerPhases<Input, Verdict> {
   readonly gather: () => Input | undefined;
@@ -137,6 +139,8 @@ export class LeaderTerm {
     this.#queue = new WorkQueue({
       scheduler,
       concurrency: 8,
+      // Peers that leave wait for a whole pass, however many they are.
+      apart: new Set([identityKey, publicationKey, importsKey]),
       work: (key, signal) => this.#work(key, signal),
       onOutcome: (key, outcome, retry) => this.#told(key, outcome, retry),
     });
@@ -309,7 +313,8 @@ export class LeaderTerm {
       history: this.#ports.history,
       publish: () => this.#queue.add(publicationKey),
       published: (signal) => {
-        const ended = this.#passes.after(signal);
+        // A pass that does not come must not hold the place of other peers: whoever waits comes again.
+        const ended = this.#passes.after(AbortSignal.any([signal, AbortSignal.timeout(passPatienceMs)]));
         this.#queue.add(publicationKey);
         return ended;
       },

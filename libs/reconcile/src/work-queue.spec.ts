@@ -8,13 +8,14 @@ import type { Result } from './result.js';
 const finished = (next: Result): Outcome => ({ kind: 'finished', next });
 const failed: Outcome = { kind: 'failed', phase: 'apply', error: new Error('no') };
 
-function queueOf(work: (key: string) => Promise<Outcome>, concurrency = 2) {
+function queueOf(work: (key: string) => Promise<Outcome>, concurrency = 2, apart?: ReadonlySet<string>) {
   const scheduler = new HandScheduler();
   const seen: string[] = [];
   const abort = new AbortController();
   const queue = new WorkQueue({
     scheduler,
     concurrency,
+    ...(apart === undefined ? {} : { apart }),
     backoff: { firstMs: 100, mostMs: 1000, jitter: 0 },
     work: (key) => {
       seen.push(key);
@@ -47,6 +48,20 @@ describe('WorkQueue', () => {
     gates.shift()?.();
     await settle();
     expect(seen).toEqual(['a', 'a']);
+  });
+
+  it('gives keys that others wait for a place of their own', async () => {
+    let pass = (): void => undefined;
+    const passed = new Promise<void>((free) => (pass = free));
+    const work = async (key: string): Promise<Outcome> => {
+      if (key === 'pass') pass();
+      else await passed;
+      return finished(done());
+    };
+    const { queue, seen } = queueOf(work, 2, new Set(['pass']));
+    ['a', 'b', 'c', 'pass'].forEach((key) => queue.add(key));
+    await queue.settled();
+    expect(seen).toEqual(['a', 'b', 'pass', 'c']);
   });
 
   it('backs off per key, and forgets failures after success', async () => {

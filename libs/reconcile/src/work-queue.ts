@@ -7,6 +7,8 @@ export interface WorkQueueOptions {
   readonly scheduler: Scheduler;
   /** Keys worked on at once; one key is never worked on twice at once. */
   readonly concurrency: number;
+  /** Keys for which the work on others may wait: they take no place among those, and never wait for one. */
+  readonly apart?: ReadonlySet<Key>;
   readonly work: (key: Key, signal: AbortSignal) => Promise<Outcome>;
   readonly backoff?: Backoff;
   /** Told after each run: for logs and metrics. A listener that throws is ignored. */
@@ -79,13 +81,19 @@ export class WorkQueue {
 
   #pump(): void {
     if (this.#signal === undefined || this.#signal.aborted) return;
+    const { apart, concurrency } = this.#options;
     for (const key of this.#ready) {
-      if (this.#running.size >= this.#options.concurrency) return;
       if (this.#running.has(key)) continue;
+      if (apart?.has(key) !== true && this.#runningTogether() >= concurrency) continue;
       this.#ready.delete(key);
       this.#cancelDelay(key);
       this.#running.set(key, this.#run(key, this.#signal));
     }
+  }
+
+  #runningTogether(): number {
+    const { apart } = this.#options;
+    return apart === undefined ? this.#running.size : [...this.#running.keys()].filter((key) => !apart.has(key)).length;
   }
 
   async #run(key: Key, signal: AbortSignal): Promise<void> {

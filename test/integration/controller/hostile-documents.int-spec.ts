@@ -239,6 +239,25 @@ describe('another leader', () => {
   }, 90_000);
 });
 
+describe('many resources deleted at once', () => {
+  it('all go, with what they produced, and the good peer is heard all the while', async () => {
+    const leaving = [...peers.values()].map(({ name }) => pathFor(resources.istioFederations, { name }));
+    expect(leaving.length).toBeGreaterThan(20);
+    await Promise.all(leaving.map((path) => cluster.client.delete(path)));
+    await goodPeerSyncs();
+    await waitFor(
+      'all of them to be gone',
+      async () => {
+        const left = await Promise.all(leaving.map((path) => cluster.client.get(path)));
+        return left.every((object) => object === undefined) ? true : undefined;
+      },
+      { timeoutMs: 30_000, everyMs: 200, logFile: controller.logFile },
+    );
+    expect([...(await entries()).keys()].filter((host) => !host.endsWith(good.trustDomain))).toEqual([]);
+    await goodPeerSyncs();
+  }, 60_000);
+});
+
 describe('ten thousand services, which is legal', () => {
   it('are being imported, and the good peer is heard all the while', async () => {
     const many = await newPeer('many');

@@ -26,7 +26,7 @@ export class PassCounter {
         'abort',
         () => {
           this.#waiting.delete(waiter);
-          fail(new Error('the term as leader ended before the pass did'));
+          fail(new Error('no publication pass ended in time: see what it fails with'));
         },
         { once: true },
       );
