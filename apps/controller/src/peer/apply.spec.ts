@@ -4,7 +4,7 @@ import { kubeErrorFrom } from '#kube';
 import { done } from '#reconcile';
 import { federation } from '#testing';
 import { nothingHeard } from '../peer-link/hearing.js';
-import { applyPeer, writePeerStatus } from './apply.js';
+import { applyPeer, departureNote, writePeerStatus } from './apply.js';
 import type { PeerActions } from './apply.js';
 import type { PeerInput } from './input.js';
 import type { PeerVerdict } from './verdict.js';
@@ -39,6 +39,21 @@ const verdict: PeerVerdict = {
 function actions(patch: (path: string, body: unknown) => Promise<unknown>): PeerActions {
   return { client: { patch }, links: { remove: () => Promise.resolve() } } as unknown as PeerActions;
 }
+
+describe('what is told of a resource that goes', () => {
+  const told = (status: string, more: object = {}): PeerStatus =>
+    ({ conditions: [{ type: 'TrustEstablished', status }], ...more }) as unknown as PeerStatus;
+  const services = { imported: 3, exported: 2 };
+
+  it.each([
+    ['as it was last told', told('True', { services }), '3 imported services were removed and 2 are no longer offered'],
+    ['never trusted', told('False', { services: { imported: 0 } }), 'was not trusted through it, so nothing was cut'],
+    ['a multicluster peer', told('True', { remote: { services: 8 } }), '8 services of its registry are no longer read'],
+    ['nothing was told yet', undefined, 'was not trusted through it'],
+  ])('%s', (_what, previous, words) => {
+    expect(departureNote({ ...input, previous })).toContain(words);
+  });
+});
 
 describe('an annotation that has served', () => {
   it('is taken off, if it still is what it was', async () => {

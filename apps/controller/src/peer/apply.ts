@@ -1,5 +1,5 @@
 import type { PeerStatus } from '#crd';
-import { EventWriter, InvalidError, pathFor, resources } from '#kube';
+import { ConflictError, EventWriter, InvalidError, NotFoundError, pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import { names, peerKey } from '#model';
 import type { PeerMemory } from '#trust';
@@ -99,14 +99,49 @@ async function leave(actions: PeerActions, input: PeerInput, signal: AbortSignal
     type: 'Normal',
     reason: 'Revoked',
     action: 'Remove',
-    note: `trust in ${input.memory?.facts.trustDomain ?? 'the peer'} has ended; ${input.publication?.imported ?? 0} imported services were removed and ${input.publication?.exported ?? 0} are no longer offered`,
+    note: departureNote(input),
   });
-  await patchFinalizers(
-    actions.client,
-    input,
-    (input.metadata.finalizers ?? []).filter((name) => name !== names.finalizer),
-    signal,
-  );
+  await letGo(actions.client, input, signal);
+}
+
+/** What the end of a resource has cut: by what was last told of it, which outlives the process that told it. Pure. */
+export function departureNote(input: PeerInput): string {
+  const { ref, previous, memory } = input;
+  const domain = memory?.facts.trustDomain ?? 'the peer';
+  const { imported = 0, exported = 0 } = previous?.services ?? input.publication ?? {};
+  if (!wasTrusted(input) && imported === 0)
+    return `${ref.kind} ${ref.name} is gone; ${domain} was not trusted through it, so nothing was cut`;
+  const read = previous?.remote?.services;
+  const cut =
+    read === undefined
+      ? `${imported} imported services were removed and ${exported} are no longer offered`
+      : `${read} services of its registry are no longer read, and its API server is no longer asked`;
+  return `trust in ${domain} has ended; ${cut}`;
+}
+
+function wasTrusted({ previous, publication }: PeerInput): boolean {
+  const told = previous?.conditions?.find(({ type }) => type === 'TrustEstablished');
+  return told === undefined ? publication?.trusted === true : told.status === 'True';
+}
+
+/** Takes our finalizer off, whatever else changed meanwhile: what comes before must not be done and told a second time. */
+async function letGo(client: KubeClient, input: PeerInput, signal: AbortSignal): Promise<void> {
+  const without = (finalizers: readonly string[] = []): readonly string[] =>
+    finalizers.filter((name) => name !== names.finalizer);
+  const path = pathFor(resourceByKind[input.ref.kind], { name: input.ref.name });
+  let { metadata }: Pick<PeerInput, 'metadata'> = input;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await patchFinalizers(client, { ...input, metadata }, without(metadata.finalizers), signal);
+      return;
+    } catch (error) {
+      if (error instanceof NotFoundError) return;
+      if (!(error instanceof ConflictError) || attempt === 5) throw error;
+      const live = await client.get<ApiObject>(path, { signal });
+      if (live?.metadata === undefined) return;
+      metadata = { ...metadata, ...(live.metadata as PeerInput['metadata']) };
+    }
+  }
 }
 
 async function ensureFinalizer(client: KubeClient, input: PeerInput, signal: AbortSignal): Promise<void> {
