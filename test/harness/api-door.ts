@@ -136,6 +136,8 @@ export interface DoorProcess extends Child {
   readonly ca: string;
   /** Resident memory, in MiB. */
   memory(): number;
+  /** What it says of its readiness. */
+  readiness(): Promise<string>;
   /** Value of one of its metrics, summed over labels. */
   metric(name: string): Promise<number>;
 }
@@ -180,6 +182,7 @@ export async function startDoorProcess(
     apiPort,
     ca,
     memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
+    readiness: () => side('/readyz'),
     metric: async (name) =>
       (await side('/metrics'))
         .split('\n')

@@ -11,6 +11,7 @@ import type { Store, StoredAuditRow } from '#store';
 import { readableGroups, readableResources } from '../../apps/metadata-api/src/api-proxy/readable-resources.js';
 import { forge, H2Connection, sendRaw, startAuditedCluster, startDoorProcess } from '../harness/api-door.js';
 import type { AuditedCluster, DoorProcess } from '../harness/api-door.js';
+import { bulkMegabytes, bulkPath, createBulkList, peakMemory, readSlowly } from '../harness/bulk-list.js';
 import { waitFor } from '../harness/child.js';
 import { ownUUID, TestPeer } from '../harness/door.js';
 import { startPostgres, temporaryDirectory } from '../harness/postgres.js';
@@ -294,6 +295,11 @@ describe('API proxy in front of a real API server', () => {
       ['DELETE', 403, hostile('/api/v1/namespaces/default/services/web', '', 'DELETE')],
       ['DELETE of a collection', 403, hostile('/api/v1/namespaces/default/services', '', 'DELETE')],
       ['POST', 403, `${hostile('/api/v1/namespaces/default/services', 'Content-Length: 2\r\n', 'POST')}{}`],
+      [
+        'POST with a query',
+        403,
+        `${hostile('/api/v1/pods?fieldManager=x&dryRun=All', 'Content-Length: 2\r\n', 'POST')}{}`,
+      ],
       ['unknown method', 400, hostile(pods, '', 'FOO')],
       ['method in small letters', 400, hostile(pods, '', 'get')],
       ['watch of what is closed', 403, hostile('/api/v1/configmaps?watch=true&resourceVersion=1')],
@@ -450,6 +456,27 @@ describe('API proxy in front of a real API server', () => {
       expect(answers.map(([status]) => status).sort()).toEqual([200, 401, 401, 401]);
     });
 
+    it('is good once for all replicas', async () => {
+      const folder = temporaryDirectory();
+      const replica = await startDoorProcess(cluster, folder, { DATABASE_URL: postgres.url });
+      const others = new Agent({ connect: { ca: replica.ca } });
+      await waitFor('its store', async () =>
+        (await replica.readiness()).includes('shared by all replicas') ? true : undefined,
+      );
+      const authorization = `Bearer ${gamma.token('api')}`;
+      expect((await statusOf(authorization))[0]).toBe(200);
+      const url = `https://127.0.0.1:${replica.apiPort}/api/v1/services`;
+      const again = await request(url, { dispatcher: others, headers: { authorization } });
+      expect([again.statusCode, ((await again.body.json()) as Status).reason]).toEqual([401, 'Unauthorized']);
+      const fresh = { authorization: `Bearer ${gamma.token('api')}` };
+      const other = await request(url, { dispatcher: others, headers: fresh });
+      await other.body.dump();
+      expect(other.statusCode).toBe(200);
+      await others.destroy();
+      await replica.stop(15_000);
+      rmSync(folder, { recursive: true, force: true });
+    }, 30_000);
+
     it('of a legacy peer lives a year and is used again', async () => {
       const authorization = `Bearer ${forge(legacy, { aud: ownUUID, jti: undefined, exp: seconds() + 31_536_000 })}`;
       for (let i = 0; i < 3; i += 1) expect((await statusOf(authorization))[0]).toBe(200);
@@ -503,45 +530,23 @@ describe('API proxy in front of a real API server', () => {
     expect(said('multicluster/gamma', 403, 'GET /api/v1/namespaces/default/secrets/treasure', /^secrets$/)).toBe(true);
     expect(said('multicluster/gamma', 401, 'GET /api/v1/services', /^replayed$/)).toBe(true);
     expect(said('federation/alpha', 403, 'GET /api/v1/services', /^(scope|kind)$/)).toBe(true);
-    expect(rows.some(({ action, detail }) => /eyJ|TOKEN/.test(`${action}${detail}`))).toBe(false);
+    // What never became a request: nobody has said who he is.
+    expect(said(null, 403, 'CONNECT', /^CONNECT$/)).toBe(true);
+    expect(said(null, 431, 'no request', /^HPE_HEADER_OVERFLOW$/)).toBe(true);
+    expect(said(null, 400, 'no request', /^HPE_/)).toBe(true);
+    expect(rows.some(({ action, detail }) => /eyJ|(?<!HPE_\w*)TOKEN/.test(`${action}${detail}`))).toBe(false);
   });
 
   describe('memory stays bounded', () => {
-    const bulkPath = '/apis/networking.istio.io/v1alpha3/envoyfilters';
-    const bulkMegabytes = 200;
     /** Above this door at rest, in MiB. */
     const mostMemory = 160;
     let rest = 0;
 
     beforeAll(async () => {
       rest = door.memory();
-      const numbers = Array.from({ length: bulkMegabytes }, (_unused, number) => number);
-      await Promise.all(
-        [0, 1, 2, 3].map(async (lane) => {
-          for (const number of numbers.filter((n) => n % 4 === lane)) await createBulky(number);
-        }),
-      );
+      await createBulkList(cluster.api.client);
     }, 90_000);
 
-    const createBulky = async (number: number): Promise<void> => {
-      const path = '/apis/networking.istio.io/v1alpha3/namespaces/default/envoyfilters';
-      const { status } = await cluster.api.client.request({
-        method: 'POST',
-        path,
-        body: JSON.stringify(bulky(number)),
-      });
-      expect(status).toBe(201);
-    };
-    /** Highest memory of the door while something happens. */
-    const peak = async <T>(during: Promise<T>): Promise<[T, number]> => {
-      let most = 0;
-      const timer = setInterval(() => (most = Math.max(most, door.memory())), 50);
-      try {
-        return [await during, most - rest];
-      } finally {
-        clearInterval(timer);
-      }
-    };
     const drop = ({ body }: Dispatcher.ResponseData): void => {
       body.on('error', () => undefined);
       body.destroy();
@@ -562,7 +567,7 @@ describe('API proxy in front of a real API server', () => {
           connection.close();
           return size;
         };
-        const [size, most] = await peak(whole());
+        const [size, most] = await peakMemory(door, rest, whole());
         expect(size).toBeGreaterThan(bulkMegabytes * 1_000_000);
         expect(most).toBeLessThan(mostMemory);
       },
@@ -572,17 +577,8 @@ describe('API proxy in front of a real API server', () => {
     it('a slow reader is served at its own pace, and one that never reads is cut off', async () => {
       const slow = await ask(bulkPath);
       const never = await Promise.all([1, 2, 3].map(() => ask(bulkPath)));
-      const slowly = (async (): Promise<number> => {
-        let size = 0;
-        const end = performance.now() + 5_000;
-        for await (const chunk of slow.body) {
-          size += (chunk as Buffer).length;
-          await sleep(20);
-          if (performance.now() > end) break;
-        }
-        return size;
-      })();
-      const [size, most] = await peak(slowly);
+      const slowly = readSlowly(slow.body, 5_000);
+      const [size, most] = await peakMemory(door, rest, slowly);
       expect(size).toBeGreaterThan(1_000_000);
       expect(size).toBeLessThan(bulkMegabytes * 1_000_000);
       expect(most).toBeLessThan(mostMemory);
@@ -718,13 +714,3 @@ function secret(name: string): ApiObject & Readonly<Record<string, unknown>> {
 }
 
 /** An object of one megabyte. */
-function bulky(number: number): ApiObject & Readonly<Record<string, unknown>> {
-  const value = { pad: 'x'.repeat(1_000_000) };
-  const configPatches = [{ applyTo: 'CLUSTER', patch: { operation: 'MERGE', value } }];
-  return {
-    apiVersion: 'networking.istio.io/v1alpha3',
-    kind: 'EnvoyFilter',
-    metadata: { namespace: 'default', name: `bulk-${number}` },
-    spec: { configPatches },
-  };
-}

@@ -1,5 +1,7 @@
 import { createHmac, randomUUID, sign } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import { connect as connectPlain } from 'node:net';
+import type { Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -472,6 +474,30 @@ describe('metadata-api, limits and replicas', () => {
     }
     expect(reasons.slice(0, 4)).toEqual(['ok', 'ok', 'ok', 'peer-limit']);
     expect(reasons.slice(-2)).toEqual(['source-limit', 'source-limit']);
+    await door.close();
+  }, 30_000);
+
+  it('lets no source hold all connections, however silent they are', async () => {
+    const environment = { ISTHMUS_CONNECTIONS_PER_SOURCE: '20' };
+    const door = await startDoor({ client: api.limited, store, directory, environment });
+    const silent = (): Promise<'held' | 'closed'> =>
+      new Promise((done) => {
+        const socket = connectPlain({ host: '127.0.0.1', port: door.running.httpsPort, localAddress: '127.0.0.2' });
+        sockets.push(socket);
+        socket.on('error', () => done('closed'));
+        socket.on('close', () => done('closed'));
+        setTimeout(() => done('held'), 500);
+      });
+    const sockets: Socket[] = [];
+    expect(new Set(await Promise.all(Array.from({ length: 20 }, silent)))).toEqual(new Set(['held']));
+    expect(await silent()).toBe('closed');
+    const answer = await door.getAs(alpha, 'private-federation', federationPath);
+    await answer.body.dump();
+    expect(answer.statusCode).toBe(200);
+    expect((await door.side('/metrics')).text).toMatch(/refusals_total\{[^}]*reason="connections"[^}]*\} 1\n/);
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await waitFor('places that are free again', async () => ((await silent()) === 'held' ? true : undefined));
+    for (const socket of sockets) socket.destroy();
     await door.close();
   }, 30_000);
 

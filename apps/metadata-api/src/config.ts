@@ -29,6 +29,8 @@ export interface DoorConfig {
   readonly databaseUrl: Secret | undefined;
   /** Addresses or CIDRs whose X-Forwarded-For is believed (an ingress in front); none by default. */
   readonly trustedProxies: readonly string[];
+  /** Connections that one source address may hold. */
+  readonly connectionsPerSource: number;
   /** Requests a second and burst, per source address before a token is looked at. */
   readonly sourceLimit: RateLimit;
   /** Requests a second and burst, per peer after its token was verified. */
@@ -75,6 +77,7 @@ const spec = {
   ISTHMUS_STORE_DIR: withDefault(text, '/var/lib/isthmus'),
   DATABASE_URL: optional(secret),
   ISTHMUS_TRUSTED_PROXIES: withDefault(listOf(text), []),
+  ISTHMUS_CONNECTIONS_PER_SOURCE: withDefault(wholeNumber(1, 100_000), 1_000),
   ISTHMUS_SOURCE_RATE: withDefault(wholeNumber(1, 100_000), 300),
   ISTHMUS_SOURCE_BURST: withDefault(wholeNumber(1, 100_000), 600),
   ISTHMUS_PEER_RATE: withDefault(wholeNumber(1, 100_000), 50),
@@ -109,6 +112,7 @@ export function loadConfig(environment: Readonly<Record<string, string | undefin
     storeDirectory: values.ISTHMUS_STORE_DIR,
     databaseUrl: values.DATABASE_URL,
     trustedProxies: values.ISTHMUS_TRUSTED_PROXIES,
+    connectionsPerSource: values.ISTHMUS_CONNECTIONS_PER_SOURCE,
     sourceLimit: { perSecond: values.ISTHMUS_SOURCE_RATE, burst: values.ISTHMUS_SOURCE_BURST },
     peerLimit: { perSecond: values.ISTHMUS_PEER_RATE, burst: values.ISTHMUS_PEER_BURST },
     streamsPerPeer: values.ISTHMUS_STREAMS_PER_PEER,

@@ -17,12 +17,14 @@ import type { DoorConfig } from './config.js';
 import { CutReport } from './cut-report.js';
 import { Knowledge } from './documents/knowledge.js';
 import { keepCertificate } from './http/certificate.js';
+import { boundConnections, handshakeMs } from './http/connection-bound.js';
+import type { ConnectionBound } from './http/connection-bound.js';
 import { entry } from './http/entry.js';
+import type { DoorMetrics } from './metrics.js';
 
 /** How long open requests may take to end when we drain. */
 const drainMs = 10_000;
 const largestHeaderBytes = 16 * 1024;
-const mostConnections = 5_000;
 
 export interface DoorOptions {
   readonly config: DoorConfig;
@@ -110,7 +112,7 @@ interface Wired {
 }
 
 function apiProxyOf(options: DoorOptions, { wiring, knowledge, cuts, registry }: Wired): ApiProxy | undefined {
-  const { config, passthrough, logger } = options;
+  const { config, passthrough, store, logger } = options;
   if (!config.apiProxy.enabled) return undefined;
   if (passthrough === undefined) throw new Error('the API proxy needs a way to the API server');
   const { auditor, metrics: doorMetrics, draining, now } = wiring.entry;
@@ -120,10 +122,12 @@ function apiProxyOf(options: DoorOptions, { wiring, knowledge, cuts, registry }:
     knowledge,
     passthrough,
     auditor,
+    replay: store.replay,
     cuts,
     doorMetrics,
     registry,
     logger,
+    connections: connectionBound(config, doorMetrics),
     draining,
     now,
     random,
@@ -132,7 +136,7 @@ function apiProxyOf(options: DoorOptions, { wiring, knowledge, cuts, registry }:
 
 async function httpsApp(wiring: Wiring, config: DoorConfig, logger: Logger): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(wiring.module, {
-    httpsOptions: { maxHeaderSize: largestHeaderBytes } as object,
+    httpsOptions: { maxHeaderSize: largestHeaderBytes, handshakeTimeout: handshakeMs } as object,
     bodyParser: false,
     abortOnError: false,
     logger: new NestLogger(logger),
@@ -149,7 +153,9 @@ async function httpsApp(wiring: Wiring, config: DoorConfig, logger: Logger): Pro
     response.end(description);
   });
   await app.init();
-  limit(app.getHttpServer() as Server);
+  const server = app.getHttpServer() as Server;
+  limit(server);
+  boundConnections(server, connectionBound(config, wiring.entry.metrics));
   return app;
 }
 
@@ -168,8 +174,15 @@ function limit(server: Server): void {
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
   server.keepAliveTimeout = 75_000;
-  server.maxConnections = mostConnections;
   server.maxHeadersCount = 100;
+}
+
+function connectionBound(config: DoorConfig, metrics: DoorMetrics): ConnectionBound {
+  return {
+    perSource: config.connectionsPerSource,
+    trustedProxies: config.trustedProxies,
+    onRefused: () => metrics.refusals.inc({ reason: 'connections' }),
+  };
 }
 
 interface Draining {

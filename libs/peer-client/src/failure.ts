@@ -49,7 +49,11 @@ export function failureOfStatus(status: number, url: string): FetchFailure {
       status,
     );
   }
-  return failed('Unreachable', `${url}: the peer answered ${status}.`, status);
+  const remedy =
+    status >= 500
+      ? 'Its metadata API or what stands in front of it fails: see there; it is asked again.'
+      : 'Check host and path of spec.metadataEndpoint: no metadata API of this protocol answers there.';
+  return failed('Unreachable', `${url}: the peer answered ${status}. ${remedy}`, status);
 }
 
 /** Reads an error by its shape: errors from another realm (a worker, a test sandbox) are no `instanceof Error`. */

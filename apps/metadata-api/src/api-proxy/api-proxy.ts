@@ -2,6 +2,7 @@ import { peerAccountName, peerKey } from '#model';
 import type { TrustedPeer } from '#model';
 import type { Passthrough } from '#kube';
 import type { Logger, Registry } from '#platform';
+import type { ReplayRecord } from '#store';
 import type { Auditor } from '../audit.js';
 import { Refusal } from '../auth/refusal.js';
 import { sourceKey, TokenBuckets } from '../auth/token-bucket.js';
@@ -9,6 +10,7 @@ import { UsedTokens } from '../auth/used-tokens.js';
 import type { ApiProxyConfig, DoorConfig } from '../config.js';
 import type { CutReport } from '../cut-report.js';
 import type { Knowledge } from '../documents/knowledge.js';
+import type { ConnectionBound } from '../http/connection-bound.js';
 import type { DoorMetrics } from '../metrics.js';
 import { authenticate } from './authenticate.js';
 import { ByteAllowance } from './byte-allowance.js';
@@ -17,7 +19,7 @@ import type { Allowed } from './decide-request.js';
 import { forwardedHeaders, forwardedTarget, watchSeconds } from './forwarded.js';
 import { Forwarding } from './forward.js';
 import { listen } from './listener.js';
-import type { Listener } from './listener.js';
+import type { Garbage, Listener } from './listener.js';
 import { apiProxyMetrics } from './metrics.js';
 import type { ApiProxyMetrics } from './metrics.js';
 import { OpenReplies } from './open-replies.js';
@@ -37,10 +39,12 @@ export interface ApiProxyParts {
   readonly knowledge: Knowledge;
   readonly passthrough: Passthrough;
   readonly auditor: Auditor;
+  readonly replay: ReplayRecord;
   readonly cuts: CutReport;
   readonly doorMetrics: DoorMetrics;
   readonly registry: Registry;
   readonly logger: Logger;
+  readonly connections: ConnectionBound;
   readonly draining: () => boolean;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -75,20 +79,20 @@ export class ApiProxy {
     this.#metrics = apiProxyMetrics(parts.registry, this.#open);
     this.#sourceBuckets = new TokenBuckets(parts.config.sourceLimit);
     this.#peerBuckets = new TokenBuckets(this.#config.peerLimit);
-    // A reader sends a token with every request: the store is not asked for each. A replica remembers its own.
-    this.#usedTokens = new UsedTokens({ accept: () => Promise.resolve(true) }, parts.now);
+    this.#usedTokens = new UsedTokens(parts.replay, parts.now);
     this.#bytes = new ByteAllowance(this.#config.bytesPerSecond);
   }
 
   async start(): Promise<Listener> {
-    const { config, knowledge, logger, doorMetrics } = this.#parts;
+    const { config, knowledge, logger, connections } = this.#parts;
     const listener = await listen({
       host: config.host,
       port: this.#config.port,
       tlsDirectory: config.tlsDirectory,
       logger,
+      connections,
       onRequest: (request, response) => void this.#answer(request, response),
-      onGarbage: (code) => doorMetrics.refusals.inc({ reason: code.startsWith('HPE_') ? 'no-http' : 'connection' }),
+      onGarbage: (garbage) => this.#noteGarbage(garbage),
     });
     const unlisten = knowledge.onChange(() => this.#review());
     return {
@@ -141,8 +145,9 @@ export class ApiProxy {
   }
 
   #authentication() {
-    const { knowledge, now } = this.#parts;
-    return { knowledge, now, usedTokens: this.#usedTokens, peerBuckets: this.#peerBuckets };
+    const { knowledge, now, doorMetrics } = this.#parts;
+    const memoryOnly = doorMetrics.replayMemoryOnly;
+    return { knowledge, now, usedTokens: this.#usedTokens, peerBuckets: this.#peerBuckets, memoryOnly };
   }
 
   #unexpected(error: unknown): Refusal {
@@ -219,6 +224,16 @@ export class ApiProxy {
     if (trustDomain === undefined)
       throw new Refusal(503, 'starting', 'this cluster has not said yet who it is', { retryAfterSeconds: 1 });
     return meshConfigFor(path, query, trustDomain);
+  }
+
+  /** Nobody has proved who he is yet. A connection that just broke is none of what was asked. */
+  #noteGarbage({ code, status, sourceAddress }: Garbage): void {
+    const { auditor, doorMetrics } = this.#parts;
+    const reason = code === 'CONNECT' ? 'method' : code.startsWith('HPE_') ? 'no-http' : 'connection';
+    doorMetrics.refusals.inc({ reason });
+    if (status === 0) return;
+    const action = code === 'CONNECT' ? 'CONNECT' : 'no request';
+    auditor.note({ peer: undefined, action, status, detail: code, sourceAddress });
   }
 
   #note({ head, peer, allowed, sourceAddress, started }: Asked, reply: Reply, end: ReplyEnd | string): void {

@@ -16,13 +16,15 @@ export interface AuthenticateParts {
   readonly knowledge: Knowledge;
   readonly usedTokens: UsedTokens;
   readonly peerBuckets: TokenBuckets;
+  /** Counts tokens that other replicas could not be asked about. */
+  readonly memoryOnly: { inc(): void };
   /** Unix milliseconds. */
   readonly now: () => number;
 }
 
 /** Who asks: token, then the peer's own limit, then the replay record; throws `Refusal`. Each request proves itself anew. */
 export async function authenticate(parts: AuthenticateParts, headers: readonly HeaderField[]): Promise<TrustedPeer> {
-  const { knowledge, usedTokens, peerBuckets, now } = parts;
+  const { knowledge, usedTokens, peerBuckets, memoryOnly, now } = parts;
   const [value = ''] = valuesOf(headers, 'authorization');
   const token = /^Bearer ([\x21-\x7e]+)$/i.exec(value)?.[1];
   if (token === undefined) throw new Refusal(401, 'no-token', 'send "Authorization: Bearer <token>"');
@@ -33,9 +35,10 @@ export async function authenticate(parts: AuthenticateParts, headers: readonly H
     throw new Refusal(429, 'peer-limit', 'too many requests of this peer', { peer, retryAfterSeconds: wait });
   if (claims.jti !== undefined) {
     const end = Math.min(claims.exp, Math.floor(now() / 1000) + rememberedSeconds) + tokenSkewSeconds;
-    if ((await usedTokens.use(claims.sub, claims.jti, end)) === 'replayed') {
+    const use = await usedTokens.use(claims.sub, claims.jti, end);
+    if (use === 'replayed')
       throw new Refusal(401, 'replayed', 'token: this jti was used before; issue one token for each request', { peer });
-    }
+    if (use === 'first-memory-only') memoryOnly.inc();
   }
   if (!knowledge.stillTrusts(peer, 'api'))
     throw new Refusal(403, 'untrusted-peer', 'this peer is no longer trusted', { peer });

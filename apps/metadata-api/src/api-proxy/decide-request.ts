@@ -36,19 +36,26 @@ export function decideRequest(head: RequestHead): Decision {
   const read = readQuery(cut === -1 ? undefined : target.slice(cut + 1));
   const named = readPath(path);
   if ('ok' in named) return named;
+  // What a write asks for besides does not make it less of a write.
+  if (method === 'POST' && !isReview(named)) return readOnly('POST');
   if (!read.ok) return read;
   const asked = { path, query: read.query };
-  if (method === 'POST') return decideReview(named, asked);
+  if (method === 'POST' && isReview(named)) return decideReview(named, asked);
   return named.kind === 'document' ? decideDocument(named, asked) : decideResource(named, asked);
 }
 
 type Asked = Pick<Allowed, 'path' | 'query'>;
 
-function decideReview(named: NamedByPath, asked: Asked): Decision {
-  if (named.kind !== 'resource') return readOnly('POST');
+type Review = Extract<NamedByPath, { kind: 'resource' }>;
+
+function isReview(named: NamedByPath): named is Review {
+  if (named.kind !== 'resource') return false;
   const { group, version, namespace, resource, name } = named;
   const review = Object.hasOwn(reviewResources, group) && reviewResources[group] === resource && version === 'v1';
-  if (!review || namespace !== undefined || name !== undefined) return readOnly('POST');
+  return review && namespace === undefined && name === undefined;
+}
+
+function decideReview({ group, resource }: Review, asked: Asked): Decision {
   const wrong = misplaced(asked.query, 'document');
   return wrong ?? { ok: true, answer: 'review', verb: 'create', resource: kindName(group, resource), ...asked };
 }

@@ -20,8 +20,8 @@ export interface Upstream {
 export interface ForwardWords {
   /** Says the failure behind an error or a status that must not be passed on; undefined = nothing wrong. */
   readonly failureOf: (what: { readonly status: number; readonly headers: Headers } | Error) => Failure | undefined;
-  /** Told once per exchange: an answer was begun, or why none was. */
-  readonly onOutcome?: (failure: Failure | undefined) => void;
+  /** Told once per exchange: why no answer was begun, or that one was, with its status. */
+  readonly onOutcome?: (failure: Failure | undefined, status?: number) => void;
 }
 
 export interface ForwardOptions {
@@ -100,7 +100,7 @@ export class Forwarding {
       this.#refuse(controller, failure);
       return;
     }
-    words.onOutcome?.(undefined);
+    words.onOutcome?.(undefined, status);
     reply.begin(status, answeredHeaders(headers));
     this.#listen();
   }

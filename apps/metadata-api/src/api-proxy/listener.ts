@@ -3,13 +3,14 @@ import type { Http2SecureServer, Http2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from '#platform';
 import { keepCertificate, readCertificate } from '../http/certificate.js';
+import { boundConnections, handshakeMs, mostConnections } from '../http/connection-bound.js';
+import type { ConnectionBound } from '../http/connection-bound.js';
 import type { AnyRequest, AnyResponse } from './reply.js';
 import { statusHeaders, statusObject } from './status-object.js';
 import type { Failure } from './status-object.js';
 
 const largestHeaderBytes = 16 * 1024;
 const mostHeaderPairs = 100;
-const mostConnections = 5_000;
 const streamsPerConnection = 1_000;
 /** MiB that one HTTP/2 connection may hold for its readers. */
 const sessionMegabytes = 32;
@@ -41,8 +42,18 @@ export interface ListenerOptions {
   readonly tlsDirectory: string;
   readonly logger: Logger;
   readonly onRequest: (request: AnyRequest, response: AnyResponse) => void;
-  /** Bytes that are no request: counted only. */
-  readonly onGarbage: (code: string) => void;
+  /** Undefined where only local readers come. */
+  readonly connections?: ConnectionBound;
+  /** What is refused here, before it is a request that could be answered. */
+  readonly onGarbage: (garbage: Garbage) => void;
+}
+
+/** Bytes that are no request, headers beyond all measure, or CONNECT. */
+export interface Garbage {
+  /** Node's code of the error, or `CONNECT`. */
+  readonly code: string;
+  readonly status: number;
+  readonly sourceAddress: string | undefined;
 }
 
 export interface Listener {
@@ -61,19 +72,21 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
-    handshakeTimeout: 10_000,
+    handshakeTimeout: handshakeMs,
     maxSessionMemory: sessionMegabytes,
     maxHeaderListPairs: mostHeaderPairs,
     settings: { maxConcurrentStreams: streamsPerConnection, maxHeaderListSize: largestHeaderBytes },
   } as Parameters<typeof createSecureServer>[0]);
   Object.assign(server, http1Limits);
   server.maxConnections = mostConnections;
+  if (options.connections !== undefined) boundConnections(server, options.connections);
   server.on('request', onRequest);
-  server.on('connect', onRequestOrSocket(onRequest));
+  server.on('connect', onRequestOrSocket(options));
   for (const event of ['checkContinue', 'checkExpectation']) server.on(event, onRequest);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    options.onGarbage(error.code ?? 'unknown');
-    refuseBytes(socket, error.code);
+    const code = error.code ?? 'unknown';
+    const sourceAddress = socket.remoteAddress;
+    options.onGarbage({ code, status: refuseBytes(socket, code), sourceAddress });
   });
   const connections = track(server);
   const release = keepCertificate(server, tlsDirectory, logger);
@@ -92,17 +105,29 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 }
 
 /** CONNECT comes with a socket over HTTP/1, with a response over HTTP/2. */
-function onRequestOrSocket(onRequest: ListenerOptions['onRequest']) {
+function onRequestOrSocket({ onRequest, onGarbage }: ListenerOptions) {
   return (request: AnyRequest, response: AnyResponse | Socket): void => {
-    if ('writeHead' in response) onRequest(request, response);
-    else refuse(response, { status: 403, message: 'CONNECT is not allowed: this API is read-only' });
+    if ('writeHead' in response) {
+      onRequest(request, response);
+      return;
+    }
+    onGarbage({ code: 'CONNECT', status: 403, sourceAddress: response.remoteAddress });
+    refuse(response, { status: 403, message: 'CONNECT is not allowed: this API is read-only' });
   };
 }
 
-function refuseBytes(socket: Socket, code: string | undefined): void {
-  if (code === 'HPE_HEADER_OVERFLOW') refuse(socket, { status: 431, message: 'the headers are too large' });
-  else if (code !== 'ECONNRESET') refuse(socket, { status: 400, message: 'this is no well-formed HTTP request' });
-  else socket.destroy();
+/** Returns the status of the answer; 0 = none, since nobody is there to read it. */
+function refuseBytes(socket: Socket, code: string): number {
+  if (code === 'ECONNRESET') {
+    socket.destroy();
+    return 0;
+  }
+  const [status, message] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? ([431, 'the headers are too large'] as const)
+      : ([400, 'this is no well-formed HTTP request'] as const);
+  refuse(socket, { status, message });
+  return status;
 }
 
 /** An answer to something that is no request; none where another answer is under way. */

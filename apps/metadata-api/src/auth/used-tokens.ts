@@ -3,6 +3,8 @@ import { StoreUnavailableError } from '#store';
 
 /** How long the store may take before the answer goes on with this process's memory alone. */
 const storePatienceMs = 1_000;
+/** How long a store that took too long is not asked: else every request would wait as long. */
+const storeRestMs = 5_000;
 const sweepEveryMs = 10_000;
 
 /** What a token id turned out to be; `memory-only` = new here, but other replicas could not be asked. */
@@ -14,6 +16,7 @@ export class UsedTokens {
   readonly #now: () => number;
   readonly #memory = new Map<string, number>();
   #sweptAt = 0;
+  #restingUntil = 0;
 
   /** `now` in Unix milliseconds. */
   constructor(record: ReplayRecord, now: () => number) {
@@ -40,9 +43,13 @@ export class UsedTokens {
   }
 
   async #ask(sub: string, jti: string, expiresAt: number): Promise<boolean> {
+    if (this.#now() < this.#restingUntil) throw new StoreUnavailableError('store: no answer in time a moment ago');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new StoreUnavailableError('store: no answer in time')), storePatienceMs);
+      timer = setTimeout(() => {
+        this.#restingUntil = this.#now() + storeRestMs;
+        reject(new StoreUnavailableError('store: no answer in time'));
+      }, storePatienceMs);
     });
     try {
       return await Promise.race([this.#record.accept(sub, jti, expiresAt), late]);
