@@ -16,7 +16,7 @@ const everyMs = 250;
 
 /** Looks again and again until there is an answer. @throws Error with what was seen last, when time is up */
 export async function until<T>(
-  deadline: number,
+  deadline: number | (() => number),
   what: string,
   look: () => Promise<T | undefined>,
   last: () => string,
@@ -24,7 +24,8 @@ export async function until<T>(
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error(`${what}: not yet; ${last()}. It goes on by itself`);
+    if (Date.now() > (typeof deadline === 'number' ? deadline : deadline()))
+      throw new Error(`${what}: not yet; ${last()}. It goes on by itself`);
     await sleep(everyMs);
   }
 }

@@ -16,7 +16,7 @@ interface Options {
   readonly namespace: string;
   readonly output: 'table' | 'json';
   readonly wait: boolean;
-  readonly timeout: string;
+  readonly timeout?: string;
 }
 
 const program = new Command('isthmus')
@@ -38,10 +38,11 @@ trust
   .description('replace the signing key, the generated root CA or the door’s self-signed certificate; no call is lost')
   .argument(`<${rotations.join('|')}>`)
   .option('--no-wait', 'ask for it and return')
-  .option('--timeout <seconds>', 'how long to wait', '600')
+  .option('--timeout <seconds>', 'how long to wait; default: as long as the announced steps take')
   .action((what: string, options: Options) => {
-    const [rotation, deadline] = [rotationOf(what), waiting(options)];
-    return run((context) => rotate(context, rotation, deadline));
+    const { timeout = '600' } = options;
+    const [rotation, deadline] = [rotationOf(what), waiting({ ...options, timeout })];
+    return run((context) => rotate(context, rotation, deadline, options.timeout === undefined));
   });
 
 trust
@@ -67,7 +68,7 @@ trust
   });
 
 /** Undefined = do not wait; else until when, Unix milliseconds. */
-function waiting({ wait, timeout }: Options): number | undefined {
+function waiting({ wait, timeout = '' }: Options): number | undefined {
   const seconds = Number(timeout);
   if (!Number.isFinite(seconds) || seconds <= 0)
     throw new Error(`--timeout ${timeout}: give a number of seconds above 0`);

@@ -32,12 +32,13 @@ const kinds: Readonly<Record<string, Omit<NamedPeer, 'name'>>> = {
 /** What the door closed is told a moment after trust has ended. */
 const eventsMs = 1_500;
 
-/** `kind/name`, kind in any form that kubectl takes. @throws Error with what is allowed */
+/** `kind/name`; kind in the forms that kubectl takes: singular, plural, short, with the group. @throws Error with what is allowed */
 export function parsePeer(text: string): NamedPeer {
-  const [kind = '', name = ''] = text.split('/');
-  const known = kinds[kind.toLowerCase().replace(/s$/, '')];
-  if (known === undefined || name === '')
-    throw new Error(`${text}: give istiofederation/NAME or istiomulticluster/NAME`);
+  const [, kind = '', name = ''] =
+    /^([a-z]+)(?:\.(?:v1alpha1\.)?isthmus\.dev)?\/([a-z0-9][a-z0-9.-]*)$/i.exec(text) ?? [];
+  const word = kind.toLowerCase();
+  const known = kinds[word] ?? kinds[word.replace(/s$/, '')];
+  if (known === undefined) throw new Error(`${text}: give istiofederation/NAME or istiomulticluster/NAME`);
   return { ...known, name };
 }
 

@@ -19,12 +19,25 @@ const annotationOf: Readonly<Record<Rotation, string>> = {
 interface Progress {
   readonly line: string;
   readonly done: boolean;
+  /** When the next step comes at the earliest, Unix milliseconds. */
+  readonly next?: number;
   /** It will not be carried out. */
   readonly refused?: string;
 }
 
-/** Asks for a change by its annotation; with a deadline, tells each step until the new one is in use alone. */
-export async function rotate(context: CommandContext, what: Rotation, deadline?: number): Promise<void> {
+/** How long a step may take beyond its time, milliseconds. */
+const graceMs = 120_000;
+
+/**
+ * Asks for a change by its annotation; with a deadline (Unix milliseconds), tells each step until the new one is in use. A deadline
+ * that nobody asked for moves with the steps: a root is announced for as long as the chart says.
+ */
+export async function rotate(
+  context: CommandContext,
+  what: Rotation,
+  deadline?: number,
+  extendable = false,
+): Promise<void> {
   const request = new Date().toISOString();
   const started = Date.now();
   await ask(context, annotationOf[what], request);
@@ -33,14 +46,16 @@ export async function rotate(context: CommandContext, what: Rotation, deadline?:
   );
   if (deadline === undefined) return;
   let last = '';
+  let end = deadline;
   await until(
-    deadline,
+    () => end,
     `${what} to be replaced`,
     async () => {
-      const { line, done, refused } = await progressOf[what](context, request);
+      const { line, done, next, refused } = await progressOf[what](context, request);
       if (refused !== undefined) throw new Error(refused);
       if (line !== last) context.say(`${done ? '√' : '…'} after ${seconds(started)}: ${line}`);
       last = line;
+      if (extendable && next !== undefined) end = Math.max(end, next + graceMs);
       return done ? true : undefined;
     },
     () => last,
@@ -87,8 +102,10 @@ async function rootProgress({ client, namespace }: CommandContext, request: stri
   const report = JSON.parse(text) as CaReport;
   if (report.phase === 'plugged-in') return { line: report.message, done: false, refused: `root: ${report.message}` };
   if (report.request !== request) return { line: 'the mesh core has not taken it up yet', done: false };
-  const when = report.nextChangeAt === undefined ? '' : ` (next step not before ${report.nextChangeAt})`;
-  return { line: `${report.message}${when}`, done: report.phase === 'issuing' };
+  const { nextChangeAt, message } = report;
+  const done = report.phase === 'issuing';
+  if (nextChangeAt === undefined) return { line: message, done };
+  return { line: `${message} (next step not before ${nextChangeAt})`, done, next: Date.parse(nextChangeAt) };
 }
 
 async function controllerProgress(
