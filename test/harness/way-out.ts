@@ -30,7 +30,7 @@ export interface WayOutProcess extends Child {
   /** Resident memory, in MiB. */
   memory(): number;
   /** Writes who is reached, and by which keys, as the controller's leader does. */
-  tellPeers(peers: readonly WayOutPeer[]): Promise<void>;
+  tellPeers(peers: readonly WayOutPeer[], ownAddresses?: readonly string[]): Promise<void>;
   tellKeys(keys: readonly StoredKey[]): Promise<void>;
 }
 
@@ -97,7 +97,7 @@ export async function startWayOutProcess(wish: WayOutWish): Promise<WayOutProces
     ...child,
     ...{ port, httpPort, ca, credential, prefix: '/peers/door', door: peer },
     memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
-    tellPeers: (peers) => tellPeers(cluster, peers),
+    tellPeers: (peers, ownAddresses) => tellPeers(cluster, peers, ownAddresses),
     tellKeys: (keys) => tellKeys(cluster, keys),
   };
 }
@@ -117,8 +117,12 @@ async function prepare({ cluster, self }: WayOutWish): Promise<void> {
     await cluster.api.client.apply(object, { fieldManager: 'leader' });
 }
 
-function tellPeers(cluster: AuditedCluster, peers: readonly WayOutPeer[]): Promise<void> {
-  return applySecret(cluster, names.wayOutSecret, wayOutSecretData({ version: 1, peers }));
+function tellPeers(
+  cluster: AuditedCluster,
+  peers: readonly WayOutPeer[],
+  ownAddresses: readonly string[] = [],
+): Promise<void> {
+  return applySecret(cluster, names.wayOutSecret, wayOutSecretData({ version: 1, peers, ownAddresses }));
 }
 
 function tellKeys(cluster: AuditedCluster, keys: readonly StoredKey[]): Promise<void> {

@@ -1,6 +1,6 @@
 // Runs inside a cluster's network: serves the legacy documents on --listen and polls a cluster's metadata. Every fact it learns or
 // refuses is one JSON line on standard output; commands come as JSON lines on standard input.
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { execFileSync } from 'node:child_process';
-import { createIdentity, refusal, tokenFor, workloadCertificate } from './tables.js';
+import { startBadApi } from './bad-api.js';
+import type { BadApi } from './bad-api.js';
+import { createIdentity, refusal, serverCertificate, tokenFor, workloadCertificate } from './tables.js';
 import type { LegacyPeerKeys } from './tables.js';
 
 const { values } = parseArgs({
@@ -23,6 +24,9 @@ const { values } = parseArgs({
     // host:port of a gateway that ends mutual TLS itself, as a service's sidecar behind a gateway would; and who it says it is.
     serve: { type: 'string', multiple: true, default: [] },
     document: { type: 'string', default: '{"ingressGateways":[],"publicServices":[]}' },
+    multicluster: { type: 'string' },
+    // host:port=kind of an API server that is not as it should be (bad-api.ts); its apiHost goes into --multicluster.
+    api: { type: 'string' },
   },
 });
 const folder = mkdtempSync(join(tmpdir(), 'legacy-peer-'));
@@ -43,19 +47,17 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     response.end(JSON.stringify(body));
     return;
   }
-  if (path !== '/metadata/private/federation.json') {
+  const scheme = /^\/metadata\/private\/(federation|multicluster)\.json$/.exec(path)?.[1];
+  const body = scheme === 'federation' ? document : scheme === undefined ? undefined : values.multicluster;
+  if (body === undefined) {
     response.writeHead(404).end();
     return;
   }
-  const why = refusal(
-    (request.headers.authorization ?? '').replace(/^Bearer /, ''),
-    peers,
-    identity.clusterUUID,
-    'private-federation',
-  );
+  const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
+  const why = refusal(token, peers, identity.clusterUUID, `private-${scheme}`);
   tell('asked', { path, refused: why ?? null });
   response.writeHead(why === undefined ? 200 : 401, { 'content-type': 'application/json' });
-  response.end(why === undefined ? document : '{}');
+  response.end(why === undefined ? body : '{}');
 }
 
 function get(url: string, token?: string): Promise<{ status: number; body: string }> {
@@ -104,29 +106,12 @@ function listenToStream(base: string): void {
     .end();
 }
 
-execFileSync(
-  'openssl',
-  [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '30',
-    '-subj',
-    '/CN=legacy',
-    '-addext',
-    `subjectAltName=IP:${host}`,
-    '-keyout',
-    join(folder, 'door-key.pem'),
-    '-out',
-    join(folder, 'door.pem'),
-  ],
-  { stdio: 'ignore' },
-);
-const door = readFileSync(join(folder, 'door.pem'), 'utf8');
-createServer({ cert: door, key: readFileSync(join(folder, 'door-key.pem')) }, answer).listen(Number(port), host, () => {
+const { cert: door, key: doorKey } = serverCertificate(folder, 'door', host);
+if (values.api !== undefined) {
+  const [where = '', kind = ''] = values.api.split('=');
+  startBadApi(where, kind as BadApi, folder, { cert: door, key: doorKey });
+}
+createServer({ cert: door, key: doorKey }, answer).listen(Number(port), host, () => {
   tell('ready', {
     ca: door,
     endpoint: `https://${values.listen}/metadata`,

@@ -135,6 +135,15 @@ export function workloadCertificate(
   return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
 }
 
+/** Self-signed certificate of a server at an address; files `<name>.pem` and `<name>-key.pem`. */
+export function serverCertificate(folder: string, name: string, host: string): { cert: string; key: string } {
+  const [key, cert] = [join(folder, `${name}-key.pem`), join(folder, `${name}.pem`)];
+  const kind = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30'];
+  const names = ['-subj', '/CN=legacy', '-addext', `subjectAltName=IP:${host}`];
+  execFileSync('openssl', [...kind, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+}
+
 function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }

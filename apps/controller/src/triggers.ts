@@ -1,5 +1,5 @@
 import { names } from '#model';
-import { isFederationWorthAPass, isSecretWorthAPass } from './publication/worth-a-pass.js';
+import { isResourceWorthAPass, isSecretWorthAPass } from './publication/worth-a-pass.js';
 import type { World } from './world.js';
 
 /** Keys of the loops that are not about one peer. */
@@ -26,7 +26,7 @@ export function watchWorld(world: World, queue: Queue): readonly (() => void)[] 
   return [
     world.federations.onChange((name) => queue.add(`federation/${name}`)),
     world.federations.onChange((_name, current, previous) => {
-      if (isFederationWorthAPass(current, previous)) queue.add(publicationKey);
+      if (isResourceWorthAPass(current, previous)) queue.add(publicationKey);
     }),
     world.secrets.onChange((_key, current, previous) => {
       if (isSecretWorthAPass(current, previous)) queue.add(publicationKey);
@@ -57,7 +57,7 @@ function watchMulticluster(
   return [
     multiclusters?.onChange((name) => queue.add(`multicluster/${name}`)),
     multiclusters?.onChange((_name, current, previous) => {
-      if (isFederationWorthAPass(current, previous)) publish();
+      if (isResourceWorthAPass(current, previous)) publish();
     }),
     remoteClusters?.onChange(all),
     meshConfig?.onChange(publish),

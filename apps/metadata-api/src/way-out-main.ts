@@ -1,6 +1,5 @@
 import { kubeClientFromEnvironment } from '#kube';
 import { ConfigFaultsError, createLogger, Shutdown } from '#platform';
-import { forbiddenAddress } from '#protocol';
 import { loadWayOutConfig } from './way-out/config.js';
 import { WayOut } from './way-out/way-out.js';
 
@@ -14,9 +13,7 @@ async function main(): Promise<void> {
   const client = await kubeClientFromEnvironment({ kubeconfig: config.kubeconfig, userAgent: 'isthmus-way-out' });
   const shutdown = new Shutdown({ logger });
   shutdown.install();
-  const ownAddresses = [new URL(client.server).hostname.replace(/^\[|\]$/g, '')];
-  const rule = (ip: string): string | undefined => forbiddenAddress(ip, { ownAddresses });
-  const running = await new WayOut({ config, client, logger, rule, now: Date.now }).start();
+  const running = await new WayOut({ config, client, logger, now: Date.now }).start();
   shutdown.add('drain', () => running.drain());
   shutdown.add('client', () => client.close());
 }

@@ -15,6 +15,7 @@ interface KindFacts {
   readonly shortNames: readonly string[];
   readonly spec: z.ZodType;
   readonly peerColumn: string;
+  readonly servicesColumn: { readonly path: string; readonly says: string };
 }
 
 const facts: Readonly<Record<PeerKind, KindFacts>> = {
@@ -24,6 +25,7 @@ const facts: Readonly<Record<PeerKind, KindFacts>> = {
     shortNames: ['ifed'],
     spec: federationSpec,
     peerColumn: '.spec.trustDomain',
+    servicesColumn: { path: '.status.services.imported', says: 'Imported services.' },
   },
   IstioMulticluster: {
     plural: 'istiomulticlusters',
@@ -31,6 +33,7 @@ const facts: Readonly<Record<PeerKind, KindFacts>> = {
     shortNames: ['imc'],
     spec: multiclusterSpec,
     peerColumn: '.status.peer.clusterID',
+    servicesColumn: { path: '.status.remote.services', says: 'Services that the mesh core has read there.' },
   },
 };
 
@@ -96,13 +99,13 @@ function structural(schema: Json): Json {
   return copy['type'] === 'integer' ? { ...copy, format: 'int64' } : copy;
 }
 
-function printerColumns({ peerColumn }: KindFacts): Json {
+function printerColumns({ peerColumn, servicesColumn }: KindFacts): Json {
   const ready = '.status.conditions[?(@.type=="Ready")]';
   return [
     { name: 'READY', type: 'string', jsonPath: `${ready}.status` },
     { name: 'STATE', type: 'string', jsonPath: `${ready}.reason` },
     { name: 'PEER', type: 'string', jsonPath: peerColumn },
-    { name: 'SERVICES', type: 'integer', jsonPath: '.status.services.imported', description: 'Imported services.' },
+    { name: 'SERVICES', type: 'integer', jsonPath: servicesColumn.path, description: servicesColumn.says },
     {
       name: 'GATEWAYS',
       type: 'string',

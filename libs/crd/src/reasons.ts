@@ -5,6 +5,8 @@ export const REASONS = {
   TLSVerifyFailed: 'TLSVerifyFailed',
   PinMismatch: 'PinMismatch',
   TokenRejected: 'TokenRejected',
+  /** The peer's API server takes our token and forbids what the mesh must read. */
+  Forbidden: 'Forbidden',
   ClockSkew: 'ClockSkew',
   RootChangedPendingApproval: 'RootChangedPendingApproval',
   KeyChangedPendingApproval: 'KeyChangedPendingApproval',

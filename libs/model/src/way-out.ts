@@ -26,16 +26,21 @@ export interface WayOutPeer {
 export interface WayOutRegistry {
   readonly version: 1;
   readonly peers: readonly WayOutPeer[];
+  /** Addresses at which our own API server listens, which no peer may name. */
+  readonly ownAddresses: readonly string[];
 }
 
-export const emptyWayOutRegistry: WayOutRegistry = { version: 1, peers: [] };
+/** The reader whose credential stands in remote Secrets: our mesh core, or the cluster's own istiod. */
+export const meshReader = 'mesh';
+
+export const emptyWayOutRegistry: WayOutRegistry = { version: 1, peers: [], ownAddresses: [] };
 
 /** Canonical JSON of a registry: peers and readers sorted, so equal content gives equal bytes. */
-function formatWayOutRegistry({ peers }: WayOutRegistry): string {
+function formatWayOutRegistry({ peers, ownAddresses }: WayOutRegistry): string {
   const sorted = [...peers]
     .map((peer) => ({ ...peer, readers: [...peer.readers].sort((a, b) => compare(a.reader, b.reader)) }))
     .sort((a, b) => compare(a.name, b.name));
-  return JSON.stringify({ version: 1, peers: sorted });
+  return JSON.stringify({ version: 1, peers: sorted, ownAddresses: [...ownAddresses].sort(compare) });
 }
 
 /** Reads what `formatWayOutRegistry` wrote; throws an error that names the Secret when the text is something else. */
@@ -45,7 +50,7 @@ function parseWayOutRegistry(text: string): WayOutRegistry {
     throw new Error(
       'Secret isthmus-way-out, key peers.json: not a registry of version 1; delete it and the controller writes it anew',
     );
-  return value;
+  return { ...value, ownAddresses: value.ownAddresses ?? [] };
 }
 
 const keys = { plain: names.wayOutKey, compressed: names.wayOutCompressedKey };
@@ -66,7 +71,8 @@ export function wayOutRegistryIn(data: SecretData | undefined): WayOutRegistry |
   return text === undefined ? undefined : parseWayOutRegistry(text);
 }
 
-function isRegistry(value: unknown): value is WayOutRegistry {
+/** One written before own addresses stood in it is as good. */
+function isRegistry(value: unknown): value is Omit<WayOutRegistry, 'ownAddresses'> & Partial<WayOutRegistry> {
   return (
     typeof value === 'object' &&
     value !== null &&

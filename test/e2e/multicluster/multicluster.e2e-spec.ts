@@ -8,6 +8,7 @@ import { call, condition, serviceEntryHosts } from '../../demo/scene.js';
 import { eventually } from '../../demo/story.js';
 import { clusterFacts, helmUpgrade, startLab } from '../../lab/index.js';
 import type { ApiObject, ClusterFacts, CommandResult, Lab, LabCluster } from '../../lab/index.js';
+import type { BadApi } from '../../legacy-peer/bad-api.js';
 import { unusedGrants } from '../rbac/grants.js';
 
 const meshConfig = '/api/v1/namespaces/istio-system/configmaps/istio';
@@ -38,6 +39,24 @@ afterAll(async () => {
   await legacy?.stop();
   await lab?.stop();
 }, 60_000);
+
+interface RemoteCluster extends ApiObject {
+  readonly status?: {
+    readonly conditions?: readonly { readonly type: string; status: string; reason: string; message: string }[];
+    readonly remote?: { readonly services: number };
+  };
+}
+
+function remote(name: string): Promise<RemoteCluster | undefined> {
+  return east.api.get<RemoteCluster>(`${multiclusters}/${name}`);
+}
+
+async function remoteCondition(
+  name: string,
+  wanted: string,
+): Promise<{ readonly status: string; readonly reason: string; readonly message: string } | undefined> {
+  return (await remote(name))?.status?.conditions?.find(({ type }) => type === wanted);
+}
 
 /** One request to a peer's API server through the way out, as a local reader of east. */
 async function ask(
@@ -186,11 +205,77 @@ describe('one mesh, and a federation peer beside it', () => {
       (await call(lab, east, 'call-http', 'http://echo.demo.svc.legacy.example/')).ok ? true : undefined,
     );
     expect((await condition(east, 'legacy', 'TrustEstablished'))?.status).toBe('True');
-    const peer = await east.api.get<
-      ApiObject & { status?: { conditions?: readonly { type: string; status: string }[] } }
-    >(`${multiclusters}/west`);
-    expect(peer?.status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
+    expect((await remoteCondition('west', 'Ready'))?.status).toBe('True');
   }, 90_000);
+});
+
+describe('remotes that are bad, all at once', () => {
+  const rows: readonly (readonly [api: BadApi | 'unreachable', reason: string, said: RegExp])[] = [
+    ['unreachable', 'Unreachable', /ECONNREFUSED/],
+    ['wrong-certificate', 'TLSVerifyFailed', /spec\.metadata\.ca/],
+    ['no-rights', 'Forbidden', /forbids us to/],
+    ['expired', 'TokenRejected', /does not take our token/],
+    ['slow', 'Unreachable', /did not answer in time/],
+    ['html', 'DocumentInvalid', /text\/html/],
+  ];
+  const bad: RunningLegacyPeer[] = [];
+
+  beforeAll(async () => {
+    for (const [index, [api]] of rows.entries()) {
+      const host = `10.10.200.${11 + index}`;
+      const trustDomain = `${api}.example`;
+      const peer = await startLegacyPeer(east, {
+        ...{ listen: `${host}:443`, uuid: `22222222-3333-4444-8555-66666666660${index}`, trustDomain },
+        ...{ poll: east.metadataEndpoint, pollSeconds: 1 },
+        multicluster: { ingressGateways: [], apiHost: `${host}:6443`, networkName: api },
+        ...(api === 'unreachable' ? {} : { api: `${host}:6443=${api}` }),
+      });
+      bad.push(peer);
+      await east.api.apply(`${multiclusters}/${api}`, {
+        apiVersion: 'isthmus.dev/v1alpha1',
+        kind: 'IstioMulticluster',
+        metadata: { name: api },
+        spec: { trustDomain, metadataEndpoint: peer.ready.endpoint, metadata: { ca: peer.ready.ca } },
+      });
+    }
+  }, 60_000);
+
+  afterAll(async () => {
+    for (const [api] of rows) await east.api.delete(`${multiclusters}/${api}`);
+    await Promise.all(bad.map((peer) => peer.stop()));
+  }, 30_000);
+
+  it.each(rows)(
+    '%s: a condition each, with reason and what was seen',
+    async (api, reason, said) => {
+      await eventually(`ApiAccessible of ${api} to say ${reason}`, 90_000, async () => {
+        const [accessible, synced] = await Promise.all(
+          ['ApiAccessible', 'RegistrySynced'].map((type) => remoteCondition(api, type)),
+        );
+        const all = `${JSON.stringify(accessible)} ${JSON.stringify(synced)}`;
+        if (accessible?.reason !== reason || !said.test(accessible.message)) throw new Error(all);
+        if (accessible.status !== 'False' || synced?.status !== 'False') throw new Error(all);
+        return true;
+      });
+    },
+    100_000,
+  );
+
+  it('none delays the good one: it is asked, and what is new in it is read', async () => {
+    expect((await ask('/peers/west/version')).status).toBe(200);
+    expect((await remoteCondition('west', 'Ready'))?.status).toBe('True');
+    const services = async (): Promise<number> => (await remote('west'))?.status?.remote?.services ?? 0;
+    const before = await services();
+    await west.api.apply('/api/v1/namespaces/demo/services/late', {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'late', namespace: 'demo' },
+      spec: { selector: { app: 'echo' }, ports: [{ name: 'http', port: 80 }] },
+    });
+    await eventually('the new Service to be read', 20_000, async () =>
+      (await services()) === before + 1 ? true : undefined,
+    );
+  }, 30_000);
 });
 
 describe('the end, and the chart’s rights', () => {

@@ -45,13 +45,17 @@ function apiAccessible({ publication, api }: MulticlusterInput, { memory }: Peer
   return api.ok ? good(type, 'Succeeded', api.message) : bad(type, api.reason, api.message);
 }
 
-function registrySynced({ registry, now }: MulticlusterInput, { memory }: PeerVerdict): Judgement {
+function registrySynced({ registry, api, now }: MulticlusterInput, { memory }: PeerVerdict): Judgement {
   const type = 'RegistrySynced';
   if (memory?.privateDocument === undefined || registry === undefined)
     return unknown(type, 'Progressing', 'the mesh core has not said yet how far it has read this cluster');
   const counts = `${registry.services} services and ${registry.endpoints} endpoints`;
   if (!registry.synced)
-    return bad(type, 'Unreachable', registry.error ?? 'the mesh core has not read the whole registry yet');
+    return bad(
+      type,
+      api?.reason === 'Forbidden' ? 'Forbidden' : 'Unreachable',
+      registry.error ?? 'the mesh core has not read the whole registry yet',
+    );
   if (registry.error === undefined) return good(type, 'Succeeded', counts);
   const age = Math.max(0, Math.round((now - registry.lastContact) / 1000));
   return bad(type, 'StaleKeepingLastKnownGood', `${registry.error}; ${counts}, ${age} s old, go on`);

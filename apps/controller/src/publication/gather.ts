@@ -13,6 +13,7 @@ import type { PeerResource } from '../peer/input.js';
 import type { Hearing } from '../peer-link/hearing.js';
 import type { PeerLinks } from '../peer-link/links.js';
 import type { PeerMemory } from '#trust';
+import { apiServerAddresses } from '../world.js';
 import type { World } from '../world.js';
 import type { AddressBook } from './address-book.js';
 import type { CredentialBook } from './credential-book.js';
@@ -153,6 +154,7 @@ function remoteFacts(
     wayOutCa: readIfThere(multicluster.wayOutCaFile),
     credentials: new Map(credentials),
     apiHost: multicluster.apiHost ?? '',
+    ownAddresses: apiServerAddresses(world),
     ownNetwork: config.networkName,
   };
 }

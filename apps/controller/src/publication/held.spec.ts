@@ -39,7 +39,7 @@ describe('a multicluster peer whose memory cannot be read', () => {
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
   it('is known by what is in force: trust registry, way out, its status', () => {
-    const data = wayOutSecretData({ version: 1, peers: [wayOut] });
+    const data = wayOutSecretData({ version: 1, peers: [wayOut], ownAddresses: [] });
     const { memory } = heldPeer(sources({ 'isthmus-trust': trust, 'isthmus-way-out': data }), resource, 0);
     expect(memory?.facts).toMatchObject({ clusterUUID: 'uuid-b', clusterID: 'b-1', tlsCA: 'pem', roots: entry.roots });
     expect(multiclusterContentOf(memory)).toEqual({

@@ -341,7 +341,10 @@ describe('many peers at the way out', () => {
 
   it('always fit their Secret: the largest is left out and told, the others go on', () => {
     const peers = [told('b', 2_000), told('c', 1_400_000), told('d', 300_000)];
-    const remote = { wayOutUrl: '', wayOutCa: 'pem', credentials: new Map(), apiHost: '', ownNetwork: 'n' };
+    const remote = {
+      ...{ wayOutUrl: '', wayOutCa: 'pem', credentials: new Map(), apiHost: '', ownNetwork: 'n' },
+      ownAddresses: ['10.0.0.1'],
+    };
     const verdict = decidePublication(input({ peers, offers: new Map(), remote }));
     const data = verdict.remote?.wayOut.data;
     expect(wayOutRegistryIn(data)?.peers.map(({ name }) => name)).toEqual(['b', 'd']);

@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { IstioMulticluster } from '#crd';
 import type { KubernetesObject, Secret } from '#istio-api';
-import { annotations, fitsWayOutSecret, labels, names, peerKey, readerSecretName, wayOutSecretData } from '#model';
+import {
+  annotations,
+  fitsWayOutSecret,
+  labels,
+  meshReader,
+  names,
+  peerKey,
+  readerSecretName,
+  wayOutSecretData,
+} from '#model';
 import type { Finding, WayOutPeer, WayOutRegistry } from '#model';
 import { peerAccountFor, producedLabels, remoteSecretFor } from '#planner';
 import type { MeshFacts, RemoteNetwork } from '#planner';
@@ -19,6 +28,8 @@ export interface RemoteClusterFacts {
   /** By reader, then by name of the peer: a credential for every known peer. */
   readonly credentials: ReadonlyMap<string, Readonly<Record<string, string>>>;
   readonly apiHost: string;
+  /** Addresses behind the Service of our own API server. */
+  readonly ownAddresses: readonly string[];
   readonly ownNetwork: string;
 }
 
@@ -33,9 +44,6 @@ export interface RemoteClusters {
   readonly remoteSecrets: readonly Secret[];
   readonly networks: readonly RemoteNetwork[];
 }
-
-/** The reader whose credential goes into remote Secrets. */
-export const meshReader = 'mesh';
 
 type Peer = Standing<IstioMulticluster>;
 
@@ -58,9 +66,9 @@ export function remoteClustersFor(
       peer,
     })),
   );
-  const { kept, left } = fitting(entries, (some) => fitsWayOutSecret(wayOutRegistry(some)));
+  const { kept, left } = fitting(entries, (some) => fitsWayOutSecret(wayOutRegistry(some, facts)));
   return {
-    wayOut: secretOf(mesh.releaseNamespace, names.wayOutSecret, {}, wayOutSecretData(wayOutRegistry(kept))),
+    wayOut: secretOf(mesh.releaseNamespace, names.wayOutSecret, {}, wayOutSecretData(wayOutRegistry(kept, facts))),
     leftOut: new Map(left.map(({ key, bytes }) => [key, tooLarge(bytes)])),
     readers: [...facts.credentials].map(([reader, tokens]) =>
       readerSecret(mesh.releaseNamespace, reader, tokens, trusted),
@@ -102,8 +110,11 @@ function wayOutPeer(
   ];
 }
 
-function wayOutRegistry(entries: readonly { readonly peer: WayOutPeer }[]): WayOutRegistry {
-  return { version: 1, peers: entries.map(({ peer }) => peer) };
+function wayOutRegistry(
+  entries: readonly { readonly peer: WayOutPeer }[],
+  { ownAddresses }: RemoteClusterFacts,
+): WayOutRegistry {
+  return { version: 1, peers: entries.map(({ peer }) => peer), ownAddresses };
 }
 
 function tooLarge(bytes: number): Finding {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { labels } from '#model';
-import { isFederationWorthAPass, isSecretWorthAPass } from './worth-a-pass.js';
+import { isResourceWorthAPass, isSecretWorthAPass } from './worth-a-pass.js';
 
 const federation = (more: object = {}) => ({ metadata: { name: 'b', uid: 'u', generation: 1, ...more } });
 
@@ -10,9 +10,11 @@ describe('what causes a publication pass', () => {
     ['one that is gone', undefined, federation(), true],
     ['another spec, or a deletion that has begun', federation({ generation: 2 }), federation(), true],
     ['another object of the same name', federation({ uid: 'v' }), federation(), true],
+    ['an annotation of ours', federation({ annotations: { 'isthmus.dev/x': '1', a: 'b' } }), federation(), true],
+    ['an annotation of somebody else', federation({ annotations: { a: 'b' } }), federation(), false],
     ['its status alone', federation({ resourceVersion: '2' }), federation({ resourceVersion: '1' }), false],
   ])('%s', (_what, current, previous, expected) => {
-    expect(isFederationWorthAPass(current, previous)).toBe(expected);
+    expect(isResourceWorthAPass(current, previous)).toBe(expected);
   });
 
   it('any Secret but what is remembered of a peer', () => {

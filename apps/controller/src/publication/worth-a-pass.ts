@@ -1,12 +1,18 @@
 import type { ApiObject } from '#kube';
-import { labels } from '#model';
+import { labels, names } from '#model';
 
 // A pass looks at everything, so what it does not read must not cause one: our own writes of status and memory come back as changes.
 
-/** A pass reads spec, name, creation and deletion of an IstioFederation; the generation moves with spec and deletion. */
-export function isFederationWorthAPass(current: ApiObject | undefined, previous: ApiObject | undefined): boolean {
+/** A pass reads spec, name, creation, deletion and our annotations of a peer's resource; the generation moves with spec and deletion. */
+export function isResourceWorthAPass(current: ApiObject | undefined, previous: ApiObject | undefined): boolean {
   const [now, before] = [current?.metadata, previous?.metadata];
-  return now === undefined || now.uid !== before?.uid || now.generation !== before?.generation;
+  if (now === undefined || now.uid !== before?.uid || now.generation !== before?.generation) return true;
+  return ourAnnotations(now.annotations) !== ourAnnotations(before?.annotations);
+}
+
+function ourAnnotations(all: Readonly<Record<string, string>> = {}): string {
+  const ours = Object.entries(all).filter(([name]) => name.startsWith(`${names.group}/`));
+  return JSON.stringify(ours.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** What is remembered of peers is read from this process's own memory, not from its Secrets. */

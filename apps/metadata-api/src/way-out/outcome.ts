@@ -17,6 +17,18 @@ export function failureOf(apiHost: string, what: Answered | Error): PeerFailure 
   return what instanceof Error ? failureOfError(apiHost, what) : failureOfAnswer(apiHost, what);
 }
 
+/** Likewise of the question for its version, which an API server answers everybody whom it knows. Pure. */
+export function failureOfProbe(apiHost: string, what: Answered | Error): PeerFailure | undefined {
+  const failure = failureOf(apiHost, what);
+  if (failure !== undefined || what instanceof Error || what.status !== 403) return failure;
+  return { status: 403, reason: 'Forbidden', message: forbiddenTo(apiHost, 'get /version') };
+}
+
+/** Words for a right that the peer does not give us. */
+export function forbiddenTo(apiHost: string, what: string): string {
+  return `Forbidden: ${apiHost}: the peer takes our token and forbids us to ${what}: see its IstioMulticluster for us (annotation isthmus.dev/default-reader) and its role bindings`;
+}
+
 function failureOfError(apiHost: string, error: Error & { readonly code?: string }): PeerFailure {
   const failed = (status: number, reason: string, message: string): PeerFailure => ({
     status,

@@ -12,6 +12,8 @@ export interface Reach {
 /** What real answers said of each peer's API server. */
 export class Reaches {
   readonly #known = new Map<string, Reach>();
+  /** By peer: kinds that the mesh may not read, each with the words for it. */
+  readonly #forbidden = new Map<string, Map<string, string>>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -28,16 +30,30 @@ export class Reaches {
     );
   }
 
+  /** What the mesh asked for of one kind was forbidden, for this reason; undefined = it was given. */
+  noteRight(peer: string, kind: string, forbidden: string | undefined): void {
+    const kinds = this.#forbidden.get(peer) ?? new Map<string, string>();
+    if (forbidden === undefined) kinds.delete(kind);
+    else this.#forbidden.set(peer, kinds.set(kind, forbidden));
+  }
+
   /** Peers of which nothing was seen for so long. */
   idle(peers: readonly string[], forMs: number): readonly string[] {
     return peers.filter((peer) => this.#now() - (this.#known.get(peer)?.at ?? 0) >= forMs);
   }
 
   keepOnly(peers: ReadonlySet<string>): void {
-    for (const peer of this.#known.keys()) if (!peers.has(peer)) this.#known.delete(peer);
+    for (const known of [this.#known, this.#forbidden])
+      for (const peer of known.keys()) if (!peers.has(peer)) known.delete(peer);
   }
 
   all(): Readonly<Record<string, Reach>> {
-    return Object.fromEntries([...this.#known].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const told = [...this.#known].map(([peer, reach]) => [peer, this.#told(peer, reach)] as const);
+    return Object.fromEntries(told.sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  #told(peer: string, reach: Reach): Reach {
+    const [message] = this.#forbidden.get(peer)?.values() ?? [];
+    return reach.ok && message !== undefined ? { ...reach, ok: false, reason: 'Forbidden', message } : reach;
   }
 }

@@ -14,7 +14,7 @@ const peerOf = (name: string): WayOutRegistry['peers'][number] => ({
   insecureSkipVerify: false,
   readers: [{ reader: 'mesh', sha256: hash(`credential-${name}`) }],
 });
-const registry: WayOutRegistry = { version: 1, peers: [peerOf('west'), peerOf('north')] };
+const registry: WayOutRegistry = { version: 1, peers: [peerOf('west'), peerOf('north')], ownAddresses: [] };
 
 function head(target: string, more: Partial<RequestHead> = {}, credential = 'credential-west'): RequestHead {
   return {

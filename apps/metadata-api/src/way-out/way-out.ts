@@ -1,10 +1,12 @@
-import type { AddressRule } from '#peer-client';
 import type { KubeClient } from '#kube';
-import type { WayOutPeer } from '#model';
+import { meshReader } from '#model';
+import type { WayOutPeer, WayOutReader } from '#model';
 import { createRegistry, Health, startHealthServer } from '#platform';
 import type { Logger } from '#platform';
+import { forbiddenAddress } from '#protocol';
 import { Forwarding } from '../api-proxy/forward.js';
 import type { ForwardWords } from '../api-proxy/forward.js';
+import type { Allowed } from '../api-proxy/decide-request.js';
 import { passedHeaders } from '../api-proxy/forwarded.js';
 import { queryText } from '../api-proxy/decide-query.js';
 import { listen } from '../api-proxy/listener.js';
@@ -20,7 +22,7 @@ import { WayOutKnowledge } from './knowledge.js';
 import { wayOutMetrics } from './metrics.js';
 import type { WayOutMetrics } from './metrics.js';
 import { OpenRequests } from './open-requests.js';
-import { failureOf } from './outcome.js';
+import { failureOf, failureOfProbe, forbiddenTo } from './outcome.js';
 import type { PeerFailure } from './outcome.js';
 import { Reaches } from './reach.js';
 import { PeerConnections } from './upstream.js';
@@ -39,7 +41,6 @@ export interface WayOutParts {
   readonly client: KubeClient;
   readonly logger: Logger;
   /** Which addresses no peer may name. */
-  readonly rule: AddressRule;
   /** Unix milliseconds. */
   readonly now: () => number;
 }
@@ -97,7 +98,7 @@ export class WayOut {
       tlsDirectory: config.tlsDirectory,
       logger,
       onRequest: (request, response) => void this.#answer(request, response),
-      onGarbage: () => this.#metrics.requests.inc({ peer: '', verb: 'none', status: '400' }),
+      onGarbage: ({ status }) => this.#metrics.requests.inc({ peer: '', verb: 'none', status: String(status) }),
     });
     const probing = setInterval(() => this.#probe(), Math.min(1_000, config.probeMs));
     logger.info({ httpsPort: listener.port, httpPort: side.port }, 'the way out is open');
@@ -169,7 +170,7 @@ export class WayOut {
     if (reply.over) return;
     new Forwarding({
       passthrough: this.#connectionsTo(peer).upstream(),
-      words: this.#wordsFor(peer),
+      words: this.#wordsFor(peer, reader, asked),
       reply,
       logger: this.#parts.logger,
       onBytes: () => 0,
@@ -182,24 +183,39 @@ export class WayOut {
     }).start();
   }
 
-  #wordsFor({ name, apiHost }: WayOutPeer): ForwardWords {
+  #wordsFor({ name, apiHost }: WayOutPeer, { reader }: WayOutReader, { resource, verb }: Allowed): ForwardWords {
     return {
       failureOf: (what) => failureOf(apiHost, what),
-      onOutcome: (failure) => this.#reaches.note(name, failure as PeerFailure | undefined),
+      onOutcome: (failure, status) => {
+        this.#reaches.note(name, failure as PeerFailure | undefined);
+        // What some other reader may not do is between him and the peer; without this there is no registry.
+        if (failure === undefined && reader === meshReader)
+          this.#reaches.noteRight(
+            name,
+            resource,
+            status === 403 ? forbiddenTo(apiHost, `${verb} ${resource}`) : undefined,
+          );
+      },
     };
   }
 
   #connectionsTo(peer: WayOutPeer): PeerConnections {
     const known = this.#connections.get(peer.name);
     if (known !== undefined) return known.to;
-    const { rule, now } = this.#parts;
+    const { now } = this.#parts;
     const identity = (): ReturnType<ConstructorParameters<typeof PeerConnections>[0]['identity']> => ({
       clusterUUID: this.#knowledge.clusterUUID,
       keys: this.#knowledge.tokenKeys,
     });
-    const to = new PeerConnections({ peer, rule, now, identity });
+    const to = new PeerConnections({ peer, rule: (ip) => this.#forbidden(ip), now, identity });
     this.#connections.set(peer.name, { peer, to });
     return to;
+  }
+
+  /** Our own API server, by the address that we use and by those that the controller sees it listen on. */
+  #forbidden(ip: string): string | undefined {
+    const used = new URL(this.#parts.client.server).hostname.replace(/^\[|\]$/g, '');
+    return forbiddenAddress(ip, { ownAddresses: [used, ...this.#knowledge.registry.ownAddresses] });
   }
 
   /** Peers that nobody asks are asked now and then, so that their state is known before it matters. */
@@ -222,7 +238,7 @@ export class WayOut {
       .catch((error: unknown) => error as Error);
     this.#probing.delete(peer.name);
     if (this.#knowledge.registry.peers.some(({ name }) => name === peer.name))
-      this.#reaches.note(peer.name, failureOf(peer.apiHost, answer));
+      this.#reaches.note(peer.name, failureOfProbe(peer.apiHost, answer));
   }
 }
 
