@@ -36,11 +36,11 @@ import { AddressBook, addressRule } from './publication/address-book.js';
 import type { AllowedGateway } from './publication/address-book.js';
 import { applyPublication } from './publication/apply.js';
 import { decidePublication } from './publication/decide.js';
-import type { PeerPublication } from './publication/decide.js';
 import { CredentialBook } from './publication/credential-book.js';
 import { gatherPublication, peersOf } from './publication/gather.js';
 import { pruneImports, writeImports } from './publication/imports.js';
 import type { ImportsWish } from './publication/imports.js';
+import { PassNews } from './publication/pass-news.js';
 import { RemoteSecretWriter } from './publication/remote-secret-writer.js';
 import { refOf } from './publication/standing.js';
 import { PassCounter } from './publication/pass-counter.js';
@@ -80,7 +80,7 @@ export class LeaderTerm {
   readonly #links: PeerLinks;
   readonly #prober: GatewayProber;
   readonly #addressBook: AddressBook;
-  readonly #publications = new Map<string, PeerPublication>();
+  readonly #news = new PassNews((key) => this.#queue.add(key));
   readonly #passes = new PassCounter();
   /** Peers that did not answer when they were last asked. */
   readonly #failing = new Set<string>();
@@ -166,7 +166,7 @@ export class LeaderTerm {
 
   async #work(key: string, signal: AbortSignal): Promise<Outcome> {
     if (key === identityKey) return this.#keepIdentity(signal);
-    if (key === publicationKey) return this.#publish(signal);
+    if (key === publicationKey) return this.#publishAndTell(signal);
     if (key === importsKey) return this.#writeImports(signal);
     const name = key.slice(key.indexOf('/') + 1);
     return key.startsWith('multicluster/')
@@ -181,6 +181,23 @@ export class LeaderTerm {
     const { world, config } = this.#ports;
     if (first) for (const resource of peersOf(world, config)) this.#queue.add(peerKey(refOf(resource)));
     return { kind: 'finished', next: done(Math.min(60_000, (this.#identity.nextChangeMs() ?? 60_000) + 50)) };
+  }
+
+  async #publishAndTell(signal: AbortSignal): Promise<Outcome> {
+    const { world, config } = this.#ports;
+    const ended = (failure?: Error): void =>
+      this.#news.ended(
+        failure,
+        peersOf(world, config).map((resource) => peerKey(refOf(resource))),
+      );
+    try {
+      const outcome = await this.#publish(signal);
+      ended();
+      return outcome;
+    } catch (error) {
+      ended(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
   }
 
   async #publish(signal: AbortSignal): Promise<Outcome> {
@@ -215,7 +232,7 @@ export class LeaderTerm {
     this.#links.authorise(verdict.audiences);
     const { rootNamespace } = config.mesh;
     await applyPublication({ client, world, rootNamespace, remoteSecrets: this.#remoteSecrets }, verdict, signal);
-    this.#tellPeers(verdict.perPeer);
+    this.#news.judged(verdict.perPeer);
     this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
     this.#imports = { pass, imports: verdict.imports, virtualAddresses: verdict.virtualAddresses };
     this.#queue.add(importsKey);
@@ -228,19 +245,16 @@ export class LeaderTerm {
     const wish = this.#imports;
     if (wish === undefined) return { kind: 'finished', next: done() };
     const { client, world } = this.#ports;
-    await pruneImports({ client, world }, wish, signal);
-    this.#passes.end(wish.pass);
-    if (await writeImports({ client, world }, wish, signal)) this.#queue.add(importsKey);
-    return { kind: 'finished', next: done() };
-  }
-
-  #tellPeers(perPeer: ReadonlyMap<string, PeerPublication>): void {
-    for (const key of this.#publications.keys()) if (!perPeer.has(key)) this.#publications.delete(key);
-    for (const [key, publication] of perPeer) {
-      const before = this.#publications.get(key);
-      this.#publications.set(key, publication);
-      if (JSON.stringify(before) !== JSON.stringify(publication)) this.#queue.add(key);
+    const ports = { client, world, unwritten: this.#news.unwritten };
+    try {
+      const failure = await pruneImports(ports, wish, signal);
+      if (failure === undefined) this.#passes.end(wish.pass);
+      if (await writeImports(ports, wish, signal)) this.#queue.add(importsKey);
+      if (failure !== undefined) throw failure;
+    } finally {
+      this.#news.tried();
     }
+    return { kind: 'finished', next: done() };
   }
 
   #sources(): PeerSources {
@@ -251,7 +265,7 @@ export class LeaderTerm {
       memories: this.#memories,
       links: this.#links,
       prober: this.#prober,
-      publications: this.#publications,
+      news: this.#news,
       clock: this.#ports.clock,
     };
   }
@@ -286,7 +300,7 @@ export class LeaderTerm {
         gather: () => Promise.resolve((input = gather())),
         decide,
         apply: async (verdict, given) => (input === undefined ? undefined : applyPeer(actions, input, verdict, given)),
-        status,
+        status: (given, verdict, failure) => status(given, verdict, failure ?? this.#news.failure),
       },
       (given, written, s) => writePeerStatus(actions, given, written, s),
       ref.name,

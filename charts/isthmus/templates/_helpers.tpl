@@ -15,6 +15,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.trustDomain | default .Values.clusterDomain }}
 {{- end }}
 
+{{- define "isthmus.wayOutTlsSecret" -}}
+{{ .Values.wayOut.tls.secretName | default "isthmus-way-out-tls" }}
+{{- end }}
+
 {{- define "isthmus.tlsSecret" -}}
 {{ .Values.metadataApi.tls.secretName | default "isthmus-metadata-tls" }}
 {{- end }}

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { withRules } from './rule.js';
+import { matching, withRules } from './rule.js';
 
 /** Patterns are RE2 and JavaScript alike: the API server and zod must read them the same. */
 export const dnsNamePattern = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$';
@@ -7,43 +7,47 @@ const hostPattern = '^([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-
 const portPattern = '([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])';
 const endpointPattern = `^https://(\\[[0-9a-fA-F:.]+\\]|[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?)(:${portPattern})?/[^?#\\s]*$`;
 
-export const trustDomain = z
-  .string()
-  .min(1, { error: 'is empty: give the SPIFFE trust domain of the peer' })
-  .max(255, { error: 'is longer than 255 characters (SPIFFE ID, section 2.1)' })
-  .regex(/^[0-9a-zA-Z._-]+$/, {
-    error: 'may hold letters, digits, dots, dashes and underscores only; leave out "spiffe://" and any path',
-  });
+export const trustDomain = matching(
+  z
+    .string()
+    .min(1, { error: 'is empty: give the SPIFFE trust domain of the peer' })
+    .max(255, { error: 'is longer than 255 characters (SPIFFE ID, section 2.1)' }),
+  /^[0-9a-zA-Z._-]+$/,
+  'may hold letters, digits, dots, dashes and underscores only; leave out "spiffe://" and any path',
+);
 
-export const clusterDomain = z
-  .string()
-  .min(1, { error: 'is empty: leave the field out to use the trust domain' })
-  .max(200, { error: 'is longer than 200 characters' })
-  .regex(new RegExp(dnsNamePattern), { error: 'must be a lower-case DNS name such as cluster-b.example' });
+export const clusterDomain = matching(
+  z
+    .string()
+    .min(1, { error: 'is empty: leave the field out to use the trust domain' })
+    .max(200, { error: 'is longer than 200 characters' }),
+  new RegExp(dnsNamePattern),
+  'must be a lower-case DNS name such as cluster-b.example',
+);
 
-export const metadataEndpoint = z
-  .string()
-  .max(2048, { error: 'is longer than 2048 characters' })
-  .regex(new RegExp(endpointPattern), {
-    error:
-      'must be https://host[:port]/path without user, query or fragment, for example https://mesh.example.org/metadata',
-  })
-  .meta({ description: "Base URL of the peer's metadata API: https://host[:port]/path." });
+export const metadataEndpoint = matching(
+  z.string().max(2048, { error: 'is longer than 2048 characters' }),
+  new RegExp(endpointPattern),
+  'must be https://host[:port]/path without user, query or fragment, for example https://mesh.example.org/metadata',
+).meta({ description: "Base URL of the peer's metadata API: https://host[:port]/path." });
+
+const host = z.string().max(253, { error: 'is longer than 253 characters' });
+const hostForm =
+  'must be a full host name such as echo.demo.svc.cluster-b.example, or begin with "*." for all names below';
 
 /** Where hosts are named: an exact name, or `*.` and a suffix. */
 export const hostList = (description: string): z.ZodOptional<z.ZodArray<z.ZodString>> =>
-  stringSet(
-    z.string().max(253, { error: 'is longer than 253 characters' }).regex(new RegExp(hostPattern), {
-      error: 'must be a full host name such as echo.demo.svc.cluster-b.example, or begin with "*." for all names below',
-    }),
-    512,
-    description,
-  ).optional();
+  stringSet(matching(host, new RegExp(hostPattern), hostForm), 512, description).optional();
 
-export const namespaceName = z
-  .string()
-  .max(63, { error: 'is longer than 63 characters' })
-  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, { error: 'must be the name of a namespace' });
+/** The same in a list of lists, for which CEL would cost the API server more than it spends on a rule. */
+export const innerHostList = (description: string): z.ZodArray<z.ZodString> =>
+  stringSet(host.regex(new RegExp(hostPattern), { error: hostForm }), 512, description);
+
+export const namespaceName = matching(
+  z.string().max(63, { error: 'is longer than 63 characters' }),
+  /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+  'must be the name of a namespace: lower-case letters, digits and dashes',
+);
 
 /** A list whose items are unique, also for server-side apply. */
 export function stringSet(item: z.ZodString, most: number, description: string): z.ZodArray<z.ZodString> {
@@ -55,12 +59,11 @@ export function stringSet(item: z.ZodString, most: number, description: string):
   return unique.meta({ description, 'x-kubernetes-list-type': 'set' });
 }
 
-const fingerprint = z
-  .string()
-  .max(71, { error: 'is longer than a SHA-256 fingerprint' })
-  .regex(/^sha256:[0-9a-f]{64}$/, {
-    error: 'must be "sha256:" and 64 lower-case hex digits',
-  });
+const fingerprint = matching(
+  z.string().max(71, { error: 'is longer than a SHA-256 fingerprint' }),
+  /^sha256:[0-9a-f]{64}$/,
+  'must be "sha256:" and 64 lower-case hex digits, as status.peer shows them',
+);
 
 export const pins = z
   .object({
@@ -78,10 +81,11 @@ export const pins = z
 
 export const metadata = withRules(
   z.object({
-    ca: z
-      .string()
-      .max(262_144, { error: 'is longer than 256 KiB' })
-      .regex(/-----BEGIN CERTIFICATE-----/, { error: 'must hold PEM certificates (-----BEGIN CERTIFICATE-----)' })
+    ca: matching(
+      z.string().max(262_144, { error: 'is longer than 256 KiB' }),
+      /-----BEGIN CERTIFICATE-----/,
+      'must hold PEM certificates (-----BEGIN CERTIFICATE-----)',
+    )
       .optional()
       .meta({ description: "PEM certificates that vouch for the metadata API's server certificate." }),
     insecureSkipVerify: z

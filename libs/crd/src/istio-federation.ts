@@ -12,13 +12,14 @@ import {
   trustDomain,
 } from './fields.js';
 import { labelSelector } from './label-selector.js';
-import { withRules } from './rule.js';
+import { matching, withRules } from './rule.js';
 import { stalePolicy } from './stale-policy.js';
 
-const exportTarget = z
-  .string()
-  .max(63, { error: 'is longer than 63 characters' })
-  .regex(/^(\.|\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$/, { error: 'must be "*", "." or the name of a namespace' });
+const exportTarget = matching(
+  z.string().max(63, { error: 'is longer than 63 characters' }),
+  /^(\.|\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$/,
+  'must be "*", "." or the name of a namespace',
+);
 
 const exports = z
   .object({

@@ -10,6 +10,15 @@ export interface Rule<T> {
   readonly holds: (value: T) => boolean;
 }
 
+/**
+ * A text of a form. The API server checks it by CEL, since of a `pattern` it would show the bare expression, without what to do about it.
+ * The pattern must be RE2 and JavaScript alike and hold no single quote; the text needs a largest length before, by which CEL's cost is bounded.
+ */
+export function matching(text: z.ZodString, pattern: RegExp, error: string): z.ZodString {
+  const rule = { rule: `self.matches(r'${pattern.source.replaceAll('\\/', '/')}')`, message: error };
+  return text.regex(pattern, { error }).meta({ 'x-kubernetes-validations': [rule] });
+}
+
 /** Adds rules and a description to a schema; must be the last step, since zod drops metadata when a schema is refined. */
 export function withRules<S extends z.ZodType>(
   schema: S,

@@ -1,16 +1,19 @@
 import { z } from 'zod';
-import { hostList } from './fields.js';
-import { withRules } from './rule.js';
+import { innerHostList } from './fields.js';
+import { matching, withRules } from './rule.js';
 
 /** What happens to imports while a peer is silent; see docs/spec/istiofederation.md. */
 export const staleModes = ['Keep', 'DrainAfter', 'FailClosed'] as const;
 export type StaleMode = (typeof staleModes)[number];
 
-const after = z
-  .string()
-  .min(2, { error: 'is empty: give a time such as 90s, 10m or 1h30m' })
-  .max(20, { error: 'is longer than 20 characters' })
-  .regex(/^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$/, { error: 'must be a time such as 90s, 10m or 1h30m' })
+const after = matching(
+  z
+    .string()
+    .min(2, { error: 'is empty: give a time such as 90s, 10m or 1h30m' })
+    .max(20, { error: 'is longer than 20 characters' }),
+  /^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$/,
+  'must be a time such as 90s, 10m or 1h30m',
+)
   .optional()
   .meta({
     description:
@@ -28,8 +31,7 @@ const needsAfter = {
 
 const override = withRules(
   z.object({
-    hosts: hostList('Hosts of this peer that the override is for; the first override that names a host counts.')
-      .unwrap()
+    hosts: innerHostList('Hosts of this peer that the override is for; the first override that names a host counts.')
       .min(1, { error: 'is empty: name at least one host' })
       .meta({
         description: 'Hosts of this peer that the override is for; the first override that names a host counts.',

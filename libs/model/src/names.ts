@@ -14,7 +14,6 @@ export const names = {
   wayOutSecret: 'isthmus-way-out',
   wayOutKey: 'peers.json',
   wayOutCompressedKey: 'peers.json.gz',
-  wayOutTlsSecret: 'isthmus-way-out-tls',
   /** Where the mesh core says how far it has read remote clusters; in the root namespace. */
   remoteClustersConfigMap: 'isthmus-remote-clusters',
   /** Istio's mesh configuration: keys `mesh` and `meshNetworks`. */

@@ -227,8 +227,8 @@ describe('remotes that are bad, all at once', () => {
       const peer = await startLegacyPeer(east, {
         ...{ listen: `${host}:443`, uuid: `22222222-3333-4444-8555-66666666660${index}`, trustDomain },
         ...{ poll: east.metadataEndpoint, pollSeconds: 1 },
-        multicluster: { ingressGateways: [], apiHost: `${host}:6443`, networkName: api },
-        ...(api === 'unreachable' ? {} : { api: `${host}:6443=${api}` }),
+        multicluster: { ingressGateways: [], apiHost: `${host}:7443`, networkName: api },
+        ...(api === 'unreachable' ? {} : { api: `${host}:7443=${api}` }),
       });
       bad.push(peer);
       await east.api.apply(`${multiclusters}/${api}`, {

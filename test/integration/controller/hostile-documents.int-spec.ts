@@ -239,6 +239,32 @@ describe('another leader', () => {
   }, 90_000);
 });
 
+describe('imports that the API server does not take', () => {
+  it('are told in status, not counted, and stand once it does', async () => {
+    const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/${importsNamespace}/rolebindings/isthmus-controller`;
+    const binding = (await cluster.client.get<ApiObject>(path))!;
+    await cluster.client.delete(path);
+    const offered = [{ hostname: good.host('refused'), ports: [{ name: 'http', port: 80 }] }];
+    good.publish(good.federation(good.content({ offers: offered })));
+    const said = await conditionOf(
+      good,
+      'ServicesImported',
+      'ReconcileFailed',
+      /^\d+ of \d+ services could not be written or removed/,
+    );
+    expect(said).toMatchObject({ status: 'False', message: expect.stringMatching(/403|forbid/i) });
+    expect((await conditions(good.name)).get('Ready')).toMatchObject({ status: 'False' });
+    const { metadata, ...rest } = binding;
+    await cluster.client.create<ApiObject>({
+      ...rest,
+      metadata: { name: metadata?.name ?? '', namespace: importsNamespace },
+    } as ApiObject);
+    await conditionOf(good, 'ServicesImported', 'Succeeded');
+    expect((await entries()).has(good.host('refused'))).toBe(true);
+    await goodPeerSyncs();
+  }, 90_000);
+});
+
 describe('many resources deleted at once', () => {
   it('all go, with what they produced, and the good peer is heard all the while', async () => {
     const leaving = [...peers.values()].map(({ name }) => pathFor(resources.istioFederations, { name }));

@@ -51,6 +51,12 @@ function servicesImported(input: FederationInput, verdict: FederationVerdict): J
       'Drained',
       `stalePolicy has withdrawn the endpoints of ${publication.withdrawn} services of this silent peer`,
     );
+  if (input.unwritten !== undefined)
+    return bad(
+      type,
+      'ReconcileFailed',
+      `${input.unwritten.services} of ${publication.imported} services could not be written or removed, and are tried again: ${input.unwritten.message}`,
+    );
   const against = [...publication.findings.filter(({ reason }) => reason !== 'TrustShared'), ...verdict.findings];
   const [first] = against;
   if (first === undefined) return good(type, 'Succeeded', `${publication.imported} services`);

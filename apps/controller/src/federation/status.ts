@@ -42,11 +42,12 @@ function removalStatus(
 
 /** While the memory cannot be read, what was offered last is what was said of it. */
 function servicesStatus(
-  { publication, memoryFault, previous }: FederationInput,
+  { publication, unwritten, memoryFault, previous }: FederationInput,
   memory: PeerMemory | undefined,
 ): Pick<PeerStatus, 'services'> {
   const said = memoryFault === undefined ? undefined : previous?.services;
   if (publication === undefined) return said === undefined ? {} : { services: said };
   const offered = memoryFault === undefined ? hostsOf(memory).length : (said?.offered ?? 0);
-  return { services: { offered, imported: publication.imported, exported: publication.exported } };
+  const imported = Math.max(0, publication.imported - (unwritten?.services ?? 0));
+  return { services: { offered, imported, exported: publication.exported } };
 }

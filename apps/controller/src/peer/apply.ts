@@ -1,5 +1,5 @@
 import type { PeerStatus } from '#crd';
-import { ConflictError, EventWriter, InvalidError, NotFoundError, pathFor, resources } from '#kube';
+import { EventWriter, InvalidError, pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import { names, peerKey } from '#model';
 import type { PeerMemory } from '#trust';
@@ -124,24 +124,15 @@ function wasTrusted({ previous, publication }: PeerInput): boolean {
   return told === undefined ? publication?.trusted === true : told.status === 'True';
 }
 
-/** Takes our finalizer off, whatever else changed meanwhile: what comes before must not be done and told a second time. */
-async function letGo(client: KubeClient, input: PeerInput, signal: AbortSignal): Promise<void> {
-  const without = (finalizers: readonly string[] = []): readonly string[] =>
-    finalizers.filter((name) => name !== names.finalizer);
-  const path = pathFor(resourceByKind[input.ref.kind], { name: input.ref.name });
-  let { metadata }: Pick<PeerInput, 'metadata'> = input;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await patchFinalizers(client, { ...input, metadata }, without(metadata.finalizers), signal);
-      return;
-    } catch (error) {
-      if (error instanceof NotFoundError) return;
-      if (!(error instanceof ConflictError) || attempt === 5) throw error;
-      const live = await client.get<ApiObject>(path, { signal });
-      if (live?.metadata === undefined) return;
-      metadata = { ...metadata, ...(live.metadata as PeerInput['metadata']) };
-    }
-  }
+/** Takes our finalizer off, whatever else changed meanwhile (guarded by its place alone): what comes before must not be told a second time. */
+async function letGo(client: KubeClient, { ref, metadata }: PeerInput, signal: AbortSignal): Promise<void> {
+  const path = `/metadata/finalizers/${(metadata.finalizers ?? []).indexOf(names.finalizer)}`;
+  const change = [
+    { op: 'test', path, value: names.finalizer },
+    { op: 'remove', path },
+  ];
+  const resource = pathFor(resourceByKind[ref.kind], { name: ref.name });
+  await client.patch(resource, change, 'application/json-patch+json', { signal });
 }
 
 async function ensureFinalizer(client: KubeClient, input: PeerInput, signal: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@ import type { IdentityKeeper } from '../identity/identity-keeper.js';
 import type { Memories } from '../memories.js';
 import type { GatewayProber } from '../peer-link/gateway-prober.js';
 import type { PeerLinks } from '../peer-link/links.js';
-import type { PeerPublication } from '../publication/decide.js';
+import type { PassNews } from '../publication/pass-news.js';
 import type { World } from '../world.js';
 import { authorityOf } from '#trust';
 import { registeredPeer } from '../publication/held.js';
@@ -20,7 +20,7 @@ export interface PeerSources {
   readonly memories: Memories;
   readonly links: PeerLinks;
   readonly prober: GatewayProber;
-  readonly publications: { get(key: string): PeerPublication | undefined };
+  readonly news: Pick<PassNews, 'publicationOf' | 'unwrittenOf'>;
   readonly clock: Clock;
 }
 
@@ -31,7 +31,7 @@ export function gatherPeer<Resource extends PeerResource>(
   informer: Informer<ApiObject>,
   parse: (object: unknown) => Parsed<Resource>,
 ): PeerInput<Resource> | undefined {
-  const { config, identity, memories, links, prober, publications, clock } = sources;
+  const { config, identity, memories, links, prober, news, clock } = sources;
   const object = informer.get(undefined, ref.name);
   if (object === undefined) return undefined;
   const state = identity.state;
@@ -46,7 +46,8 @@ export function gatherPeer<Resource extends PeerResource>(
     hearing: links.hearing(key),
     memory: memories.get(ref),
     memoryFault: memories.fault(ref),
-    publication: publications.get(key),
+    publication: news.publicationOf(key),
+    unwritten: news.unwrittenOf(key),
     probes: prober.results(key),
     claimedRoots: claimedRoots(sources, ref, { roots: state.roots, clusterUUID: state.identity.clusterUUID }),
     schemeEnabled: ref.kind === 'IstioFederation' ? config.federationEnabled : config.multiclusterEnabled,

@@ -5,6 +5,7 @@ import type { PeerMemory } from '#trust';
 import type { GatewayProbe } from '../peer-link/gateway-prober.js';
 import type { Hearing } from '../peer-link/hearing.js';
 import type { PeerPublication } from '../publication/decide.js';
+import type { Unwritten } from '../publication/unwritten-imports.js';
 
 /** A resource that names a peer. */
 export type PeerResource = IstioFederation | IstioMulticluster;
@@ -29,6 +30,8 @@ export interface PeerInput<Resource extends PeerResource = PeerResource> {
   readonly memoryFault?: string | undefined;
   /** What the last publication pass made of this peer. */
   readonly publication: PeerPublication | undefined;
+  /** Imports of it that the API server did not take. */
+  readonly unwritten?: Unwritten | undefined;
   readonly probes: readonly GatewayProbe[];
   /** Who showed which CA key first, by its fingerprint: other peers and this cluster. */
   readonly claimedRoots: ReadonlyMap<string, RootOwner>;

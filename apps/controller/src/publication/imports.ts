@@ -1,9 +1,10 @@
 import type { KubernetesObject, ServiceEntry } from '#istio-api';
-import { applyAndPrune, forEachBounded, isApplied, objectIdentity } from '#kube';
+import { forEachBounded, isApplied, objectIdentity, pathOfObject, withAppliedDigest } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import { annotations, names } from '#model';
 import type { VirtualAddress } from '#planner';
 import type { World } from '../world.js';
+import type { UnwrittenImports } from './unwritten-imports.js';
 
 /** So many changes are written in one go; then the latest verdict is looked at again. */
 const batchSize = 200;
@@ -17,43 +18,74 @@ export interface ImportsWish {
 export interface ImportsPorts {
   readonly client: KubeClient;
   readonly world: World;
+  /** What could not be written, kept between batches: it comes after what was not tried yet. */
+  readonly unwritten: UnwrittenImports;
 }
 
-/** Deletes what the latest verdict no longer wants. */
+/** Deletes what the latest verdict no longer wants; all of it is tried. Returns the first failure. */
 export async function pruneImports(
-  { client, world }: ImportsPorts,
+  { client, world, unwritten }: ImportsPorts,
   { imports }: ImportsWish,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Error | undefined> {
+  const live = liveImports(world);
   const wanted = new Set((imports as readonly ApiObject[]).map(objectIdentity));
-  const superfluous = liveImports(world).filter((object) => !wanted.has(objectIdentity(object)));
-  await applyAndPrune({ client, desired: [], owned: superfluous, fieldManager: names.fieldManager, signal });
+  const superfluous = live.filter((object) => !wanted.has(objectIdentity(object)) && !isGoing(object));
+  return eachTold(unwritten, { objects: superfluous, peers: peersByName(live) }, (object) =>
+    client.delete(pathOfObject(object), { uid: object.metadata?.uid, signal }),
+  );
 }
 
 /**
  * Writes one batch of the changes that the latest verdict asks for, in which every peer has its share. Runs beside the publication pass, which must
- * not wait for thousands of imports. Returns whether more is left.
+ * not wait for thousands of imports. Returns whether more is left; throws the first failure when all was tried.
  */
 export async function writeImports(
-  { client, world }: ImportsPorts,
+  { client, world, unwritten }: ImportsPorts,
   { imports, virtualAddresses }: ImportsWish,
   signal: AbortSignal,
 ): Promise<boolean> {
   const live = new Map(liveImports(world).map((object) => [objectIdentity(object), object]));
   const desired = imports as readonly ApiObject[];
+  const wanted = new Set(desired.map(objectIdentity));
   const changed = desired.filter((object) => !stands(live.get(objectIdentity(object)), object));
-  const batch = inTurns(changed, peersByName(desired)).slice(0, batchSize);
-  const owned = batch.flatMap((object) => live.get(objectIdentity(object)) ?? []);
-  const failures: Error[] = [];
+  const superfluous = [...live.keys()].filter((identity) => !wanted.has(identity));
+  unwritten.keepOnly(new Set([...changed.map(objectIdentity), ...superfluous]));
+  const peers = peersByName(desired);
+  const batch = inTurns(unwritten.last(changed), peers).slice(0, batchSize);
   // Entry, rule and then the address follow each other at once: to proxies they are one change.
-  await applyAndPrune({ client, desired: batch, owned, fieldManager: names.fieldManager, signal }).catch(
-    (error: unknown) => failures.push(error as Error),
+  const failure = await eachTold(unwritten, { objects: batch, peers }, (object) =>
+    client.apply(withAppliedDigest(object), { fieldManager: names.fieldManager, signal }),
   );
   const there = new Set([...live.keys(), ...batch.map(objectIdentity)]);
   const known = imports.filter(isEntry).filter((entry) => there.has(objectIdentity(entry as ApiObject)));
   await writeAddresses({ client, world }, known, virtualAddresses, signal);
-  if (failures[0] !== undefined) throw failures[0];
-  return changed.length > batch.length;
+  const more = changed.length > batch.length;
+  if (failure !== undefined && !more) throw failure;
+  return more;
+}
+
+/** Tries each object, and keeps what fails for the status of those who offer it. Returns the first failure. */
+async function eachTold(
+  unwritten: UnwrittenImports,
+  { objects, peers }: { readonly objects: readonly ApiObject[]; readonly peers: ReadonlyMap<string, string> },
+  work: (object: ApiObject) => Promise<unknown>,
+): Promise<Error | undefined> {
+  const failures: Error[] = [];
+  await forEachBounded(objects, failures, async (object) => {
+    try {
+      await work(object);
+      unwritten.written(object);
+    } catch (error) {
+      unwritten.failed(object, peers.get(object.metadata?.name ?? '') ?? '', error);
+      throw error;
+    }
+  });
+  return failures[0];
+}
+
+function isGoing({ metadata }: ApiObject): boolean {
+  return metadata?.deletionTimestamp !== undefined;
 }
 
 function isEntry(object: { readonly kind?: string | undefined }): object is ServiceEntry {
@@ -87,7 +119,7 @@ export function inTurns(objects: readonly ApiObject[], peers: ReadonlyMap<string
 
 /** Allocations go into each ServiceEntry's own status, where every replica and every proxy's control plane finds them. */
 async function writeAddresses(
-  { client, world }: ImportsPorts,
+  { client, world }: Pick<ImportsPorts, 'client' | 'world'>,
   entries: readonly ServiceEntry[],
   addresses: readonly VirtualAddress[],
   signal: AbortSignal,

@@ -5,8 +5,8 @@ import type { ApiObject, KubeClient } from '#kube';
 import { names, remoteSecretName } from '#model';
 import type { Clock } from '#model';
 
-/** Written again this often even when nothing changed: nobody may read these Secrets back, so drift would go unseen. */
-const repeatMs = 10 * 60_000;
+/** Written again this often even when nothing changed (a write that changes nothing costs no revision): nobody may read these Secrets back, so drift would go unseen. */
+const repeatMs = 25_000;
 
 export interface RemoteSecretWriterPorts {
   readonly client: KubeClient;
