@@ -253,6 +253,20 @@ describe('the way out, between a reader and the doors of others', () => {
       for (let count = 0; count < 10; count += 1) expect(await status(namespaces)).toBe(200);
     }, 60_000);
 
+    it('a certificate of the peer’s door that is announced, used and dropped ends no watch', async () => {
+      const open = await watch();
+      const other = await writeServingCertificate(mkdtempSync(join(directory, 'next-')), [address]);
+      for (const trusted of [`${door.ca}${other}`, other]) {
+        await wayOut.tellPeers([{ ...wayOut.door, ca: trusted }]);
+        await sleep(500);
+        expect(open.open()).toBe(true);
+        expect(await status(namespaces)).toBe(200);
+      }
+      await wayOut.tellPeers([wayOut.door]);
+      await sleep(500);
+      expect(open.open()).toBe(true);
+    }, 30_000);
+
     it('a credential that is replaced ends its watches, and opens nothing any more', async () => {
       const open = await watch();
       const next = 'the-next-credential';

@@ -231,12 +231,16 @@ export class LeaderTerm {
     );
     this.#links.authorise(verdict.audiences);
     const { rootNamespace } = config.mesh;
-    await applyPublication({ client, world, rootNamespace, remoteSecrets: this.#remoteSecrets }, verdict, signal);
+    const ports = { client, world, rootNamespace, remoteSecrets: this.#remoteSecrets };
+    const { failure } = await applyPublication(ports, verdict, signal);
     this.#news.judged(verdict.perPeer);
     this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
-    this.#imports = { pass, imports: verdict.imports, virtualAddresses: verdict.virtualAddresses };
+    // Who waits for a whole pass does not take one for it that could not do everything.
+    const whole = failure === undefined ? pass : 0;
+    this.#imports = { pass: whole, imports: verdict.imports, virtualAddresses: verdict.virtualAddresses };
     this.#queue.add(importsKey);
     if (this.#prober.isDue(this.#gateways)) void this.#probe();
+    if (failure !== undefined) throw failure;
     return { kind: 'finished', next: done(verdict.nextLookMs) };
   }
 

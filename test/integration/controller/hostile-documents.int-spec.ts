@@ -4,12 +4,14 @@ import type { ServiceEntry } from '#istio-api';
 import { parse } from 'yaml';
 import { pathFor, pathOfObject, resources } from '#kube';
 import type { ApiObject } from '#kube';
+import { names, trustRegistryIn } from '#model';
 import { waitFor } from '../../harness/child.js';
 import { writeServingCertificate } from '../../harness/serving-certificate.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
 import { gateway, Peer } from './peer.js';
 import { json, PeerServer } from './peer-server.js';
+import type { Answer } from './peer-server.js';
 import { manyServices, rows, strangers } from './rows.js';
 import type { ConditionType, Row } from './rows.js';
 
@@ -67,7 +69,7 @@ async function conditions(name: string): Promise<ReadonlyMap<string, Condition>>
 }
 
 /** Waits until a condition of a peer's resource gives this reason (and says this). */
-function conditionOf(peer: Peer, type: ConditionType, reason: string, message = /./): Promise<Condition> {
+function conditionOf(peer: Peer, type: ConditionType | 'Ready', reason: string, message = /./): Promise<Condition> {
   return waitFor(
     `${type} of ${peer.name} to say ${reason}`,
     async () => {
@@ -239,7 +241,83 @@ describe('another leader', () => {
   }, 90_000);
 });
 
+describe('a peer that has no stream', () => {
+  const silent: Answer = () => undefined;
+  it.each<[string, Answer]>([
+    ...[302, 400, 401, 403, 500].map((status): [string, Answer] => [
+      `and says so with ${status}`,
+      (response) => void response.writeHead(status).end(),
+    ]),
+    ['and never answers there', silent],
+  ])(
+    '%s: is polled',
+    async (_name, answer) => {
+      const peer = await newPeer(`polled-${servers.length}`);
+      peer.server.streamAnswer = answer;
+      await applyResource(peer);
+      await waitFor('its service', async () => ((await entries()).has(peer.echo) ? true : undefined), {
+        timeoutMs: 30_000,
+        everyMs: 200,
+        logFile: controller.logFile,
+      });
+      expect((await conditions(peer.name)).get('MetadataSynced')).toMatchObject({ status: 'True' });
+      await cluster.client.delete(pathFor(resources.istioFederations, { name: peer.name }));
+    },
+    45_000,
+  );
+});
+
+describe('FailClosed', () => {
+  it('withdraws trust once while the peer is silent, and gives it back once it answers', async () => {
+    const peer = await newPeer('strict');
+    const stalePolicy = { mode: 'FailClosed', after: '2s' };
+    const resource = peer.resource(ca) as ApiObject & { readonly spec: object };
+    await cluster.client.apply({ ...resource, spec: { ...resource.spec, stalePolicy } } as ApiObject, {
+      fieldManager: 'operator',
+    });
+    const path = pathFor(resources.secrets, { namespace: 'isthmus-system', name: names.trustSecret });
+    const isTrusted = async (): Promise<boolean> => {
+      const { data } = (await cluster.client.get<ApiObject & { data?: Record<string, string> }>(path))!;
+      return trustRegistryIn(data)?.peers.some(({ name }) => name === peer.name) === true;
+    };
+    const until = (wanted: boolean): Promise<true> =>
+      waitFor(`trust to be ${wanted}`, async () => ((await isTrusted()) === wanted ? true : undefined), {
+        timeoutMs: 40_000,
+      });
+    await until(true);
+    const gone: Answer = (response) => void response.destroy();
+    Object.assign(peer.server, { publicAnswer: gone, privateAnswer: gone, streamAnswer: gone });
+    peer.server.hangUp();
+    await until(false);
+    for (let look = 0; look < 100; look += 1) {
+      expect(await isTrusted()).toBe(false);
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    peer.behave();
+    await until(true);
+    await cluster.client.delete(pathFor(resources.istioFederations, { name: peer.name }));
+  }, 120_000);
+});
+
 describe('imports that the API server does not take', () => {
+  it('… nor policies: imports of all peers go on, and status says what cannot be written', async () => {
+    const path = '/apis/rbac.authorization.k8s.io/v1/namespaces/istio-system/rolebindings/isthmus-controller';
+    const binding = (await cluster.client.get<ApiObject>(path))!;
+    await cluster.client.delete(path);
+    const stranger = await newPeer('after-the-right');
+    await applyResource(stranger);
+    for (let round = 0; round < 3; round += 1) await goodPeerSyncs(10_000);
+    await conditionOf(good, 'Ready', 'ReconcileFailed', /authorizationpolicies/);
+    await waitFor('the newcomer', async () => ((await entries()).has(stranger.echo) ? true : undefined));
+    const { metadata, ...rest } = binding;
+    await cluster.client.create<ApiObject>({
+      ...rest,
+      metadata: { name: metadata?.name ?? '', namespace: 'istio-system' },
+    } as ApiObject);
+    await conditionOf(good, 'Ready', 'Succeeded');
+    await cluster.client.delete(pathFor(resources.istioFederations, { name: stranger.name }));
+  }, 120_000);
+
   it('are told in status, not counted, and stand once it does', async () => {
     const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/${importsNamespace}/rolebindings/isthmus-controller`;
     const binding = (await cluster.client.get<ApiObject>(path))!;

@@ -31,6 +31,36 @@ const shortestStreamMs = 5_000;
 /** After so many of them documents are polled; a stream is tried again now and then, for a peer that was mended or upgraded. */
 const mostBriefStreams = 3;
 
+/** After so many that did not open although polls were answered, likewise. */
+const mostShutStreams = 2;
+const streamRetryChance = 0.1;
+
+/** What became of a stream in one turn: `shut` = it was not opened; `none` = it was not asked for. */
+type StreamFate = 'open' | 'brief' | 'shut' | 'unsupported' | 'none';
+
+interface Counts {
+  /** Turns in a row in which nothing was heard, or a stream ended at once. */
+  readonly failures: number;
+  readonly brief: number;
+  /** Streams in a row that were shut while polls were answered. */
+  readonly shut: number;
+}
+
+function countedOn(
+  { failures, brief, shut }: Counts,
+  { failed, stream }: { readonly failed: boolean; readonly stream: StreamFate },
+): Counts {
+  return {
+    failures: failed || stream === 'brief' ? failures + 1 : 0,
+    brief: stream === 'brief' ? brief + 1 : 0,
+    shut: stream === 'shut' && !failed ? shut + 1 : stream === 'open' ? 0 : shut,
+  };
+}
+
+function isWorthAnother({ brief, shut }: Counts, failed: boolean): boolean {
+  return brief < mostBriefStreams && (failed || shut < mostShutStreams);
+}
+
 const noKey: FetchFailure = { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
 
 /**
@@ -49,6 +79,8 @@ export class PeerLink {
   #publicEtag: string | undefined;
   #privateEtag: string | undefined;
   #lastEventId: string | undefined;
+  /** Whether the stream asked for last was opened. */
+  #opened = false;
 
   constructor(settings: PeerLinkSettings, ports: PeerLinkPorts) {
     this.settings = settings;
@@ -126,23 +158,34 @@ export class PeerLink {
   async #listenPrivate(audience: string, signal: AbortSignal): Promise<void> {
     const { pacing, random } = this.#ports;
     let streams = pacing.streams;
-    let brief = 0;
-    for (let failures = 0; !signal.aborted;) {
-      const started = this.#ports.clock.now();
-      const end = streams ? await this.#stream(audience, signal) : await this.#poll(audience, signal);
+    let counts = { failures: 0, brief: 0, shut: 0 };
+    while (!signal.aborted) {
+      const { end, stream } = await this.#turn(audience, streams, signal);
       if (signal.aborted) return;
-      if (end.kind === 'unsupported') {
-        streams = false;
-        this.#hearing = { ...this.#hearing, mode: 'poll' };
-        continue;
-      }
-      const tooShort = streams && this.#endedTooSoon(end, started);
-      brief = tooShort ? brief + 1 : 0;
-      failures = end.kind === 'failed' || tooShort ? failures + 1 : 0;
       if (end.kind === 'failed') this.#failedPrivate(end);
-      await wait(this.#pauseAfter(failures, streams), signal);
-      streams = pacing.streams && brief < mostBriefStreams && (streams || random() < 0.1);
+      counts = countedOn(counts, { failed: end.kind === 'failed', stream });
+      await wait(this.#pauseAfter(counts.failures, stream === 'open' || stream === 'brief'), signal);
+      const again = streams ? isWorthAnother(counts, end.kind === 'failed') : random() < streamRetryChance;
+      streams = pacing.streams && stream !== 'unsupported' && again;
     }
+  }
+
+  /** One stream, or one poll; a stream that did not open is followed by a poll, since a peer may know the one and not the other. */
+  async #turn(
+    audience: string,
+    streams: boolean,
+    signal: AbortSignal,
+  ): Promise<{ readonly end: StreamEnd; readonly stream: StreamFate }> {
+    if (!streams) return { end: await this.#poll(audience, signal), stream: 'none' };
+    const started = this.#ports.clock.now();
+    this.#opened = false;
+    const end = await this.#stream(audience, signal);
+    const asksForPatience = end.kind === 'failed' && end.status === 429;
+    if (signal.aborted || this.#opened || asksForPatience)
+      return { end, stream: this.#endedTooSoon(end, started) ? 'brief' : 'open' };
+    const polled = await this.#poll(audience, signal);
+    if (polled.kind === 'ended') this.#hearing = { ...this.#hearing, mode: 'poll' };
+    return { end: polled, stream: end.kind === 'unsupported' ? 'unsupported' : 'shut' };
   }
 
   #endedTooSoon({ kind }: StreamEnd, started: number): boolean {
@@ -151,8 +194,8 @@ export class PeerLink {
 
   #failedPrivate(failure: FetchFailure): void {
     this.#fail('private', failure);
-    // The peer may know us, or we it, by a key that has changed.
-    if (failure.status === 401) this.refresh();
+    // The peer may know us, or we it, by a key that has changed; without any answer it may be gone, which its public document tells.
+    if (failure.status === 401 || failure.status === undefined) this.refresh();
   }
 
   #pauseAfter(failures: number, streams: boolean): number {
@@ -172,8 +215,10 @@ export class PeerLink {
       parser: this.#ports.eventParser(),
       silenceMs: 40_000,
       signal,
-      onOpen: () =>
-        this.#update({ ...heardNothingNew(this.#hearing, 'private', this.#ports.clock.now()), mode: 'stream' }, true),
+      onOpen: () => {
+        this.#opened = true;
+        this.#update({ ...heardNothingNew(this.#hearing, 'private', this.#ports.clock.now()), mode: 'stream' }, true);
+      },
       onDocument: (document) => {
         this.#lastEventId = document.id;
         this.#update(heardPrivate(this.#hearing, this.#heard(document.data)), true);

@@ -17,18 +17,25 @@ export interface ApplyPublicationPorts {
   readonly rootNamespace: string;
 }
 
+export interface AppliedPublication {
+  readonly outcome: ApplyOutcome;
+  /** The first of what could not be written; the rest was. */
+  readonly failure?: Error;
+}
+
 /**
  * Makes the cluster hold what a pass decided: trust first (mesh and door act on it), then documents and mesh objects side by side. Imports are
- * written beside it (`imports.ts`): there may be thousands. Everything is tried; the first failure is thrown at the end, and the queue comes again.
+ * written beside it (`imports.ts`): there may be thousands. Everything is tried, whatever fails: one kind that the API server does not take must
+ * not keep the others back.
  */
 export async function applyPublication(
   ports: ApplyPublicationPorts,
   verdict: PublicationVerdict,
   signal: AbortSignal,
-): Promise<ApplyOutcome> {
+): Promise<AppliedPublication> {
   const { world } = ports;
-  await applyOwn(ports, verdict.trustSecret, signal);
-  const outcomes = await Promise.allSettled([
+  const [trust] = await Promise.allSettled([applyOwn(ports, verdict.trustSecret, signal)]);
+  const others = await Promise.allSettled([
     applySet(
       ports,
       verdict.documents,
@@ -41,9 +48,14 @@ export async function applyPublication(
     verdict.remote === undefined ? emptyOutcome : applyRemoteClusters(ports, verdict, verdict.remote, signal),
     applyMeshConfig(ports, verdict, signal),
   ]);
+  const outcomes = [trust, ...others];
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return united(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : emptyOutcome)));
+  const outcome = united(outcomes.map((each) => (each.status === 'fulfilled' ? each.value : emptyOutcome)));
+  return failed === undefined ? { outcome } : { outcome, failure: asError(failed.reason) };
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 /** Access first, then what tells the mesh to use it. */

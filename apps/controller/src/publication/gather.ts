@@ -102,7 +102,8 @@ function knownPeer(sources: PublicationSources, resource: PeerResource): KnownPe
 function silenceOf(hearing: Hearing, memory: PeerMemory | undefined, now: number): number {
   const known = memory?.privateDocument?.fetchedAt ?? memory?.publicDocument.fetchedAt ?? 0;
   const last = Math.max(hearing.lastContact ?? 0, known);
-  const failing = hearing.publicFailure !== undefined || hearing.privateFailure !== undefined;
+  // The public document alone tells: it is asked for all the time, also of a peer in which trust was withdrawn for its silence.
+  const failing = hearing.publicFailure !== undefined;
   const quiet = now - last;
   // Time in which we ourselves did not listen is no silence of the peer: it counts once the peer was asked.
   const asked = failing || hearing.lastContact !== undefined;

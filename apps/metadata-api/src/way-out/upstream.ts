@@ -29,7 +29,8 @@ export class NoKeyError extends Error {
 }
 
 export interface PeerConnectionsOptions {
-  readonly peer: WayOutPeer;
+  /** The peer as the registry has it at this moment: its certificate may be vouched for by others from the next connection on. */
+  readonly peer: () => WayOutPeer;
   readonly rule: AddressRule;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -52,8 +53,8 @@ export class PeerConnections {
     this.#options = options;
     const { peer, rule } = options;
     this.#exchanges = new Exchanges({
-      origin: `https://${peer.apiHost}`,
-      connector: (allowH2) => guardedConnector(peer, rule, allowH2),
+      origin: `https://${peer().apiHost}`,
+      connector: (allowH2) => guardedConnector(peer(), rule, allowH2),
       headersTimeoutMs,
       idleConnectionMs,
       pingMs,
@@ -107,7 +108,7 @@ export class PeerConnections {
     const { clusterUUID, keys } = identity();
     const key = second ? (keys.previous ?? keys.current) : keys.current;
     if (clusterUUID === undefined || key === undefined) throw new NoKeyError('this cluster has no signing key yet');
-    const token = tokenFor(key, { subject: clusterUUID, audience: peer.audience, now: now() });
+    const token = tokenFor(key, { subject: clusterUUID, audience: peer().audience, now: now() });
     return { method, path: target, headers: { ...headers, authorization: `Bearer ${token}` }, body: body ?? null };
   }
 }

@@ -129,7 +129,10 @@ export class WayOut {
     this.#reaches.keepOnly(new Set(registry.peers.map(({ name }) => name)));
     for (const [name, { peer, to }] of this.#connections) {
       const now = registry.peers.find((each) => each.name === name);
-      if (now !== undefined && sameWay(now, peer)) continue;
+      if (now !== undefined && sameWay(now, peer)) {
+        this.#connections.set(name, { peer: now, to });
+        continue;
+      }
       this.#connections.delete(name);
       void to.close();
     }
@@ -207,7 +210,8 @@ export class WayOut {
       clusterUUID: this.#knowledge.clusterUUID,
       keys: this.#knowledge.tokenKeys,
     });
-    const to = new PeerConnections({ peer, rule: (ip) => this.#forbidden(ip), now, identity });
+    const current = (): WayOutPeer => this.#connections.get(peer.name)?.peer ?? peer;
+    const to = new PeerConnections({ peer: current, rule: (ip) => this.#forbidden(ip), now, identity });
     this.#connections.set(peer.name, { peer, to });
     return to;
   }
@@ -242,12 +246,7 @@ export class WayOut {
   }
 }
 
-/** The same server, judged by the same certificate, for the same cluster; readers may differ. */
+/** The same server, for the same cluster, verified or not; readers may differ, and who vouches for its certificate: that is asked at the next connection. */
 function sameWay(a: WayOutPeer, b: WayOutPeer): boolean {
-  return (
-    a.apiHost === b.apiHost &&
-    a.audience === b.audience &&
-    a.ca === b.ca &&
-    a.insecureSkipVerify === b.insecureSkipVerify
-  );
+  return a.apiHost === b.apiHost && a.audience === b.audience && a.insecureSkipVerify === b.insecureSkipVerify;
 }
