@@ -1,5 +1,6 @@
 // Entry of every npm script: brings a bare clone to a built tree (dependencies, generated code, dist), then hands over to the
-// program named in the arguments under the Node 24 that the lockfile pins. Runs on any Node >= 18; uses nothing but node:*.
+// program named in the arguments under the Node 24 that the lockfile pins. A first argument `--installed` or `--generated` stops
+// short of what the program does not need. Runs on any Node >= 18; uses nothing but node:*.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -76,16 +77,18 @@ function installed() {
   return { fresh: existsSync(stampFile) && readFileSync(stampFile, 'utf8') === digest && existsSync(node24), digest };
 }
 
-async function prepare() {
+async function prepare(need) {
   const { fresh, digest } = installed();
   if (!fresh) {
     say('installing the pinned dependencies (npm ci)');
     await step('npm ci', 'npm', ['ci', '--no-audit', '--no-fund']);
     writeFileSync(stampFile, digest);
   }
+  if (need === '--installed') return;
   if (!existsSync(join(root, 'libs/proto/gen/.stamp')) || protoListChanged()) {
     await step('generating protobuf code', node24, ['scripts/gen-proto.mjs']);
   }
+  if (need === '--generated') return;
   const compiler = join(root, 'node_modules/ts7/bin/tsc');
   await step('compiling TypeScript', node24, [compiler, '-p', 'tsconfig.build.json']);
 }
@@ -98,13 +101,17 @@ function protoListChanged() {
 }
 
 async function main() {
-  const [program, ...args] = process.argv.slice(2);
+  const given = process.argv.slice(2);
+  const need = ['--installed', '--generated'].includes(given[0]) ? given.shift() : '--built';
+  const [program, ...args] = given;
   if (process.platform !== 'linux')
     throw new Error(`Linux is needed (this is ${process.platform}): the lab runs on Linux namespaces`);
-  if (process.env.ISTHMUS_SKIP_BUILD !== '1') await exclusively(prepare);
+  if (process.env.ISTHMUS_SKIP_BUILD !== '1') await exclusively(() => prepare(need));
   if (program === undefined || program === '--build-only') return 0;
   const path = `${join(root, 'node_modules/node/bin')}:${join(root, 'node_modules/.bin')}:${process.env.PATH}`;
-  const child = spawn(node24, ['--enable-source-maps', program, ...args], {
+  // Tools that compile by themselves map their stacks by themselves.
+  const flags = program.startsWith('dist/') ? ['--enable-source-maps'] : [];
+  const child = spawn(node24, [...flags, program, ...args], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, PATH: path, ISTHMUS_SKIP_BUILD: '1' },

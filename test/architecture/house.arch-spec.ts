@@ -53,6 +53,16 @@ describe('house rules', () => {
     expect(texts.filter((file) => file !== self && existsSync(join(root, file)) && hosts.test(read(file)))).toEqual([]);
   });
 
+  it('starts every npm script through scripts/launch.mjs, so that it works in a bare clone', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const direct = Object.values(scripts).flatMap((script) =>
+      script
+        .split(' && ')
+        .filter((part) => !/^([A-Z_]+=('[^']*'|\S+) )*(npm run|node scripts\/launch\.mjs) /.test(part)),
+    );
+    expect(direct).toEqual([]);
+  });
+
   it('keeps generated code in libs/proto/gen (not in git) and charts/*/crds', () => {
     expect(trackedFiles().filter((file) => file.startsWith('libs/proto/gen/'))).toEqual([]);
   });

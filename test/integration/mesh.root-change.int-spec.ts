@@ -141,6 +141,17 @@ describe('a root that is replaced, by two replicas on a real API server', () => 
     ]);
   }, 180_000);
 
+  it('is the same again after somebody deleted its Secret: a replica that starts then must not make another', async () => {
+    // How long certificates last that were issued is told anew all the time.
+    const { 'rotation.json': _rotation, ...before } = await stored();
+    await api.client.delete(pathFor(resources.secrets, { namespace: 'istio-system', name: 'isthmus-ca' }));
+    const after = await waitFor('the Secret to be back', async () => {
+      const found = await stored();
+      return found['ca-key.pem'] === undefined ? undefined : found;
+    });
+    expect(after).toMatchObject(before);
+  }, 30_000);
+
   it('is not replaced for a CA that its operator plugged in: it is said what he does himself; lists that are no whole set are named', async () => {
     const files = generateCa({ trustDomain: 'test.example', now: Date.now(), algorithm: 'rsa', serial: Buffer.of(7) });
     const data = { ...files, 'ca-crl.pem': '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n' };

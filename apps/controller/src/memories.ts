@@ -77,6 +77,21 @@ export class Memories {
     await this.#delete(this.#namesOf(peer).filter((name) => !current.has(name)));
   }
 
+  /** A Secret of this peer's is gone: answers whether `restore` has to write again what is known. */
+  lost(peer: PeerRef): boolean {
+    const key = peerKey(peer);
+    // Of an older generation, which goes once the new one stands whole, nothing is missed.
+    if (!this.#known.has(key) || this.#stands(peer)) return false;
+    this.#written.delete(key);
+    return true;
+  }
+
+  /** Writes what is known of a peer where its Secrets were lost, or where the last writing failed. */
+  async restore(peer: PeerRef, signal: AbortSignal): Promise<void> {
+    const memory = this.#known.get(peerKey(peer));
+    if (memory !== undefined && !this.#written.has(peerKey(peer))) await this.remember(peer, memory, signal);
+  }
+
   /** Forgets a peer whose resource is gone; the pointer goes first, so that no half of a memory is met again. */
   async forget(peer: PeerRef): Promise<void> {
     for (const map of [this.#known, this.#written, this.#told]) map.delete(peerKey(peer));
@@ -87,9 +102,7 @@ export class Memories {
   #read(peer: PeerRef): Stored {
     const key = peerKey(peer);
     try {
-      const text = textOf((shard, digest) =>
-        this.#ports.secrets.get(this.#ports.namespace, secretName(peer, shard, digest)),
-      );
+      const text = this.#text(peer);
       this.#told.delete(key);
       return text === undefined ? { kind: 'none' } : { kind: 'readable', memory: parsePeerMemory(text) };
     } catch (error) {
@@ -97,6 +110,18 @@ export class Memories {
       if (this.#told.get(key) !== message) this.#ports.onUnreadable(peer, message);
       this.#told.set(key, message);
       return { kind: 'unreadable', message };
+    }
+  }
+
+  #text(peer: PeerRef): string | undefined {
+    return textOf((shard, digest) => this.#ports.secrets.get(this.#ports.namespace, secretName(peer, shard, digest)));
+  }
+
+  #stands(peer: PeerRef): boolean {
+    try {
+      return this.#text(peer) !== undefined;
+    } catch {
+      return false;
     }
   }
 
@@ -124,6 +149,18 @@ export class Memories {
     for (const name of secretNames)
       await this.#ports.client.delete(pathFor(resources.secrets, { namespace: this.#ports.namespace, name }));
   }
+}
+
+/** Whose memory a Secret is part of, by its labels. */
+export function rememberedPeer(secret: ApiObject | undefined): PeerRef | undefined {
+  const {
+    [labels.peerMemory]: memory,
+    [labels.peerKind]: word,
+    [labels.peerName]: name,
+  } = secret?.metadata?.labels ?? {};
+  const kinds = ['IstioFederation', 'IstioMulticluster'] as const;
+  const kind = kinds.find((each) => kindWord(each) === word);
+  return memory === 'true' && kind !== undefined && name !== undefined ? { kind, name } : undefined;
 }
 
 function secretName(peer: PeerRef, shard: number, digest: string): string {

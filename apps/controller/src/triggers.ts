@@ -13,6 +13,7 @@ const identityConfigMaps: ReadonlySet<string> = new Set([
   names.caReportConfigMap,
   names.caCrlConfigMap,
 ]);
+const named = (key: string): string => key.split('/')[1] ?? '';
 /** What changes mostly by our own hand is seen again here: one look a little later serves all of it, and undoes what others did. */
 const ownWorkMs = 1000;
 
@@ -31,6 +32,9 @@ export function watchWorld(world: World, queue: Queue): readonly (() => void)[] 
     world.secrets.onChange((_key, current, previous) => {
       if (isSecretWorthAPass(current, previous)) queue.add(publicationKey);
     }),
+    world.secrets.onChange((key) => {
+      if (named(key) === names.signingKeysSecret) queue.add(identityKey);
+    }),
     ...watchMulticluster(world, queue),
     ...[world.services, world.pods].map((informer) =>
       (informer as World['services']).onChange(() => queue.add(publicationKey)),
@@ -41,7 +45,7 @@ export function watchWorld(world: World, queue: Queue): readonly (() => void)[] 
     world.serviceEntries.onChange(() => queue.addAfter(importsKey, ownWorkMs)),
     world.destinationRules.onChange(() => queue.addAfter(importsKey, ownWorkMs)),
     world.configMaps.onChange((key) => {
-      if (identityConfigMaps.has(key.split('/')[1] ?? '')) queue.add(identityKey);
+      if (identityConfigMaps.has(named(key))) queue.add(identityKey);
     }),
   ];
 }

@@ -1,6 +1,7 @@
 export * from './cluster.js';
 export * from './names.js';
 export * from './peer.js';
+export * from './reserved-ports.js';
 export * from './service.js';
 export * from './trust.js';
 export * from './way-out.js';

@@ -76,6 +76,7 @@ describe('admitOffer: what is imported', () => {
     ['half a number', [http, { name: 'x', port: 1.5 }], 1, 'ServiceInvalid'],
     ['a name with a space', [http, { name: 'x y', port: 81 }], 1, 'ServiceInvalid'],
     ['an empty name', [http, { name: '', port: 81 }], 1, 'ServiceInvalid'],
+    ['one of a sidecar itself', [http, { name: 'x', port: 15_021 }], 1, 'ServiceInvalid'],
     ['__proto__', [http, { name: '__proto__', port: 81 }], 1, 'ServiceInvalid'],
   ])('ports: %s', (_name, ports, count, reason) => {
     const { services, findings } = admit([service(echo, { ports })]);
@@ -89,6 +90,7 @@ describe('admitOffer: what is imported', () => {
       [service(echo, { ports: Array.from({ length: 129 }, (_, i) => ({ name: `p${i}`, port: i + 1 })) })],
       0,
     ],
+    ['only a port of a sidecar itself', [service(echo, { ports: [{ name: 'x', port: 15_001 }] })], 0],
     ['only unusable ports', [service(echo, { ports: [{ name: '!', port: 1 }] })], 0],
     ['a name twice', [service(echo), service(echo)], 1],
   ])('refuses a service with %s', (_name, offered, count) => {

@@ -1,5 +1,6 @@
 import { REASONS } from '#crd';
 import type { FederationImports } from '#crd';
+import { reservedPorts } from '#model';
 import type { Finding, PublicService, PublicServicePort } from '#model';
 import { hostAdmitted } from './host-pattern.js';
 import { compareText, sortedBy, sortedUnique } from './order.js';
@@ -109,6 +110,10 @@ function portFault({ name, port }: PublicServicePort, kept: readonly PublicServi
       reason: REASONS.ServiceInvalid,
       message: `port ${name.slice(0, 63)}=${port} has no usable name or number: left out`,
     };
+  }
+  if (reservedPorts.has(port)) {
+    const message = `port ${name}=${port} is one that sidecars keep for themselves and cannot be called: left out; the peer must give its Service another`;
+    return { reason: REASONS.ServiceInvalid, message };
   }
   const rival = kept.find((other) => other.name === name || other.port === port);
   if (rival === undefined) return undefined;

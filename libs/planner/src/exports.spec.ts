@@ -66,6 +66,39 @@ describe('exportsFor: ports', () => {
     expect([services, findings]).toMatchObject([[], [{ reason: 'PortUnnamed', subject: 'echo.demo.svc.a.example' }]]);
   });
 
+  it.each<[string, Partial<LocalService>, RegExp]>([
+    ['of type ExternalName', { external: true }, /is of type ExternalName.*take the label off/],
+    ['without a selector', { selector: {} }, /has no selector.*select pods with a sidecar/],
+    ['of ports of the sidecar alone', { ports: [port('x', 15090)] }, /no port but those of the sidecar/],
+  ])('shares nothing of a Service %s, and says so once', (_name, over, message) => {
+    const { services, findings } = run({
+      services: [localService(over)],
+      hasMeshEndpoints: () => over.ports === undefined,
+    });
+    expect(services).toEqual([]);
+    expect(findings).toEqual([
+      { reason: 'ServiceInvalid', subject: 'echo.demo.svc.a.example', message: expect.stringMatching(message) },
+    ]);
+  });
+
+  it('leaves out ports that a sidecar keeps for itself, as number or as target, and says which', () => {
+    const ports = [port('http', 80), ...[15000, 15001, 15006, 15020, 15021, 15090].map((n) => port(`p${n}`, n))];
+    const service = localService({ ports: [...ports, port('stats', 8090, { targetPort: 15020 })] });
+    const { services, findings } = run({ services: [service] });
+    expect(services[0]?.ports.map(({ port: number }) => number)).toEqual([80]);
+    expect(findings).toMatchObject([{ reason: 'ServiceInvalid' }]);
+    expect(findings[0]?.message).toMatch(/15090 \(to 15090\), 8090 \(to 15020\); .* give them other numbers/);
+  });
+
+  it('has one finding for each of many Services on one port, bounded, after all others', () => {
+    const many = Array.from({ length: 120 }, (_unused, index) =>
+      localService({ name: `s${100 + index}`, selector: { app: 'one' } }),
+    );
+    const { findings } = run({ services: many, hasMeshEndpoints: ({ name }) => name !== 's219' });
+    expect(findings.map(({ reason }) => reason)).toEqual(['NoMeshEndpoints', ...many.map(() => 'SharedTargetPort')]);
+    expect(findings[1]?.message).toMatch(/^Service demo\/s100 shares .* s101, s102, s103, s104, s105 and 114 more of/);
+  });
+
   it.each<[string, Partial<LocalService>, number]>([
     ['the same port of the same workloads', {}, 1],
     ['a wider selector', { selector: { app: 'echo', track: 'blue' } }, 1],

@@ -2,10 +2,14 @@ import { REASONS } from '#crd';
 import type { FederationExports } from '#crd';
 import { protocolOfPort, selectorMatches } from '#istio-api';
 import type { LabelSelector } from '#istio-api';
+import { reservedPorts } from '#model';
 import type { Finding, PublicService, PublicServicePort } from '#model';
 import { hostAdmitted } from './host-pattern.js';
 import { compareServices, hostnameOf } from './local-service.js';
 import type { LocalService, LocalServicePort } from './local-service.js';
+
+/** So many Services are named in one finding. */
+const mostNamed = 5;
 
 /** A Service as one peer may see it, with the Service it stands for. */
 export interface ExportedService extends PublicService {
@@ -36,14 +40,15 @@ export interface Exports {
  */
 export function exportsFor(input: ExportsInput): Exports {
   const chosen = sharedServices(input);
-  const unnamed = chosen.filter((service) => !everyPortIsUsable(service));
-  const usable = chosen.filter(everyPortIsUsable);
+  const usable = chosen.filter((service) => faultOf(service) === undefined);
   const byPort = servicesByTargetPort(input.services);
   return {
     services: exportedServicesFor(input),
     findings: [
-      ...unnamed.map((service) => portUnnamed(service, input.clusterDomain)),
-      ...usable.flatMap((service) => [...sharedTargetPort(input, service, byPort), ...noMeshEndpoints(input, service)]),
+      ...chosen.flatMap((service) => shareFindings(input, service)),
+      ...usable.flatMap((service) => noMeshEndpoints(input, service)),
+      // Advice comes last: status shows only so many findings.
+      ...usable.flatMap((service) => sharedTargetPort(input, service, byPort)),
     ],
   };
 }
@@ -51,7 +56,7 @@ export function exportsFor(input: ExportsInput): Exports {
 /** The services of `exportsFor` without its findings, which cost more: for enforcement, which needs no advice. */
 export function exportedServicesFor(input: ExportsInput): readonly ExportedService[] {
   return sharedServices(input)
-    .filter(everyPortIsUsable)
+    .filter((service) => faultOf(service) === undefined)
     .map((service) => exportedFrom(input, service));
 }
 
@@ -69,14 +74,29 @@ function isShared({ label, clusterDomain, exports }: ExportsInput, service: Loca
   );
 }
 
-/** UDP can't cross a gateway and is left out silently; a Service of nothing else has no usable port. */
+/** UDP can't cross a gateway and is left out silently; what a sidecar keeps for itself is told. */
 function crossingPorts(service: LocalService): readonly LocalServicePort[] {
-  return service.ports.filter(({ protocol }) => protocol === 'TCP');
+  return service.ports.filter((port) => port.protocol === 'TCP' && !isReserved(port));
 }
 
-function everyPortIsUsable(service: LocalService): boolean {
+function isReserved({ port, targetPort }: LocalServicePort): boolean {
+  return reservedPorts.has(port) || (typeof targetPort === 'number' && reservedPorts.has(targetPort));
+}
+
+/** Why a Service is not shared although it is labelled, with the remedy; undefined where it can be. */
+function faultOf(service: LocalService): Pick<Finding, 'reason' | 'message'> | undefined {
+  const unselective = Object.keys(service.selector ?? {}).length === 0;
+  if (service.external === true || unselective) {
+    const why = service.external === true ? 'is of type ExternalName' : 'has no selector';
+    const message = `${why}, so that no sidecar stands behind it to let peers in: it is not shared; select pods with a sidecar, or take the label off`;
+    return { reason: REASONS.ServiceInvalid, message };
+  }
   const ports = crossingPorts(service);
-  return ports.length > 0 && ports.every(({ name }) => name !== undefined && name !== '');
+  if (ports.length === 0 && service.ports.some(isReserved))
+    return { reason: REASONS.ServiceInvalid, message: 'has no port but those of the sidecar: it is not shared' };
+  if (ports.length === 0) return { reason: REASONS.PortUnnamed, message: 'has no TCP port: it is not shared' };
+  if (ports.every(({ name }) => name !== undefined && name !== '')) return undefined;
+  return { reason: REASONS.PortUnnamed, message: 'has a port without a name and is not shared: name every port' };
 }
 
 function exportedFrom(input: ExportsInput, source: LocalService): ExportedService {
@@ -100,15 +120,20 @@ function publicPort(port: LocalServicePort): PublicServicePort {
   return { name, port: number, protocol: database ? 'TCP' : protocol };
 }
 
-function portUnnamed(service: LocalService, clusterDomain: string): Finding {
-  const none = crossingPorts(service).length === 0;
-  return {
-    reason: REASONS.PortUnnamed,
-    subject: hostnameOf(service, clusterDomain),
-    message: none
-      ? `Service ${service.namespace}/${service.name} has no TCP port: it is not shared`
-      : `Service ${service.namespace}/${service.name} has a port without a name and is not shared: name every port`,
-  };
+/** What is not shared of a Service, and why. */
+function shareFindings({ clusterDomain }: ExportsInput, service: LocalService): readonly Finding[] {
+  const found = faultOf(service) ?? reservedPart(service);
+  if (found === undefined) return [];
+  const { reason, message } = found;
+  const subject = hostnameOf(service, clusterDomain);
+  return [{ reason, subject, message: `Service ${service.namespace}/${service.name} ${message}` }];
+}
+
+function reservedPart(service: LocalService): Pick<Finding, 'reason' | 'message'> | undefined {
+  const left = service.ports.filter(isReserved).map(({ port, targetPort }) => `${port} (to ${targetPort})`);
+  if (left.length === 0) return undefined;
+  const message = `has ports that a sidecar keeps for itself and that cannot be called: ${left.join(', ')}; they are not shared: give them other numbers`;
+  return { reason: REASONS.ServiceInvalid, message };
 }
 
 function noMeshEndpoints({ hasMeshEndpoints, clusterDomain }: ExportsInput, service: LocalService): readonly Finding[] {
@@ -127,14 +152,14 @@ function sharedTargetPort(
   byPort: ServicesByTargetPort,
 ): readonly Finding[] {
   const neighbours = crossingPorts(service).flatMap((port) => byPort.get(targetKey(service, port)) ?? []);
-  return [...new Set(neighbours)]
+  const others = [...new Set(neighbours)]
     .filter((other) => other !== service && selectorsMeet(service, other))
     .sort(compareServices)
-    .map((other) => ({
-      reason: REASONS.SharedTargetPort,
-      subject: hostnameOf(service, clusterDomain),
-      message: `Services ${service.name} and ${other.name} of namespace ${service.namespace} share a target port: whoever may call one may call the other; give them ports of their own`,
-    }));
+    .map(({ name }) => name);
+  if (others.length === 0) return [];
+  const more = others.length > mostNamed ? ` and ${others.length - mostNamed} more` : '';
+  const message = `Service ${service.namespace}/${service.name} shares a target port with ${others.slice(0, mostNamed).join(', ')}${more} of its namespace: whoever may call one may call the others; give each a target port of its own`;
+  return [{ reason: REASONS.SharedTargetPort, subject: hostnameOf(service, clusterDomain), message }];
 }
 
 /** Services by namespace and target port, so that finding the neighbours of one does not mean looking at all. */

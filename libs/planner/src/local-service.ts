@@ -17,6 +17,8 @@ export interface LocalService {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly ports: readonly LocalServicePort[];
+  /** ExternalName: a name of DNS, nothing else of it counts. */
+  readonly external?: true;
   /** Absent or empty: no workload is selected. */
   readonly selector?: Readonly<Record<string, string>>;
   /** Empty for ExternalName, `None` for headless Services. */
@@ -41,6 +43,7 @@ export function localServiceFrom(service: Service): LocalService {
       ...(appProtocol === undefined ? {} : { appProtocol }),
     })),
     ...(selector === undefined || Object.keys(selector).length === 0 ? {} : { selector }),
+    ...(spec.type === 'ExternalName' ? { external: true } : {}),
     clusterIP: spec.clusterIP ?? '',
     createdAt: metadata.creationTimestamp ?? '',
   };

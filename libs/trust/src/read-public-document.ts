@@ -43,12 +43,21 @@ export interface PublicDocumentAccepted {
   readonly firstContact: FirstContact;
 }
 
+/** What a peer shows and nothing known vouches for. */
+export interface PendingApproval {
+  /** PEM. */
+  readonly roots: readonly string[];
+  readonly keys: readonly Pick<TrustedKey, 'kid' | 'pem'>[];
+}
+
 /** The peer changed what only a person may approve; the old facts go on. `fingerprint` is what goes into `pins`. */
 export interface PublicDocumentHeld {
   readonly kind: 'held';
   readonly reason: Extract<Reason, 'RootChangedPendingApproval' | 'KeyChangedPendingApproval'>;
   readonly message: string;
   readonly fingerprint: string;
+  /** All that waits: a key and roots may have changed together. */
+  readonly pending: PendingApproval;
 }
 
 export type PublicDocumentVerdict = PublicDocumentAccepted | PublicDocumentHeld | Refusal;
@@ -280,15 +289,16 @@ function continued(claimed: Claimed, known: PeerFacts, input: PublicDocumentInpu
   const byKnownKey =
     signing !== undefined && known.keys.some((key) => key.kid === signing.kid && key.state !== 'retired');
   const key = signing === undefined ? undefined : readPublicSigningKey(signing.pem);
-  if (!byKnownKey && key !== undefined && !isPinned(input.pins?.keys, key.fingerprint)) {
-    return held('KeyChangedPendingApproval', 'signing key', key.fingerprint, 'keys');
-  }
+  const keyWaits = !byKnownKey && key !== undefined && !isPinned(input.pins?.keys, key.fingerprint);
   const knownRoots = known.roots.map(parseCertificate);
   const news = claimed.roots.filter(({ fingerprint }) => !knownRoots.some((root) => root.fingerprint === fingerprint));
   const vouched = (root: Certificate): boolean =>
     signer !== undefined && byKnownKey && vouchedByOldCa(root, knownRoots, claimed.crossCertificates);
-  const unapproved = news.find((root) => !vouched(root) && !isPinned(input.pins?.roots, root.fingerprint));
-  if (unapproved !== undefined) return held('RootChangedPendingApproval', 'root', unapproved.fingerprint, 'roots');
+  const unapproved = news.filter((root) => !vouched(root) && !isPinned(input.pins?.roots, root.fingerprint));
+  const pending = { roots: unapproved.map(({ pem }) => pem), keys: keyWaits ? [key] : [] };
+  if (keyWaits) return held('KeyChangedPendingApproval', 'signing key', key.fingerprint, 'keys', pending);
+  const [root] = unapproved;
+  if (root !== undefined) return held('RootChangedPendingApproval', 'root', root.fingerprint, 'roots', pending);
   return { kind: 'accepted', facts: claimed.facts, firstContact: 'Blind' };
 }
 
@@ -297,7 +307,8 @@ function held(
   what: string,
   fingerprint: string,
   list: string,
+  pending: PendingApproval,
 ): PublicDocumentHeld {
   const message = `the peer shows a new ${what}, sha256:${fingerprint}, for which nothing known vouches; the old one goes on. After checking it with the peer's operator add it to spec.pins.${list}`;
-  return { kind: 'held', reason, message, fingerprint };
+  return { kind: 'held', reason, message, fingerprint, pending };
 }

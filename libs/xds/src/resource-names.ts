@@ -14,11 +14,6 @@ export const names = {
 
 export const ports = { outbound: 15001, inbound: 15006, gateway: 15443 } as const;
 
-/** Ports of the proxy itself on which no outbound listener may stand. */
-export const reservedPorts: ReadonlySet<number> = new Set([
-  15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090,
-]);
-
 /** `outbound|<port>||<host>`. */
 export function outboundCluster(port: number, hostname: string): string {
   return `outbound|${port}||${hostname}`;

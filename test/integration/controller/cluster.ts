@@ -34,7 +34,8 @@ export class Cluster {
     private readonly others: { readonly mesh: Child; readonly names: NameServer },
   ) {}
 
-  static async start(): Promise<Cluster> {
+  /** `more` goes over the values that the chart is rendered with. */
+  static async start(more: object = {}): Promise<Cluster> {
     const api = await startApiServer({ host: machineAddress() });
     const directory = join(api.directory, 'product');
     mkdirSync(directory);
@@ -43,6 +44,7 @@ export class Cluster {
       clusterUUID: ownUUID,
       controller: { documents: { pollSeconds: 1 } },
       gateway: { addresses: ['203.0.113.1:15443'] },
+      ...more,
     };
     const chart = await RenderedChart.render(values, directory);
     await chart.install(api.client);

@@ -58,7 +58,8 @@ function tell(say: CommandContext['say'], own: Own, peers: readonly PeerRow[]): 
   if (peers.length === 0) say('no peers');
   for (const { peer, state, trustDomain, roots, keys } of peers) {
     say(`${peer}: ${state}${trustDomain === '' ? '' : `, trust domain ${trustDomain}`}`);
-    for (const root of roots) say(`  root ${root.fingerprint}, until ${root.notAfter}`);
+    for (const root of roots)
+      say(`  root ${root.fingerprint}, until ${root.notAfter}${root.state === 'Trusted' ? '' : ` (${root.state})`}`);
     for (const key of keys) say(`  signing key ${key.fingerprint} (${key.state})`);
   }
 }

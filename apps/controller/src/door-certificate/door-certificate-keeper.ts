@@ -2,6 +2,7 @@ import type { Secret } from '#istio-api';
 import { ConflictError, pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import type { Clock } from '#model';
+import type { Logger } from '#platform';
 import { advanceDoorCertificate, doorAuthorities, doorReport, nextDoorChangeMs } from './door-certificate.js';
 import type { DoorCertificate, DoorCertificateFacts } from './door-certificate.js';
 import { freshCertificate } from './fresh-certificate.js';
@@ -13,11 +14,14 @@ export interface DoorCertificatePorts {
   readonly secretName: string | undefined;
   readonly times: DoorCertificateFacts['times'];
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 interface Read {
   readonly state: DoorCertificate;
   readonly resourceVersion: string | undefined;
+  /** The Secret as it stood, to be made again with what the chart put on it. */
+  readonly secret: Secret & ApiObject;
 }
 
 const keys = { cert: 'tls.crt', key: 'tls.key', authorities: 'ca.crt', rotation: 'rotation.json' } as const;
@@ -28,6 +32,7 @@ const previous = 'previous.crt';
 export class DoorCertificateKeeper {
   readonly #ports: DoorCertificatePorts;
   #state: DoorCertificate | undefined;
+  #last: (Secret & ApiObject) | undefined;
 
   constructor(ports: DoorCertificatePorts) {
     this.#ports = ports;
@@ -43,6 +48,7 @@ export class DoorCertificateKeeper {
     const before = this.authorities;
     const read = await this.#read(signal);
     this.#state = read?.state;
+    this.#last = read?.secret ?? this.#last;
     if (read === undefined) return before !== this.authorities;
     const now = this.#ports.clock.now();
     const advanced = advanceDoorCertificate(read.state, {
@@ -57,6 +63,7 @@ export class DoorCertificateKeeper {
 
   clear(): void {
     this.#state = undefined;
+    this.#last = undefined;
   }
 
   /** What is told of it beside ConfigMap `isthmus-cluster`. */
@@ -75,9 +82,8 @@ export class DoorCertificateKeeper {
   async #read(signal: AbortSignal): Promise<Read | undefined> {
     const { client, namespace, secretName } = this.#ports;
     if (secretName === undefined) return undefined;
-    const secret = await client.get<Secret & ApiObject>(pathFor(resources.secrets, { namespace, name: secretName }), {
-      signal,
-    });
+    const path = pathFor(resources.secrets, { namespace, name: secretName });
+    const secret = (await client.get<Secret & ApiObject>(path, { signal })) ?? (await this.#madeAgain(signal));
     if (secret === undefined) return undefined;
     const text = (key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
     if (text(keys.cert) === '' || text(keys.key) === '') return undefined;
@@ -88,7 +94,23 @@ export class DoorCertificateKeeper {
       ...(text(previous) === '' ? {} : { previous: text(previous) }),
       rotation: rotation === '' ? {} : (JSON.parse(rotation) as DoorCertificate['rotation']),
     };
-    return { state, resourceVersion: secret.metadata?.resourceVersion };
+    return { state, resourceVersion: secret.metadata?.resourceVersion, secret };
+  }
+
+  /** Peers know the certificate in use: one that somebody deleted comes back as it was last read. */
+  async #madeAgain(signal: AbortSignal): Promise<(Secret & ApiObject) | undefined> {
+    const last = this.#last;
+    if (last === undefined) return undefined;
+    const { namespace, name, labels, annotations } = last.metadata ?? {};
+    const { type, data } = last;
+    const metadata = { namespace, name, labels, annotations };
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata, type, data } as Secret & ApiObject;
+    const made = await this.#ports.client.create<Secret & ApiObject>(secret, { signal });
+    this.#ports.logger.warn(
+      { secret: name },
+      'the Secret with the door’s certificate was gone: it is made again, the same',
+    );
+    return made;
   }
 
   /** False when the Secret was changed meanwhile: the next look tells. */
@@ -110,7 +132,7 @@ export class DoorCertificateKeeper {
     const body = { metadata: { resourceVersion }, data: Object.fromEntries(encoded) as object };
     const path = pathFor(resources.secrets, { namespace, name: secretName });
     try {
-      await client.patch(path, body, 'application/merge-patch+json', { signal });
+      this.#last = await client.patch<Secret & ApiObject>(path, body, 'application/merge-patch+json', { signal });
       return true;
     } catch (error) {
       if (error instanceof ConflictError) return false;

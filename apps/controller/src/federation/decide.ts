@@ -43,6 +43,7 @@ export function decideFederation(input: FederationInput): FederationVerdict {
     link,
     memory: closed.memory,
     ...(open.against === undefined ? {} : { publicAgainst: open.against }),
+    ...(open.pending === undefined ? {} : { pending: open.pending }),
     ...(closed.against === undefined ? {} : { privateAgainst: closed.against }),
     ...(closed.removal === undefined ? {} : { removal: closed.removal }),
     ...(closed.spent === undefined

@@ -398,6 +398,73 @@ describe('what is remembered', () => {
   });
 });
 
+describe('what waits for approval', () => {
+  const newRoot = caOf('b.example');
+  const statusOf = (document: PeerDocument): ReturnType<typeof federationStatus> => {
+    const given = input({ memory: remembered(), hearing: publicHearing(document) });
+    return federationStatus(given, decideFederation(given));
+  };
+
+  it('a root stands in status.peer after those in use, as spec.pins would name it', () => {
+    const roots = [peer.ca, newRoot].map((ca) => ca['root-cert.pem']);
+    const said = statusOf(peer.document({ roots, seq: 1001 })).peer;
+    expect(said?.roots?.map(({ fingerprint, state }) => [fingerprint, state])).toEqual([
+      [rootPin(peer.ca), 'Trusted'],
+      [rootPin(newRoot), 'PendingApproval'],
+    ]);
+    expect(said?.keys?.map(({ state }) => state)).toEqual(['Trusted']);
+  });
+
+  it('a key likewise, and the root that came with it', () => {
+    const next = new SigningPeer();
+    const roots = [peer.ca, next.ca].map((ca) => ca['root-cert.pem']);
+    const said = statusOf(peer.document({ signer: stranger, roots, seq: 1001 })).peer;
+    expect(said?.keys?.map(({ fingerprint, state }) => [fingerprint, state])).toEqual([
+      [keyPin(peer.key), 'Trusted'],
+      [keyPin(stranger), 'PendingApproval'],
+    ]);
+    expect(said?.roots?.map(({ fingerprint, state }) => [fingerprint, state])).toEqual([
+      [rootPin(peer.ca), 'Trusted'],
+      [rootPin(next.ca), 'PendingApproval'],
+    ]);
+  });
+
+  it('is not told as cut when trust is withdrawn', () => {
+    const previous = statusOf(peer.document({ roots: [peer.ca, newRoot].map((ca) => ca['root-cert.pem']), seq: 1001 }));
+    const cut = input(
+      { memory: remembered(), previous, publication: { ...published, trusted: false } },
+      { revoked: true },
+    );
+    expect(federationStatus(cut, decideFederation(cut)).revocation?.roots).toEqual([rootPin(peer.ca)]);
+  });
+});
+
+describe('what vouches for a peer', () => {
+  const root = [rootPin(peer.ca)];
+  const key = [keyPin(peer.key)];
+  it.each<[string, FederationSpec['pins'], FederationSpec['pins'], RegExp]>([
+    ['both pinned', { roots: root, keys: key }, { roots: root, keys: key }, /^root and key are pinned$/],
+    ['the root alone', { roots: root }, { roots: root }, /^its root is pinned; a certificate under it/],
+    ['the key alone', { keys: key }, { keys: key }, /^its signing key is pinned; that key signed its roots/],
+    ['nothing any more', { keys: key }, undefined, /^pins vouched for it before; spec.pins names nothing now$/],
+  ])('%s: it is said as it is', (_name, first, now, message) => {
+    const met = decideFederation(input({ hearing: publicHearing() }, { pins: first })).memory;
+    const given = input({ memory: met }, now === undefined ? {} : { pins: now });
+    const conditions = federationStatus(given, decideFederation(given)).conditions ?? [];
+    expect(conditions.find(({ type }) => type === 'TrustEstablished')?.message).toMatch(message);
+  });
+
+  it('a legacy peer of which one half is no longer pinned', () => {
+    const hearing = publicHearing(peer.legacyDocument());
+    const met = decideFederation(input({ hearing }, { pins: { roots: root, keys: key } })).memory;
+    const given = input({ memory: met }, { pins: { keys: key } });
+    const conditions = federationStatus(given, decideFederation(given)).conditions ?? [];
+    expect(conditions.find(({ type }) => type === 'TrustEstablished')?.message).toBe(
+      'pins vouched for it before; spec.pins names keys alone now',
+    );
+  });
+});
+
 describe('what is judged again on every look', () => {
   const pins = (roots: readonly string[]): Partial<FederationSpec> => ({ pins: { roots: [...roots] } });
   const knownTo = (spec: Partial<FederationSpec>, over: Partial<FederationInput> = {}): readonly string[] =>

@@ -5,14 +5,23 @@ import type { ApiObject, Informer, KubeClient } from '#kube';
 import { annotations, labels, names } from '#model';
 import type { ClusterIdentity, Clock } from '#model';
 import { buildCsr, generateSigningKey, parseCertificate } from '#trust';
+import type { Logger } from '#platform';
 import { caFacts } from './ca-facts.js';
 import type { CaFacts } from './ca-facts.js';
 import { certify } from './certificate-client.js';
 import type { CertificateClientSettings } from './certificate-client.js';
-import { clusterConfigMap, clusterIdentity } from './cluster-identity.js';
+import { clusterConfigMap, clusterIdentity, publishedUUID, storedUUID } from './cluster-identity.js';
 import type { IdentitySettings } from './cluster-identity.js';
 import type { DoorCertificateKeeper } from '../door-certificate/door-certificate-keeper.js';
-import { advance, emptyKeyRing, nextChangeMs, parseKeyRing, renewalAt, signingKeyReport } from './key-ring.js';
+import {
+  advance,
+  currentKey,
+  emptyKeyRing,
+  nextChangeMs,
+  parseKeyRing,
+  renewalAt,
+  signingKeyReport,
+} from './key-ring.js';
 import type { KeyRing, RotationTimes, StoredSigningKey } from './key-ring.js';
 
 /** As long as a proxy's: a long one would keep an old root in use for as long. Documents end within the hour anyway. */
@@ -28,14 +37,17 @@ export interface SigningState extends CaFacts {
 export interface IdentityKeeperPorts {
   readonly client: KubeClient;
   readonly configMaps: Informer<ConfigMap & ApiObject>;
+  /** Of the release namespace, what Isthmus wrote. */
+  readonly secrets: Informer<Secret & ApiObject>;
   readonly settings: IdentitySettings;
   readonly certificates: CertificateClientSettings;
   readonly times: RotationTimes;
   readonly doorCertificate: DoorCertificateKeeper;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
-/** Keeps this cluster's UUID and signing keys; the only reader and writer of the private ones. */
+/** Keeps this cluster's UUID and signing keys; the only reader and writer of the private ones. What somebody deletes is written again. */
 export class IdentityKeeper {
   readonly #ports: IdentityKeeperPorts;
   #state: SigningState | undefined;
@@ -53,7 +65,7 @@ export class IdentityKeeper {
     const { doorCertificate } = this.#ports;
     const identity = await this.#ensureIdentity(signal);
     const ca = this.#ca();
-    const stored = await this.#readRing();
+    const stored = await this.#readRing(signal);
     const advanced = advance(stored, {
       now: this.#ports.clock.now(),
       times: this.#ports.times,
@@ -94,8 +106,16 @@ export class IdentityKeeper {
     // The informer may lag behind a create of ours: a fresh UUID is made only on the API server's own word.
     const stored =
       this.#configMap(names.clusterConfigMap) ?? (await client.get<ConfigMap & ApiObject>(path, { signal }));
-    const identity = clusterIdentity(settings, stored, randomUUID);
-    if (stored === undefined || this.#state === undefined) await this.#writeIdentity(identity, stored, signal);
+    const remembered = this.#state?.identity.clusterUUID;
+    const published = publishedUUID(this.#ports.secrets.get(settings.namespace, names.publicDocumentSecret));
+    const identity = clusterIdentity(settings, { stored, remembered, published }, randomUUID);
+    const known = storedUUID(stored) !== undefined;
+    if (!known || this.#state === undefined) await this.#writeIdentity(identity, stored, signal);
+    if (!known && [remembered, published].includes(identity.clusterUUID))
+      this.#ports.logger.warn(
+        { configMap: names.clusterConfigMap, clusterUUID: identity.clusterUUID },
+        'the ConfigMap that says who this cluster is was gone or said nothing: it is written again with the same UUID, which peers have pinned',
+      );
     return identity;
   }
 
@@ -131,17 +151,31 @@ export class IdentityKeeper {
     return this.#ports.configMaps.get(this.#ports.settings.namespace, name);
   }
 
-  async #readRing(): Promise<KeyRing> {
-    const { client, settings } = this.#ports;
-    const path = pathFor(resources.secrets, { namespace: settings.namespace, name: names.signingKeysSecret });
-    const found = this.#state?.ring ?? (await this.#storedRing(client, path));
-    return found ?? emptyKeyRing;
+  /** In use wins over stored: this leader alone writes it. */
+  async #readRing(signal: AbortSignal): Promise<KeyRing> {
+    const { secrets, settings, logger } = this.#ports;
+    const used = this.#state?.ring;
+    if (used === undefined) {
+      const text = await this.#storedRing(signal);
+      return text === undefined ? emptyKeyRing : parseKeyRing(Buffer.from(text, 'base64').toString('utf8'));
+    }
+    // The informer may lag behind a write of ours: that the keys are gone is believed on the API server's own word.
+    const seen = secrets.get(settings.namespace, names.signingKeysSecret)?.data?.[ringKey];
+    if (seen === undefined && (await this.#storedRing(signal)) === undefined) {
+      await this.#writeRing(used, signal);
+      logger.warn(
+        { secret: names.signingKeysSecret, kid: currentKey(used)?.kid },
+        'the Secret with the signing keys was gone or empty: it is written again with the same keys, which peers have pinned',
+      );
+    }
+    return used;
   }
 
-  async #storedRing(client: KubeClient, path: string): Promise<KeyRing | undefined> {
-    const secret = await client.get<Secret & ApiObject>(path);
-    const text = secret?.data?.[ringKey];
-    return text === undefined ? undefined : parseKeyRing(Buffer.from(text, 'base64').toString('utf8'));
+  async #storedRing(signal: AbortSignal): Promise<string | undefined> {
+    const { client, settings } = this.#ports;
+    const path = pathFor(resources.secrets, { namespace: settings.namespace, name: names.signingKeysSecret });
+    const text = (await client.get<Secret & ApiObject>(path, { signal }))?.data?.[ringKey];
+    return text === '' ? undefined : text;
   }
 
   async #certified(ring: KeyRing, roots: readonly string[]): Promise<KeyRing> {

@@ -42,6 +42,7 @@ export function decideMulticluster(input: MulticlusterInput): PeerVerdict {
     link,
     memory: closed.memory,
     ...(open.against === undefined ? {} : { publicAgainst: open.against }),
+    ...(open.pending === undefined ? {} : { pending: open.pending }),
     ...(closed.against === undefined ? {} : { privateAgainst: closed.against }),
     findings: [...revocationFindings(closed.memory, input.now), ...closed.findings],
   };

@@ -37,7 +37,11 @@ const verdict: PeerVerdict = {
 };
 
 function actions(patch: (path: string, body: unknown) => Promise<unknown>): PeerActions {
-  return { client: { patch }, links: { remove: () => Promise.resolve() } } as unknown as PeerActions;
+  return {
+    client: { patch },
+    links: { remove: () => Promise.resolve() },
+    memories: { restore: () => Promise.resolve() },
+  } as unknown as PeerActions;
 }
 
 describe('what is told of a resource that goes', () => {

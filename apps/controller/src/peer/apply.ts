@@ -45,6 +45,7 @@ export async function applyPeer(
   await ensureFinalizer(actions.client, input, signal);
   if (verdict.link === undefined) await actions.links.remove(peerKey(ref));
   else actions.links.ensure(peerKey(ref), verdict.link);
+  await actions.memories.restore(ref, signal);
   await rememberNews(actions, input, verdict.memory, signal);
   if (verdict.spentAnnotation !== undefined) await takeOff(actions.client, input, verdict.spentAnnotation, signal);
 }

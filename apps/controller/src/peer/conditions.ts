@@ -2,6 +2,7 @@ import type { FetchFailure } from '#peer-client';
 import type { GatewayAddress } from '#model';
 import { bad, good, unknown } from '#reconcile';
 import type { Judgement } from '#reconcile';
+import type { PeerMemory } from '#trust';
 import { resourceOf } from './input.js';
 import type { PeerInput } from './input.js';
 import type { PeerVerdict } from './verdict.js';
@@ -46,7 +47,18 @@ export function trustEstablished(input: PeerInput, verdict: PeerVerdict): Judgem
       'trusted as it showed itself: neither pins nor metadata.ca vouched for it. Compare status.peer with the peer’s operator, then set spec.pins',
     );
   }
-  return good(type, 'Succeeded', memory.firstContact === 'Pinned' ? 'root and key are pinned' : verifiedByCa(input));
+  return good(type, 'Succeeded', memory.firstContact === 'Pinned' ? vouchedByPins(input, memory) : verifiedByCa(input));
+}
+
+/** What spec.pins names now, and how the other half of a signed document follows from it; a legacy peer's halves are not tied together. */
+function vouchedByPins(input: PeerInput, { facts }: PeerMemory): string {
+  const { roots = [], keys = [] } = resourceOf(input)?.spec.pins ?? {};
+  if (roots.length > 0 && keys.length > 0) return 'root and key are pinned';
+  const named = roots.length > 0 ? 'roots alone' : keys.length > 0 ? 'keys alone' : 'nothing';
+  if (!facts.signed || named === 'nothing') return `pins vouched for it before; spec.pins names ${named} now`;
+  return roots.length > 0
+    ? 'its root is pinned; a certificate under it vouches for its signing key, which spec.pins does not name'
+    : 'its signing key is pinned; that key signed its roots, which spec.pins does not name';
 }
 
 /** What holds now is said beside what held at first contact. */

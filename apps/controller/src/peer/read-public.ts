@@ -4,6 +4,7 @@ import { decodePublicDocument } from '#protocol';
 import type { Fault } from '#protocol';
 import { authorityOf, judgePins, readPrivateDocument, readPublicDocument } from '#trust';
 import type {
+  PendingApproval,
   PeerMemory,
   PrivateDocumentVerdict,
   PublicDocumentInput,
@@ -17,6 +18,8 @@ import type { PeerInput, PeerResource } from './input.js';
 export interface Reading {
   readonly memory: PeerMemory | undefined;
   readonly against?: Finding;
+  /** What the document shows that a person must approve. */
+  readonly pending?: PendingApproval;
   /** Faults of single parts; the rest of the document counts. */
   readonly findings: readonly Finding[];
 }
@@ -70,8 +73,10 @@ function readHeard(
       now,
     }),
   );
-  if (verdict.kind !== 'accepted')
-    return { memory, against: { reason: verdict.reason, message: verdict.message }, findings: [] };
+  if (verdict.kind !== 'accepted') {
+    const against = { reason: verdict.reason, message: verdict.message };
+    return { memory, against, ...(verdict.kind === 'held' ? { pending: verdict.pending } : {}), findings: [] };
+  }
   const taken = takenRoot(input, verdict.facts);
   if (taken !== undefined) return { memory, against: taken, findings: [] };
   const publicDocument = remembered(memory?.publicDocument, heard, verdict.facts.seq);

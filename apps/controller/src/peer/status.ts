@@ -4,11 +4,14 @@ import type { Finding, GatewayAddress } from '#model';
 import { finaliseConditions } from '#reconcile';
 import type { Judgement } from '#reconcile';
 import { parseCertificate, readPublicSigningKey } from '#trust';
-import type { PeerMemory, RememberedDocument } from '#trust';
+import type { PeerMemory, PendingApproval, RememberedDocument } from '#trust';
 import type { HeardDocument } from '../peer-link/hearing.js';
 import { resourceOf } from './input.js';
 import type { PeerInput } from './input.js';
 import type { PeerVerdict } from './verdict.js';
+
+/** The CRD's bound for `status.peer.roots` and `keys`. */
+const mostListed = 50;
 
 /** What a kind's own part of the status is made of. */
 export interface StatusParts {
@@ -38,7 +41,7 @@ export function peerStatusOf(
   return {
     observedGeneration: generation,
     conditions,
-    ...(memory === undefined ? {} : { peer: peerStatus(memory) }),
+    ...(memory === undefined ? {} : { peer: peerStatus(memory, verdict) }),
     ...documentStatus(input, memory),
     ...(memory?.privateDocument === undefined ? {} : { gateways: gatewayStatus(input, gateways) }),
     ...(input.memoryFault === undefined ? {} : lastSaid(input)),
@@ -63,7 +66,7 @@ function cutOf(
 ): Omit<NonNullable<PeerStatus['revocation']>, 'at'> {
   const cut = {
     trustDomain: memory?.facts.trustDomain,
-    roots: peer?.roots?.map(({ fingerprint }) => fingerprint),
+    roots: peer?.roots?.filter(({ state }) => state === 'Trusted').map(({ fingerprint }) => fingerprint),
     imported: services?.imported,
     exported: services?.exported,
     remoteServices: remote?.services,
@@ -81,8 +84,16 @@ function lastSaid({ previous }: PeerInput): Pick<PeerStatus, 'peer' | 'gateways'
   };
 }
 
-function peerStatus(memory: PeerMemory): NonNullable<PeerStatus['peer']> {
+type KnownPeer = NonNullable<PeerStatus['peer']>;
+type RootStatus = NonNullable<KnownPeer['roots']>[number];
+type KeyStatus = NonNullable<KnownPeer['keys']>[number];
+
+const keyStates = { current: 'Trusted', next: 'Next', retired: 'Retired' } as const;
+
+/** What waits for approval stands after what is in use, so that its fingerprint can be taken from here. */
+function peerStatus(memory: PeerMemory, verdict: PeerVerdict | undefined): KnownPeer {
   const { facts } = memory;
+  const { roots, keys } = verdict?.pending ?? { roots: [], keys: [] };
   return {
     clusterUUID: facts.clusterUUID,
     trustDomain: facts.trustDomain,
@@ -91,27 +102,30 @@ function peerStatus(memory: PeerMemory): NonNullable<PeerStatus['peer']> {
     ...(facts.networkName === undefined ? {} : { networkName: facts.networkName }),
     signed: facts.signed,
     firstContact: memory.firstContact,
-    roots: facts.roots.map((pem) => {
-      const root = parseCertificate(pem);
-      return {
-        fingerprint: `sha256:${root.fingerprint}`,
-        subject: root.subject.replaceAll('\n', ', '),
-        notBefore: time(root.notBefore),
-        notAfter: time(root.notAfter),
-        state: 'Trusted' as const,
-      };
-    }),
-    keys: facts.keys.map((key) => ({
-      fingerprint: `sha256:${readPublicSigningKey(key.pem)?.fingerprint ?? ''}`,
-      kid: key.kid,
-      state:
-        key.state === 'current'
-          ? ('Trusted' as const)
-          : key.state === 'next'
-            ? ('Next' as const)
-            : ('Retired' as const),
-    })),
+    roots: [
+      ...facts.roots.map((pem) => rootStatus(pem, 'Trusted')),
+      ...roots.map((pem) => rootStatus(pem, 'PendingApproval')),
+    ].slice(0, mostListed),
+    keys: [
+      ...facts.keys.map((key) => keyStatus(key, keyStates[key.state])),
+      ...keys.map((key) => keyStatus(key, 'PendingApproval')),
+    ].slice(0, mostListed),
   };
+}
+
+function rootStatus(pem: string, state: RootStatus['state']): RootStatus {
+  const root = parseCertificate(pem);
+  return {
+    fingerprint: `sha256:${root.fingerprint}`,
+    subject: root.subject.replaceAll('\n', ', '),
+    notBefore: time(root.notBefore),
+    notAfter: time(root.notAfter),
+    state,
+  };
+}
+
+function keyStatus({ kid, pem }: PendingApproval['keys'][number], state: KeyStatus['state']): KeyStatus {
+  return { fingerprint: `sha256:${readPublicSigningKey(pem)?.fingerprint ?? ''}`, kid, state };
 }
 
 function documentStatus(input: PeerInput, memory: PeerMemory | undefined): Pick<PeerStatus, 'documents'> {

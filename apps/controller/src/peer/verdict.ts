@@ -3,7 +3,7 @@ import type { Finding } from '#model';
 import { done, stalled } from '#reconcile';
 import type { Result } from '#reconcile';
 import { splitCertificates } from '#trust';
-import type { PeerMemory } from '#trust';
+import type { PeerMemory, PendingApproval } from '#trust';
 import type { PeerLinkSettings } from '../peer-link/peer-link.js';
 import { faultsOf } from './input.js';
 import type { PeerInput, PeerResource } from './input.js';
@@ -17,6 +17,8 @@ export interface PeerVerdict {
   /** To be remembered; equal to the input's when nothing new was learnt. */
   readonly memory: PeerMemory | undefined;
   readonly publicAgainst?: Finding;
+  /** Roots and keys that the peer shows and that a person must approve. */
+  readonly pending?: PendingApproval;
   readonly privateAgainst?: Finding;
   /** An annotation of the operator that has served its turn: taken off unless its value changed since. */
   readonly spentAnnotation?: { readonly name: string; readonly value: string };

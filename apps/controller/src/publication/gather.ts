@@ -1,5 +1,6 @@
 import { parseIstioFederation, parseIstioMulticluster } from '#crd';
 import type { IstioFederation } from '#crd';
+import type { Secret } from '#istio-api';
 import type { Clock } from '#model';
 import { labels, names, peerKey, readerSecretName } from '#model';
 import type { GatewayAddress } from '#model';
@@ -143,11 +144,9 @@ function remoteFacts(
     resource.kind === 'IstioMulticluster' ? [resource.metadata.name] : [],
   );
   const credentials = multicluster.readers.map((reader) => {
-    const data = world.secrets.get(mesh.releaseNamespace, readerSecretName(reader))?.data ?? {};
-    const tokens = namesOfPeers.map((name) => {
-      const kept = data[name];
-      return [name, book.credential(reader, name, kept && Buffer.from(kept, 'base64').toString('utf8'))];
-    });
+    const secret = world.secrets.get(mesh.releaseNamespace, readerSecretName(reader));
+    const kept = secret && textsOf(secret);
+    const tokens = namesOfPeers.map((name) => [name, book.credential(reader, name, kept)]);
     return [reader, Object.fromEntries(tokens) as Record<string, string>] as const;
   });
   return {
@@ -158,4 +157,8 @@ function remoteFacts(
     ownAddresses: apiServerAddresses(world),
     ownNetwork: config.networkName,
   };
+}
+
+function textsOf({ data = {} }: Secret): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
 }

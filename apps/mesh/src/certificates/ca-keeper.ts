@@ -3,7 +3,7 @@ import type { KubeLogger } from '#kube';
 import type { Clock } from '#model';
 import { advanceCa, nextCaChangeMs, phaseOf, recordIssued, type CaState, type IssuedCertificate } from '#trust';
 import type { CaReport } from './ca-report.js';
-import { freshCa, readCa, replaceOwnCa, type CaSecretOptions, type LoadedCa } from './ca-secret.js';
+import { createOwnCa, freshCa, readCa, replaceOwnCa, type CaSecretOptions, type LoadedCa } from './ca-secret.js';
 import type { CertificateAuthority, ServerCertificate, ServerNames } from './certificate-authority.js';
 
 export interface CaKeeperOptions {
@@ -38,6 +38,7 @@ const slackMs = 50;
 export class CaKeeper {
   readonly #options: CaKeeperOptions;
   #version: string;
+  #last: LoadedCa;
   #renewAt: number;
   #soon: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
@@ -48,6 +49,7 @@ export class CaKeeper {
   constructor(options: CaKeeperOptions) {
     this.#options = options;
     this.#version = options.loaded.version;
+    this.#last = options.loaded;
     this.#renewAt = halfLife(options.certificate, options.clock.now());
   }
 
@@ -92,15 +94,32 @@ export class CaKeeper {
   async #lookOnce(): Promise<void> {
     const { secret, authority, report, request, distributed, announceMs, clock } = this.#options;
     const read = await readCa(secret);
-    if (read === undefined) return;
+    if (read === undefined) return this.#restore();
     this.#takeUp(read);
     const loaded = await this.#advanced(read);
+    this.#last = loaded;
     const { crlFault } = authority;
     this.#tellFault(crlFault);
     const facts = { now: clock.now(), announceMs, request: request(), distributed: distributed(), crlFault };
     await report.write(loaded, facts);
     const wait = loaded.own === undefined ? undefined : nextCaChangeMs(loaded.own.state, facts);
     if (wait !== undefined && wait < lookEveryMs) this.#lookIn(Math.max(wait, 200) + slackMs);
+  }
+
+  /** The CA in use goes on being this cluster's: without its Secret the next replica would make another, which no peer knows. */
+  async #restore(): Promise<void> {
+    const { secret, logger } = this.#options;
+    const { own, secretName } = this.#last;
+    if (own === undefined) {
+      logger.warn(
+        { secret: secretName },
+        'the Secret of the workload CA is gone and is not ours to make: put it back; the CA in use stays until then',
+      );
+      return;
+    }
+    await createOwnCa(secret, own.state);
+    logger.warn({ secret: secretName }, 'the Secret of the workload CA was gone: it is made again, the same');
+    this.#again = true;
   }
 
   #tellFault(fault: string | undefined): void {

@@ -35,17 +35,21 @@ const allKeys = [...files, rotationKey, nextCertKey, nextKeyKey];
 export async function readOrCreateCa(options: CaSecretOptions): Promise<LoadedCa> {
   const existing = await readCa(options);
   if (existing !== undefined) return existing;
-  try {
-    await options.client.create<Secret>(secretOf(options, { files: freshCa(options), rotation: {} }));
-  } catch (error) {
-    const notThereYet = error instanceof ConflictError;
-    if (!notThereYet) throw error;
-  }
+  await createOwnCa(options, { files: freshCa(options), rotation: {} });
   const created = await readCa(options);
   if (created === undefined) {
     throw new Error(`Secret ${options.rootNamespace}/${names.caSecret} was created and is gone again: start anew`);
   }
   return created;
+}
+
+/** Makes the Secret of a CA of our own; whoever comes second leaves the first one's. */
+export async function createOwnCa(options: CaSecretOptions, state: CaState): Promise<void> {
+  try {
+    await options.client.create<Secret>(secretOf(options, state));
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+  }
 }
 
 /** The plugged-in CA if there is one, else the generated one, else undefined. Throws when a Secret is there and unusable. */

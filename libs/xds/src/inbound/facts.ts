@@ -1,3 +1,4 @@
+import { reservedPorts } from '#model';
 import { grantedTrustDomains, portNumber } from '../authz/grants.js';
 import type {
   AuthorizationPolicy,
@@ -9,7 +10,6 @@ import type {
 } from '../mesh-model.js';
 import { oldestFirst, sortedBy, sortedRecord } from '../ordering.js';
 import type { ProxyNode } from '../proxy-node.js';
-import { reservedPorts } from '../resource-names.js';
 import { selects } from '../selection.js';
 import { portMode, workloadModes } from './mutual-tls-mode.js';
 

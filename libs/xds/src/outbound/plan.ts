@@ -1,7 +1,7 @@
+import { reservedPorts } from '#model';
 import type { MeshService, MeshServicePort, MeshSettings } from '../mesh-model.js';
 import { compareText } from '../ordering.js';
 import { isAddress } from '../proxy-node.js';
-import { reservedPorts } from '../resource-names.js';
 import type { OutboundListenerInput } from './listener.js';
 import type { OutboundRouteInput, RoutedPort } from './route.js';
 

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ConfigMap, Secret } from '#istio-api';
+import { pathFor, resources } from '#kube';
+import type { ApiObject } from '#kube';
+import { waitFor } from '../../harness/child.js';
+import { writeServingCertificate } from '../../harness/serving-certificate.js';
+import { releaseNamespace } from './chart.js';
+import { Cluster } from './cluster.js';
+import type { Controller } from './cluster.js';
+import { Peer } from './peer.js';
+import { PeerServer } from './peer-server.js';
+
+type Kept = (ConfigMap | Secret) & ApiObject;
+
+const doorSecret = 'isthmus-metadata-tls';
+const [clusterMap, keys, peerMemory] = ['isthmus-cluster', 'isthmus-signing-keys', 'isthmus-peer-federation-good'];
+
+let cluster: Cluster;
+let controller: Controller;
+let server: PeerServer;
+
+function pathOf(kind: 'configMaps' | 'secrets', name: string): string {
+  return pathFor(resources[kind], { namespace: releaseNamespace, name });
+}
+
+function there(kind: 'configMaps' | 'secrets', name: string, timeoutMs = 30_000): Promise<Kept> {
+  return waitFor(`${kind} ${name}`, () => cluster.client.get<Kept>(pathOf(kind, name)), {
+    timeoutMs,
+    everyMs: 50,
+    logFile: controller.logFile,
+  });
+}
+
+/** What of an object must be the same after somebody deleted it. */
+function content({ metadata, data, type }: Kept & { readonly type?: string }): object {
+  return { labels: metadata?.labels, data, type };
+}
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ clusterUUID: '' });
+  const chosen = cluster.chart.objects.find(({ kind, metadata }) => kind === 'Secret' && metadata?.name === doorSecret);
+  await cluster.client.apply(chosen!, { fieldManager: 'helm' });
+  const ca = await writeServingCertificate(join(cluster.directory, 'tls'));
+  server = await PeerServer.start(join(cluster.directory, 'tls'));
+  const peer = new Peer('good', server);
+  peer.behave();
+  await cluster.client.apply(peer.resource(ca) as ApiObject, { fieldManager: 'operator' });
+  controller = await cluster.controller('controller-1');
+  await there('secrets', 'isthmus-public-document', 60_000);
+  await there('secrets', peerMemory);
+}, 150_000);
+
+afterAll(async () => {
+  server?.stop();
+  await controller?.stop();
+  await cluster?.stop();
+}, 30_000);
+
+describe('what cannot be made again and somebody deletes while the controller runs', () => {
+  it.each([
+    ['configMaps', clusterMap, 5_000],
+    ['secrets', keys, 5_000],
+    ['secrets', peerMemory, 5_000],
+    // Nothing watches it: it is looked at once a minute.
+    ['secrets', doorSecret, 70_000],
+  ] as const)(
+    '%s %s comes back the same, and it is said',
+    async (kind, name, withinMs) => {
+      const before = await there(kind, name);
+      await cluster.client.delete(pathOf(kind, name));
+      const after = await there(kind, name, withinMs);
+      expect(after.metadata?.uid).not.toBe(before.metadata?.uid);
+      expect(content(after)).toEqual(content(before));
+      const warned = new RegExp(`"level":"?(warn|40)"?.*${name}.*again`);
+      await waitFor('the warning', () => (warned.test(controller.log()) ? true : undefined), { timeoutMs: 5_000 });
+    },
+    90_000,
+  );
+
+  it('is written again also when its Secret is there and empty', async () => {
+    const before = await there('secrets', keys);
+    const body = { data: { 'keys.json': null } };
+    await cluster.client.patch(pathOf('secrets', keys), body, 'application/merge-patch+json');
+    const data = await waitFor(
+      'the keys',
+      async () => {
+        const found = (await there('secrets', keys)).data;
+        return found?.['keys.json'] === undefined ? undefined : found;
+      },
+      { timeoutMs: 5_000 },
+    );
+    expect(data).toEqual(before.data);
+  }, 20_000);
+});
+
+describe('the ConfigMap deleted while no controller runs', () => {
+  it('comes back with the UUID that peers were last told', async () => {
+    const { data } = await there('configMaps', clusterMap);
+    await controller.stop();
+    await cluster.client.delete(pathOf('configMaps', clusterMap));
+    controller = await cluster.controller('controller-2');
+    expect((await there('configMaps', clusterMap, 60_000)).data).toEqual(data);
+    await waitFor('the warning', () => (/isthmus-cluster.*written again/.test(controller.log()) ? true : undefined));
+  }, 90_000);
+});
