@@ -6,6 +6,7 @@ import { call, gatewayAddress, holdConnection } from './scene.js';
 import type { Condition } from './scene.js';
 import { eventually } from './story.js';
 import type { Story } from './story.js';
+import { callWestOnly } from './west-only.js';
 
 const multiclusters = '/apis/isthmus.dev/v1alpha1/istiomulticlusters';
 const echo = 'echo.demo.svc.cluster.local';
@@ -33,6 +34,7 @@ interface Multicluster extends ApiObject {
 export async function tellMulticluster(scene: ThreeClusters, story: Story): Promise<void> {
   await join(scene, story);
   await spread(scene, story);
+  await callWestOnly(scene, story);
   await failOver(scene, story);
   await replaceTrust(scene, story);
   await stopApiServer(scene, story);

@@ -4,10 +4,10 @@ import { multicluster, remoteSecret } from './multicluster.js';
 import type { ThreeClusters } from './multicluster.js';
 import { eventually } from './story.js';
 import type { Story } from './story.js';
+import { exposeWest, onlyWest } from './west-only.js';
 
 const clusterConfigMap = '/api/v1/namespaces/isthmus-system/configmaps/isthmus-cluster';
 const caReport = '/api/v1/namespaces/isthmus-system/configmaps/isthmus-ca';
-const onlyWest = 'west-only.demo.svc.cluster.local';
 
 interface ConfigMap extends ApiObject {
   readonly data?: Readonly<Record<string, string>>;
@@ -23,7 +23,7 @@ export async function replaceTrust(scene: ThreeClusters, story: Story): Promise<
   const { east, west, north } = scene;
   const title = 'west’s root CA and signing key replaced under load from both others, each call a new connection';
   await story.step(title, async (say) => {
-    await exposeWest(scene);
+    await callAnew(scene);
     const loads = [east, north].map((cluster) => loadFrom(scene, cluster));
     await eventually('calls', 20_000, async () => (loads.every((load) => answered(load) > 5) ? true : undefined));
     const before = await reportOf(west);
@@ -62,16 +62,8 @@ east’s remote Secret is the same; ${reports.map(({ calls }) => calls).join(' +
 const ruleOf = `/apis/networking.istio.io/v1/namespaces/${demoNamespace}/destinationrules/west-only`;
 
 /** A service that only west has, and callers that shake hands anew for each request. */
-async function exposeWest({ east, north, west }: ThreeClusters): Promise<void> {
-  const echo = await west.api.get<ApiObject & { spec: { selector: unknown; ports: unknown } }>(
-    `/api/v1/namespaces/${demoNamespace}/services/echo`,
-  );
-  await west.api.apply(`/api/v1/namespaces/${demoNamespace}/services/west-only`, {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'west-only' },
-    spec: { selector: echo?.spec.selector, ports: echo?.spec.ports },
-  });
+async function callAnew({ east, north, west }: ThreeClusters): Promise<void> {
+  await exposeWest(west);
   const once = { connectionPool: { http: { maxRequestsPerConnection: 1 } } };
   for (const cluster of [east, north])
     await cluster.api.apply(ruleOf, {

@@ -71,6 +71,28 @@ describe('Istio’s mesh configuration on a real API server', () => {
     expect(await keep(none)).toBe(false);
   });
 
+  it('tells beside the networks whose gateway is whose, and keeps that while names are looked up for the first time', async () => {
+    const clusters = async (): Promise<unknown> =>
+      JSON.parse((await read())?.data?.[names.clusterGatewaysKey] ?? 'null');
+    const { gateways, ...place } = network;
+    const said = { 'west-1': { network: 'net-west', gateways } };
+    const pending: MeshConfigWish = { networks: [{ ...place, gateways: [], pending: true }] };
+    await keep(pending);
+    expect(await clusters()).toEqual({ 'west-1': { network: 'net-west', gateways: [] } });
+    expect((await read())?.data?.['meshNetworks']).toBe(theirs.meshNetworks);
+    await keep({ networks: [network] });
+    expect(await clusters()).toEqual(said);
+    expect(await keep(pending)).toBe(false);
+    await api.client.patch(path, { data: { [names.clusterGatewaysKey]: null } }, 'application/merge-patch+json');
+    expect(await keep({ networks: [network] })).toBe(true);
+    expect(await clusters()).toEqual(said);
+    await keep({ networks: [{ ...place, gateways: [] }] });
+    expect(await clusters()).toEqual({ 'west-1': { network: 'net-west', gateways: [] } });
+    expect(parse((await read())?.data?.['meshNetworks'] ?? '')).toEqual({ networks: {} });
+    await keep({ networks: [] });
+    expect((await read())?.data).not.toHaveProperty(names.clusterGatewaysKey);
+  });
+
   it('loses no change of somebody else in between', async () => {
     const stale = await read();
     await api.client.patch(path, { data: { mesh: 'trustDomain: other.example\n' } }, 'application/merge-patch+json');

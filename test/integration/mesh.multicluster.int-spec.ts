@@ -15,6 +15,7 @@ import type { PodFacts } from './mesh/cluster-objects.js';
 import { startReplica, type Replica } from './mesh/mesh-under-test.js';
 import { PathProxy } from './mesh/path-proxy.js';
 import { startProxy, type Proxy } from './mesh/proxy.js';
+import { toldEndpoints, type Told } from './mesh/told-endpoints.js';
 import { AdsServer } from './xds/ads-server.js';
 
 const root = 'istio-system';
@@ -38,45 +39,23 @@ function node(region: string, zone: string): ApiObject {
   return { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1', labels: place } };
 }
 
-const meshNetworks = (gateways: readonly string[]): ConfigMap => ({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  metadata: { namespace: root, name: names.meshConfigMap },
-  data: {
-    meshNetworks: JSON.stringify({
-      networks: {
-        'net-west': {
-          endpoints: [{ fromRegistry: 'west' }],
-          gateways: gateways.map((address) => ({ address, port: 15443 })),
-        },
-      },
-    }),
-  },
-});
-
-interface Told {
-  readonly priority: number;
-  readonly zone: string;
-  readonly weight: number;
-  readonly endpoints: readonly string[];
-}
-
-interface Dump {
-  readonly configs: readonly {
-    readonly dynamic_endpoint_configs?: readonly { readonly endpoint_config: Assignment }[];
-  }[];
-}
-interface Assignment {
-  readonly cluster_name: string;
-  readonly endpoints?: readonly {
-    readonly priority?: number;
-    readonly locality?: { readonly zone?: string };
-    readonly lb_endpoints?: readonly {
-      readonly load_balancing_weight?: number;
-      readonly endpoint: { readonly address: { readonly socket_address: { address: string; port_value: number } } };
-    }[];
-  }[];
-}
+const gatewaysAt = (addresses: readonly string[]): object => addresses.map((address) => ({ address, port: 15443 }));
+/** The gateways of one network; and, as our controller says it, whose each is. */
+const meshNetworks = (gateways: readonly string[], whose: Readonly<Record<string, readonly string[]>> = {}) => {
+  const clusters = Object.entries(whose);
+  const fromRegistries = ['west', 'south'].map((fromRegistry) => ({ fromRegistry }));
+  const networks = { 'net-west': { endpoints: fromRegistries, gateways: gatewaysAt(gateways) } };
+  const own = clusters.map(([id, list]) => [id, { network: 'net-west', gateways: gatewaysAt(list) }]);
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { namespace: root, name: names.meshConfigMap },
+    data: {
+      meshNetworks: JSON.stringify({ networks }),
+      [names.clusterGatewaysKey]: JSON.stringify(Object.fromEntries(own)),
+    },
+  } satisfies ConfigMap;
+};
 
 describe('mesh core that reads another cluster', () => {
   let east: ApiServer;
@@ -111,50 +90,38 @@ describe('mesh core that reads another cluster', () => {
   /** The Secret as the controller writes it. */
   function remoteSecret(
     clusterID: string,
-    more: { server?: string; stalePolicy?: string; token?: string } = {},
+    more: { server?: string; stalePolicy?: string; token?: string; ca?: string } = {},
   ): Secret {
     return remoteSecretFor({
       name: clusterID,
       namespace: root,
       clusterID,
       server: more.server ?? proxy.url,
-      ca: proxy.ca,
-      credential: more.token ?? adminToken(),
+      ca: more.ca ?? proxy.ca,
+      credential: more.token ?? adminToken(west),
       trustDomain: 'west.example',
       ...(more.stalePolicy === undefined ? {} : { stalePolicy: more.stalePolicy }),
     });
   }
 
-  const adminToken = (): string => /"token":"([^"]+)"/.exec(readFileSync(west.kubeconfig, 'utf8'))?.[1] ?? '';
+  const adminToken = (of: ApiServer): string =>
+    /"token":"([^"]+)"/.exec(readFileSync(of.kubeconfig, 'utf8'))?.[1] ?? '';
 
   async function put(object: ApiObject): Promise<void> {
     await east.client.apply(object, { fieldManager: 'test' });
   }
 
-  async function told(): Promise<readonly Told[]> {
-    const dump = JSON.parse(await envoy.admin('/config_dump?include_eds')) as Dump;
-    const all = dump.configs.flatMap(({ dynamic_endpoint_configs: found = [] }) => found);
-    const assignment = all.find(({ endpoint_config: { cluster_name: name } }) => name === cluster)?.endpoint_config;
-    return (assignment?.endpoints ?? []).map(({ priority = 0, locality, lb_endpoints: endpoints = [] }) => ({
-      priority,
-      zone: locality?.zone ?? '',
-      weight: endpoints.reduce((sum, { load_balancing_weight: weight = 1 }) => sum + weight, 0),
-      endpoints: endpoints
-        .map(({ endpoint }) => endpoint.address.socket_address)
-        .map(({ address, port_value: port }) => `${address}:${port}`)
-        .sort(),
-    }));
-  }
+  const told = (name = cluster): Promise<readonly Told[]> => toldEndpoints(envoy, name);
 
-  const expectTold = (expected: readonly Told[], timeoutMs = 10_000): Promise<unknown> =>
+  const expectTold = (expected: readonly Told[], name = cluster): Promise<unknown> =>
     waitFor(
       JSON.stringify(expected),
       async () => {
-        const found = await told();
+        const found = await told(name);
         if (JSON.stringify(found) === JSON.stringify(expected)) return true;
         throw new Error(`told ${JSON.stringify(found)}`);
       },
-      { timeoutMs },
+      { timeoutMs: 10_000 },
     );
 
   const state = (clusterID: string) => replica.mesh.index.remotes.states.find((each) => each.clusterID === clusterID);
@@ -369,6 +336,36 @@ describe('mesh core that reads another cluster', () => {
       await east.client.delete(pathFor(resources.secrets, { namespace: root, name: 'istio-remote-secret-bad' }));
     }
   }, 60_000);
+
+  it('reaches two clusters of one network each through its own gateways: by its pods, in its zone, for what it has', async () => {
+    const south = await startApiServer();
+    const way = await PathProxy.start('/peers/south', south);
+    const gateways = ['192.0.2.1', '192.0.2.9'];
+    const ofSouth: Told = { priority: 1, zone: 'c', weight: 1, endpoints: ['192.0.2.9:15443'] };
+    const ofWest: Told = { priority: 1, zone: 'b', weight: 2, endpoints: ['192.0.2.1:15443'] };
+    const shopCluster = 'outbound|80||shop.demo.svc.cluster.local';
+    try {
+      await createAll(south.client, [namespace('demo'), node('us', 'c'), echo]);
+      await createPod(south.client, pod('echo-9', '10.20.0.1'));
+      await createAll(south.client, [slice(echo, 8080, [pod('echo-9', '10.20.0.1')])]);
+      await put(meshNetworks(gateways, { west: ['192.0.2.1'], south: ['192.0.2.9'] }));
+      await put(remoteSecret('south', { server: way.url, ca: way.ca, token: adminToken(south) }));
+      await expectTold([ours, ofWest, ofSouth]);
+      await expectTold([{ ...ofWest, priority: 0, weight: 1 }], shopCluster);
+      const lists = proxy.lists + way.lists;
+      // Nobody else's gateways stand in for those that are gone.
+      await put(meshNetworks(['192.0.2.9'], { west: [], south: ['192.0.2.9'] }));
+      await expectTold([ours, ofSouth]);
+      await expectTold([], shopCluster);
+      expect(proxy.lists + way.lists).toBe(lists);
+    } finally {
+      await east.client.delete(pathFor(resources.secrets, { namespace: root, name: 'istio-remote-secret-south' }));
+      way.stop();
+      await south.stop();
+    }
+    await put(meshNetworks(['192.0.2.1']));
+    await expectTold([ours, ofWest]);
+  }, 120_000);
 
   it('forgets the cluster with its Secret, also when only the label goes', async () => {
     const secret = remoteSecret('west');

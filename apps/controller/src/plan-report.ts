@@ -50,7 +50,9 @@ export function planReport(facts: PlanFacts): object {
       ? {}
       : {
           remoteSecrets: verdict.remote.remoteSecrets.map(({ metadata }) => metadata?.name),
-          networks: verdict.remote.networks.map(({ network }) => network),
+          networks: verdict.remote.networks.flatMap(({ network, gateways = [] }) =>
+            gateways.length === 0 ? [] : [network],
+          ),
         }),
     ...(verdict.caCertificates === undefined
       ? {}

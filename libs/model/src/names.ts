@@ -18,6 +18,8 @@ export const names = {
   remoteClustersConfigMap: 'isthmus-remote-clusters',
   /** Istio's mesh configuration: keys `mesh` and `meshNetworks`. */
   meshConfigMap: 'istio',
+  /** Our key beside them: JSON, how the pods of each multicluster peer on another network are reached; stock istiod has no use for it. */
+  clusterGatewaysKey: 'clusterGateways',
   caSecret: 'isthmus-ca',
   pluggedInCaSecret: 'cacerts',
   rootCertConfigMap: 'istio-ca-root-cert',

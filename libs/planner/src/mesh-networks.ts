@@ -2,18 +2,24 @@ import { Document, isMap, parseDocument } from 'yaml';
 import type { GatewayAddress } from '#model';
 import { sortedBy, sortedUnique } from './order.js';
 
-/** One remote network of `meshNetworks`: which clusters' pods stand on it, and how it is entered. */
+/** One cluster whose pods stand on another network, and how it is entered. */
 export interface RemoteNetwork {
   readonly network: string;
   readonly clusterID: string;
-  readonly gateways: readonly GatewayAddress[];
+  /** Its own gateways, perhaps none at present; absent = no gateway is needed. */
+  readonly gateways?: readonly GatewayAddress[];
 }
 
-/** The text of `meshNetworks` after a change, and which of its networks are ours. */
+/** The text of `meshNetworks` after a change (absent = there was and is none), and which of its networks are ours. */
 export interface MeshNetworksText {
-  readonly text: string;
+  readonly text: string | undefined;
   readonly ours: readonly string[];
+  /** By cluster ID, sorted; clusters on networks that somebody else wrote are left to him. */
+  readonly clusters: ClusterGateways;
 }
+
+/** Key `clusterGateways`: whose gateway is whose, which `meshNetworks` cannot say. */
+export type ClusterGateways = Readonly<Record<string, Pick<RemoteNetwork, 'network' | 'gateways'>>>;
 
 /**
  * Puts our networks into Istio's `meshNetworks` (YAML inside one ConfigMap key that has other owners too): networks of `oursBefore` that are
@@ -26,17 +32,32 @@ export function meshNetworksWith(
   oursBefore: readonly string[],
   wanted: readonly RemoteNetwork[],
 ): MeshNetworksText {
+  if (wanted.length === 0 && oursBefore.length === 0) return { text: current, ours: [], clusters: {} };
   const document = readable(current);
   const present = document.get('networks');
   const foreign = new Set(
     isMap(present) ? present.items.map(({ key }) => String(key)).filter((name) => !oursBefore.includes(name)) : [],
   );
-  const byNetwork = [...Map.groupBy(wanted, ({ network }) => network)].filter(([network]) => !foreign.has(network));
+  const own = wanted.filter(({ network }) => !foreign.has(network));
+  const byNetwork = [...Map.groupBy(own.filter(hasGateways), ({ network }) => network)];
   const ours = sortedUnique(byNetwork.map(([network]) => network));
   for (const gone of oursBefore) if (!ours.includes(gone)) document.deleteIn(['networks', gone]);
   for (const [network, members] of sortedBy(byNetwork, ([name]) => name))
     document.setIn(['networks', network], document.createNode(networkNode(members)));
-  return { text: document.toString({ lineWidth: 0 }), ours };
+  const untouched = ours.length === 0 && oursBefore.length === 0;
+  const known = wanted.filter(({ network, gateways }) => gateways === undefined || !foreign.has(network));
+  return { text: untouched ? current : document.toString({ lineWidth: 0 }), ours, clusters: clusterGateways(known) };
+}
+
+type Entered = RemoteNetwork & Required<Pick<RemoteNetwork, 'gateways'>>;
+
+function hasGateways(network: RemoteNetwork): network is Entered {
+  return (network.gateways?.length ?? 0) > 0;
+}
+
+function clusterGateways(known: readonly RemoteNetwork[]): ClusterGateways {
+  const sorted = sortedBy(known, ({ clusterID }) => clusterID);
+  return Object.fromEntries(sorted.map(({ clusterID, ...entry }) => [clusterID, entry]));
 }
 
 function readable(current: string | undefined): Document {
@@ -50,7 +71,7 @@ function readable(current: string | undefined): Document {
   return document;
 }
 
-function networkNode(members: readonly RemoteNetwork[]): object {
+function networkNode(members: readonly Entered[]): object {
   const gateways = new Map(
     members.flatMap((member) => member.gateways.map((gateway) => [`${gateway.address} ${gateway.port}`, gateway])),
   );

@@ -11,7 +11,7 @@ describe('meshNetworksWith', () => {
   it('writes clusters of one network together', () => {
     const { text, ours } = meshNetworksWith(undefined, [], [west, south]);
     expect(ours).toEqual(['net-west']);
-    expect(parse(text)).toEqual({
+    expect(parse(text ?? '')).toEqual({
       networks: {
         'net-west': {
           endpoints: [{ fromRegistry: 'south-1' }, { fromRegistry: 'west-1' }],
@@ -29,15 +29,36 @@ describe('meshNetworksWith', () => {
     const { text } = meshNetworksWith(theirs, [], [west]);
     expect(text).toContain('# by hand');
     expect(text).toContain('# old machines');
-    expect(Object.keys((parse(text) as { networks: object }).networks)).toEqual(['vm', 'net-west']);
+    expect(Object.keys((parse(text ?? '') as { networks: object }).networks)).toEqual(['vm', 'net-west']);
   });
   it('takes back only its own, and gives the old text again', () => {
     const first = meshNetworksWith(theirs, [], [west]);
-    expect(parse(meshNetworksWith(first.text, first.ours, []).text)).toEqual(parse(theirs));
+    expect(parse(meshNetworksWith(first.text, first.ours, []).text ?? '')).toEqual(parse(theirs));
   });
   it('leaves a foreign network of the same name alone', () => {
     const { text, ours } = meshNetworksWith(theirs, [], [{ ...west, network: 'vm' }]);
-    expect([ours, parse(text)]).toEqual([[], parse(theirs)]);
+    expect([ours, parse(text ?? '')]).toEqual([[], parse(theirs)]);
+  });
+
+  it('says whose gateway is whose, and of whom none is known or needed', () => {
+    const north = { network: 'net-north', clusterID: 'north-1', gateways: [] };
+    const flat = { network: 'net-west', clusterID: 'flat-1' };
+    const { text, ours, clusters } = meshNetworksWith(undefined, [], [west, flat, south, north]);
+    expect(ours).toEqual(['net-west']);
+    expect(text).not.toContain('flat-1');
+    expect(JSON.stringify(clusters)).toBe(
+      JSON.stringify({
+        'flat-1': { network: 'net-west' },
+        'north-1': { network: 'net-north', gateways: [] },
+        'south-1': { network: 'net-west', gateways: south.gateways },
+        'west-1': { network: 'net-west', gateways: west.gateways },
+      }),
+    );
+  });
+  it('leaves clusters on a foreign network to its owner, but for those that need no gateway', () => {
+    const flat = { network: 'vm', clusterID: 'flat-1' };
+    const { text, clusters } = meshNetworksWith(theirs, [], [{ ...west, network: 'vm' }, flat]);
+    expect([text, clusters]).toEqual([theirs, { 'flat-1': { network: 'vm' } }]);
   });
   it('says the same again: nothing to write', () => {
     const first = meshNetworksWith(theirs, [], [west]);

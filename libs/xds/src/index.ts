@@ -3,6 +3,7 @@ export { danglingReferences, decoded } from './consistency.js';
 export { trustBundles } from './identity/trust-secret.js';
 export * from './mesh-model.js';
 export { nameTableFor } from './name-table.js';
+export { wayTo } from './outbound/endpoints.js';
 export * from './proxy-node.js';
 export { inboundCluster, names as xdsNames, outboundCluster, ports as proxyPorts, sniName } from './resource-names.js';
 export * from './snapshot.js';

@@ -18,6 +18,8 @@ export interface MeshModel {
   readonly gatewayExports: readonly GatewayExport[];
   /** Gateways of other networks, for endpoints whose network is not the proxy's (multicluster). */
   readonly networkGateways: readonly NetworkGateway[];
+  /** How endpoints of other clusters are reached, where this is known: it goes before what holds for their network. */
+  readonly clusterGateways: readonly ClusterGateways[];
 }
 
 /** Facts of this cluster that names and identities are made of. */
@@ -299,4 +301,12 @@ export interface NetworkGateway {
   /** IP; absent while its name has not been resolved: the network then has a gateway, but none that can be used. */
   readonly address?: string;
   readonly port: number;
+}
+
+/** The way into one other cluster, for its endpoints on one network: a gateway serves no cluster but its own. */
+export interface ClusterGateways {
+  readonly cluster: string;
+  readonly network: string;
+  /** Addresses (IP) that are known: none = its endpoints cannot be reached now. Absent = they are called straight. */
+  readonly gateways?: readonly { readonly address: string; readonly port: number }[];
 }

@@ -184,6 +184,7 @@ export const model: MeshModel = {
   ],
   gatewayExports: [{ hostname: echo.hostname, ports: [80, 7070] }],
   networkGateways: [],
+  clusterGateways: [],
 };
 
 /** A proxy that stands where the node id says; throws when the id is wrong. */

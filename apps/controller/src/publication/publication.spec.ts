@@ -356,6 +356,49 @@ describe('many peers at the way out', () => {
   });
 });
 
+describe('how a multicluster peer’s pods are reached', () => {
+  const gateway = { address: 'gw.b.example', port: 15443 };
+  const refusal = { reason: 'AddressRefused', subject: 'gw.b.example:15443', message: '' } as const;
+  const place = { network: 'net-b', clusterID: 'b' };
+  const standing = (over: { readonly networkName?: string; readonly enableIngressGateway?: boolean }): KnownPeer => {
+    const { memory, ...peer } = known('b');
+    const { enableIngressGateway = true, networkName = 'net-b' } = over;
+    const body = JSON.stringify({ ingressGateways: [gateway], apiHost: 'api.b.example', networkName });
+    const resource = {
+      apiVersion: 'isthmus.dev/v1alpha1',
+      kind: 'IstioMulticluster',
+      metadata: { name: 'b' },
+      spec: { metadataEndpoint: 'https://b.example', enableIngressGateway, sharedTrustDomain: false },
+    } as IstioMulticluster;
+    if (memory === undefined) return peer;
+    return { ...peer, resource, memory: { ...memory, privateDocument: { ...memory.publicDocument, body } } };
+  };
+  const heard = (over: Partial<HeardOffer>): HeardOffer => ({ services: [], gateways: [], findings: [], ...over });
+
+  it.each([
+    ['on our own network: directly', { networkName: 'n' }, {}, []],
+    ['without gateways: directly', { enableIngressGateway: false }, {}, [place]],
+    [
+      'by its gateways',
+      {},
+      { gateways: [{ ...gateway, addresses: ['192.0.2.1'] }] },
+      [{ ...place, gateways: [gateway], pending: false }],
+    ],
+    ['by those of before, while names are looked up', {}, {}, [{ ...place, gateways: [], pending: true }]],
+    ['by none, where they are refused', {}, { findings: [refusal] }, [{ ...place, gateways: [], pending: false }]],
+    [
+      'a refused API server is no refused gateway',
+      {},
+      { findings: [{ ...refusal, subject: 'apiHost' }] },
+      [{ ...place, gateways: [], pending: true }],
+    ],
+  ])('%s', (_title, over, offered: Partial<HeardOffer>, expected) => {
+    const remote = { wayOutUrl: '', wayOutCa: 'pem', credentials: new Map(), apiHost: '', ownNetwork: 'n' };
+    const offers = new Map([['multicluster/b', heard(offered)]]);
+    expect(decidePublication(input({ peers: [standing(over)], offers, remote })).remote?.networks).toEqual(expected);
+  });
+});
+
 describe('a document whose writing was cut short', () => {
   it('is written anew, with a greater sequence than any part of it had', () => {
     const [first] = decidePublication(input({ peers: [known('b')] })).documents;

@@ -13,10 +13,11 @@ import {
 } from '#model';
 import type { Finding, WayOutPeer, WayOutRegistry } from '#model';
 import { peerAccountFor, producedLabels, remoteSecretFor } from '#planner';
-import type { MeshFacts, RemoteNetwork } from '#planner';
+import type { MeshFacts } from '#planner';
 import { clusterIDOf, multiclusterContentOf } from '../multicluster/documents.js';
 import type { HeardOffer } from './decide.js';
 import { fitting } from './fitting.js';
+import type { NetworkWish } from './mesh-config.js';
 import { refOf } from './standing.js';
 import type { Standing } from './standing.js';
 
@@ -42,7 +43,7 @@ export interface RemoteClusters {
   /** Service accounts and bindings as which peers' requests are made. */
   readonly accounts: readonly KubernetesObject[];
   readonly remoteSecrets: readonly Secret[];
-  readonly networks: readonly RemoteNetwork[];
+  readonly networks: readonly NetworkWish[];
 }
 
 type Peer = Standing<IstioMulticluster>;
@@ -177,15 +178,18 @@ function remoteSecret(
   ];
 }
 
-/** Pods of a peer on our own network, and of one without gateways for us, are reached directly. */
+/** Pods of a peer on our own network are reached directly; so are those of one on another network that is said to need no gateways. */
 function networkOf(
   { peer: { resource, memory } }: Peer,
   { ownNetwork }: RemoteClusterFacts,
   offers: ReadonlyMap<string, HeardOffer>,
-): readonly RemoteNetwork[] {
+): readonly NetworkWish[] {
   const content = multiclusterContentOf(memory);
   if (memory === undefined || content === undefined || content.networkName === ownNetwork) return [];
-  const gateways = offers.get(peerKey(refOf(resource)))?.gateways ?? [];
-  if (!resource.spec.enableIngressGateway || gateways.length === 0) return [];
-  return [{ network: content.networkName, clusterID: clusterIDOf(resource.metadata.name, memory), gateways }];
+  const place = { network: content.networkName, clusterID: clusterIDOf(resource.metadata.name, memory) };
+  if (!resource.spec.enableIngressGateway) return [place];
+  const { gateways: allowed = [], findings = [] } = offers.get(peerKey(refOf(resource))) ?? {};
+  const refused = findings.filter(({ subject }) => subject !== 'apiHost');
+  const pending = allowed.length === 0 && content.ingressGateways.length > refused.length;
+  return [{ ...place, gateways: allowed.map(({ address, port }) => ({ address, port })), pending }];
 }

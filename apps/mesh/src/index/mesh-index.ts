@@ -19,6 +19,7 @@ import { MeshNetworks } from '../registries/mesh-networks.js';
 import { RemoteClusters } from '../registries/remote-clusters.js';
 import type { ClusterReport } from '../registries/status-writer.js';
 import { Debounce } from './debounce.js';
+import { sameItems } from './memo.js';
 import { ModelBuilder, serviceFinder } from './model-builder.js';
 import { gatewayHostsOf } from './service-entries.js';
 
@@ -77,8 +78,8 @@ export class MeshIndex {
     secret: undefined,
     value: emptyTrustRegistry,
   };
-  #networks: { readonly text: string | undefined; readonly value: MeshNetworks } = {
-    text: undefined,
+  #networks: { readonly texts: readonly (string | undefined)[]; readonly value: MeshNetworks } = {
+    texts: [],
     value: MeshNetworks.none,
   };
   #current: ModelVersion | undefined;
@@ -262,14 +263,16 @@ export class MeshIndex {
   /** Networks that cannot be read are told once; the last ones stay. */
   #meshNetworks(): MeshNetworks {
     const { rootNamespace } = this.#options.cluster;
-    const text = this.#multicluster?.meshConfig.get(rootNamespace, names.meshConfigMap)?.data?.['meshNetworks'];
-    if (text === this.#networks.text) return this.#networks.value;
+    const data = this.#multicluster?.meshConfig.get(rootNamespace, names.meshConfigMap)?.data;
+    const texts = [data?.['meshNetworks'], data?.[names.clusterGatewaysKey]] as const;
+    if (sameItems(texts, this.#networks.texts)) return this.#networks.value;
     try {
-      this.#networks = { text, value: text === undefined ? MeshNetworks.none : MeshNetworks.parse(text) };
+      const [networks = '', clusters] = texts;
+      this.#networks = { texts, value: MeshNetworks.parse(networks, clusters) };
     } catch (error) {
-      const where = `ConfigMap ${rootNamespace}/${names.meshConfigMap}, key meshNetworks`;
+      const where = `ConfigMap ${rootNamespace}/${names.meshConfigMap}, keys meshNetworks, ${names.clusterGatewaysKey}`;
       this.#options.logger.error({ err: error, where }, 'mesh networks not readable: correct them; the last ones stay');
-      this.#networks = { text, value: this.#networks.value };
+      this.#networks = { texts, value: this.#networks.value };
     }
     return this.#networks.value;
   }

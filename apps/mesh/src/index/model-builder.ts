@@ -11,7 +11,7 @@ import type {
 } from '#istio-api';
 import { podAddresses } from '#istio-api';
 import type { TrustRegistry } from '#model';
-import type { MeshCluster, MeshModel, MeshService, MeshSettings, NetworkGateway } from '#xds';
+import { wayTo, type MeshCluster, type MeshModel, type MeshService, type MeshSettings } from '#xds';
 import { MergedServices } from '../registries/merged-services.js';
 import type { FindService, MeshNetworks } from '../registries/mesh-networks.js';
 import { Registry } from '../registries/registry.js';
@@ -101,7 +101,7 @@ export class ModelBuilder {
         facts.authorizationPolicies.map((each) => this.#kept('policy', each, () => authorizationPolicyFrom(each))),
       ),
       ...sharing,
-      networkGateways: this.#gateways(facts),
+      ...this.#gateways(facts),
     };
   }
 
@@ -122,7 +122,7 @@ export class ModelBuilder {
     for (const id of this.#remote.keys()) {
       if (!remotes.some(({ clusterID }) => clusterID === id)) this.#remote.delete(id);
     }
-    const gatewayNetworks = new Set(this.#gateways(facts).map(({ network }) => network));
+    const way = wayTo({ network: cluster.network, ...this.#gateways(facts) });
     return this.#merged.merge({
       local: this.#local.build(facts, own),
       localObjects: facts.services,
@@ -134,13 +134,18 @@ export class ModelBuilder {
         return { clusterID, services, withdrawn: withdrawn(services.map(({ hostname }) => hostname)) };
       }),
       ownNamespaces: [rootNamespace, ...ownNamespaces],
-      isBehindGateway: (network) => network !== cluster.network && gatewayNetworks.has(network),
+      isBehindGateway: (endpoint) => way(endpoint) !== 'direct',
     });
   }
 
-  #gateways(facts: ClusterFacts): readonly NetworkGateway[] {
-    const gateways = facts.meshNetworks.gateways(serviceFinder(facts, this.#options.cluster.clusterID), facts.resolved);
-    return this.#keptBy('network-gateways', [facts.meshNetworks, JSON.stringify(gateways)], () => gateways);
+  #gateways(facts: ClusterFacts): Pick<MeshModel, 'networkGateways' | 'clusterGateways'> {
+    const { meshNetworks, resolved } = facts;
+    const find = serviceFinder(facts, this.#options.cluster.clusterID);
+    const gateways = {
+      networkGateways: meshNetworks.gateways(find, resolved),
+      clusterGateways: meshNetworks.clusterGateways(resolved),
+    };
+    return this.#keptBy('gateways', [meshNetworks, JSON.stringify(gateways)], () => gateways);
   }
 
   #entries({ serviceEntries, pods, resolved }: ClusterFacts, own: Registry): readonly MeshService[] {
@@ -187,6 +192,7 @@ function sameModel(a: MeshModel, b: MeshModel): boolean {
     a.grants === b.grants &&
     a.gatewayExports === b.gatewayExports &&
     a.networkGateways === b.networkGateways &&
+    a.clusterGateways === b.clusterGateways &&
     parts(a).every((list, index) => sameItems(list, others[index] ?? []))
   );
 }

@@ -108,7 +108,7 @@ export function clusterz(current: ModelVersion | undefined, remotes: readonly Re
 /** Policies, rules and grants as they are enforced, and who is trusted: fingerprint-sized, no certificates, no keys. */
 export function configz(model: MeshModel): object {
   const { cluster, settings, destinationRules, peerAuthentications, authorizationPolicies } = model;
-  const { grants, gatewayExports, networkGateways } = model;
+  const { grants, gatewayExports, networkGateways, clusterGateways } = model;
   return {
     cluster,
     settings,
@@ -123,5 +123,6 @@ export function configz(model: MeshModel): object {
     grants,
     gatewayExports,
     networkGateways,
+    clusterGateways,
   };
 }

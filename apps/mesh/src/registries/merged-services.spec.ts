@@ -84,9 +84,10 @@ function newBuilder(): ModelBuilder {
   return new ModelBuilder({ cluster, settings, publicServiceLabel: 'public', ownNamespaces: ['isthmus-system'] });
 }
 
-const west = MeshNetworks.parse(
-  'networks: {net-west: {endpoints: [{fromRegistry: west}], gateways: [{address: 192.0.2.1, port: 15443}]}}',
-);
+const westText =
+  'networks: {net-west: {endpoints: [{fromRegistry: west}], gateways: [{address: 192.0.2.1, port: 15443}]}}';
+const west = MeshNetworks.parse(westText);
+const parsed = (clusterGateways: object): MeshNetworks => MeshNetworks.parse(westText, JSON.stringify(clusterGateways));
 
 describe('one service in several clusters', () => {
   const local = objects('echo', {}, { localities: new Map([['n1', 'eu/a']]) });
@@ -148,6 +149,8 @@ describe('one service in several clusters', () => {
   it.each([
     ['flat', MeshNetworks.none, ['10.1.0.1', '10.1.0.9']],
     ['behind gateways', west, ['10.1.0.1']],
+    ['of a cluster that needs no gateway', parsed({ west: { network: 'net-west' } }), ['10.1.0.1', '10.1.0.9']],
+    ['of a cluster without any gateway now', parsed({ west: { network: 'net-west', gateways: [] } }), ['10.1.0.1']],
   ])('headless, %s: only addresses that can be called', (_title, meshNetworks, expected) => {
     const headless = { clusterIP: 'None' };
     const other = objects('echo', { ...headless, addresses: ['10.1.0.9'] });
@@ -221,6 +224,11 @@ describe('from model to model', () => {
     expect(second.services[1]).toBe(first.services[1]);
     const without = build({ ...local, remotes: remotes.slice(1), meshNetworks: west }, builder);
     expect(without.services[0]).not.toHaveProperty('remoteClusters');
+    const told = build(
+      { ...local, remotes: remotes.slice(1), meshNetworks: parsed({ west: { network: 'n' } }) },
+      builder,
+    );
+    expect(told.clusterGateways).toEqual([{ cluster: 'west', network: 'n' }]);
   });
 });
 

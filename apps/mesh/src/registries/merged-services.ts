@@ -17,8 +17,8 @@ export interface MergeInput {
   readonly remotes: readonly RemoteServices[];
   /** Namespaces that are each cluster's own affair: the control plane's. */
   readonly ownNamespaces: readonly string[];
-  /** True for a network that cannot be reached address by address from ours. */
-  readonly isBehindGateway: (network: string) => boolean;
+  /** True for an endpoint that cannot be called by its address from our network. */
+  readonly isBehindGateway: (endpoint: MeshEndpoint) => boolean;
 }
 
 interface Found {
@@ -97,8 +97,8 @@ function foreignService(service: MeshService, address: string): MeshService {
 function joined(base: MeshService, others: readonly Found[], { isBehindGateway }: MergeInput): MeshService {
   const ports = new Set(base.ports.map(({ number }) => number));
   // Whoever calls a headless service names a pod's address: one that cannot be reached by it is no help.
-  const usable = ({ servicePort, network }: MeshEndpoint): boolean =>
-    ports.has(servicePort) && !(base.headless && isBehindGateway(network));
+  const usable = (endpoint: MeshEndpoint): boolean =>
+    ports.has(endpoint.servicePort) && !(base.headless && isBehindGateway(endpoint));
   const foreign = others.flatMap(({ service, withdrawn }) => (withdrawn ? [] : service.endpoints.filter(usable)));
   return {
     ...base,

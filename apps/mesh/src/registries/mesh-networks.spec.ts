@@ -52,6 +52,37 @@ describe('MeshNetworks', () => {
     ]);
   });
 
+  it('knows whose gateway is whose, and of whom none is known or needed', () => {
+    const clusters = MeshNetworks.parse(
+      '',
+      JSON.stringify({
+        west: { network: 'net-west', gateways: [{ address: '192.0.2.1', port: 15443 }] },
+        'west-2': { network: 'net-west', gateways: [{ address: 'gw.west.example', port: 15444 }] },
+        north: { network: 'net-north', gateways: [] },
+        flat: { network: 'net-west' },
+      }),
+    );
+    expect(clusters.hosts(find)).toEqual(['gw.west.example']);
+    const told = (resolved: ReadonlyMap<string, readonly string[]>): unknown =>
+      clusters.clusterGateways(resolved).map(({ cluster, network, gateways }) => [cluster, network, gateways]);
+    const west = ['west', 'net-west', [{ address: '192.0.2.1', port: 15443 }]];
+    const others = [
+      ['north', 'net-north', []],
+      ['flat', 'net-west', undefined],
+    ];
+    expect(told(new Map())).toEqual([west, ['west-2', 'net-west', []], ...others]);
+    const found = told(new Map([['gw.west.example', ['192.0.2.7']]]));
+    expect(found).toEqual([west, ['west-2', 'net-west', [{ address: '192.0.2.7', port: 15444 }]], ...others]);
+  });
+
+  it.each([
+    ['[]', /clusterGateways is not a map/],
+    ['{"a":{"gateways":[]}}', /clusterGateways, cluster a: no network/],
+    ['{"a":{"network":"n","gateways":[{"address":"x","port":0}]}}', /cluster a: a gateway has no valid port/],
+  ])('refuses clusterGateways %s', (bad, message) => {
+    expect(() => MeshNetworks.parse('', bad)).toThrow(message);
+  });
+
   it('reads an empty text as no networks', () => {
     expect(MeshNetworks.parse('').gateways(find, new Map())).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { parse } from 'yaml';
 import type { Service } from '#istio-api';
-import type { NetworkGateway } from '#xds';
+import type { ClusterGateways, NetworkGateway } from '#xds';
 
 /** One gateway of a network as `meshNetworks` names it: an address, or a Service whose external addresses count. */
 interface GatewayEntry {
@@ -17,27 +17,46 @@ interface Network {
   readonly gateways: readonly GatewayEntry[];
 }
 
+/** One cluster of our own key `clusterGateways`; without gateways it needs none. */
+interface Cluster {
+  readonly id: string;
+  readonly network: string;
+  readonly gateways?: readonly GatewayEntry[];
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Finds a Service by the cluster that it is in. */
 export type FindService = (clusterID: string, namespace: string, name: string) => Service | undefined;
 
-/** Istio's `meshNetworks`: which pods are on which network, and how a network is entered from another. */
+/**
+ * Istio's `meshNetworks`: which pods are on which network, and how a network is entered from another. Beside it, since a gateway serves its
+ * own cluster only, whose gateway is whose.
+ */
 export class MeshNetworks {
-  static readonly none = new MeshNetworks([]);
+  static readonly none = new MeshNetworks([], []);
   readonly #networks: readonly Network[];
+  readonly #clusters: readonly Cluster[];
 
-  private constructor(networks: readonly Network[]) {
+  private constructor(networks: readonly Network[], clusters: readonly Cluster[]) {
     this.#networks = networks;
+    this.#clusters = clusters;
   }
 
-  /** Reads the YAML of ConfigMap `istio`, key `meshNetworks`; throws an error that says what is wrong with it. */
-  static parse(text: string): MeshNetworks {
-    const value: unknown = parse(text);
-    if (value === null || value === undefined) return MeshNetworks.none;
+  /**
+   * Reads ConfigMap `istio`, keys `meshNetworks` (YAML) and `clusterGateways` (JSON by cluster ID: network, gateways); throws an error that
+   * says what is wrong with them.
+   */
+  static parse(text: string, clusterGateways = '{}'): MeshNetworks {
+    const value: unknown = parse(text) ?? {};
     const networks = isFields(value) ? (value['networks'] ?? {}) : undefined;
     if (!isFields(networks)) throw new Error('not a YAML map with a key "networks"');
-    return new MeshNetworks(Object.entries(networks).map(([name, network]) => networkFrom(name, network)));
+    const clusters: unknown = parse(clusterGateways);
+    if (!isFields(clusters)) throw new Error('clusterGateways is not a map by cluster ID');
+    return new MeshNetworks(
+      Object.entries(networks).map(([name, network]) => networkFrom(name, network)),
+      Object.entries(clusters).map(([id, cluster]) => clusterFrom(id, cluster)),
+    );
   }
 
   /** The network of a pod by its cluster, else by its address. */
@@ -52,11 +71,12 @@ export class MeshNetworks {
 
   /** Names of gateways that have to be resolved. */
   hosts(find: FindService): readonly string[] {
-    return this.#networks.flatMap((network) =>
-      network.gateways.flatMap((gateway) =>
-        addressesOf(network, gateway, find).filter((each) => !ipaddr.isValid(each)),
+    return [
+      ...this.#networks.flatMap((network) =>
+        network.gateways.flatMap((gateway) => addressesOf(network, gateway, find)),
       ),
-    );
+      ...this.#clusters.flatMap(({ gateways = [] }) => gateways.flatMap(({ address }) => address ?? [])),
+    ].filter((each) => !ipaddr.isValid(each));
   }
 
   /** All gateways; a network whose gateways' names are not resolved yet shows one without an address. */
@@ -64,7 +84,7 @@ export class MeshNetworks {
     return this.#networks.flatMap((network) => {
       const found = network.gateways.flatMap((gateway): readonly NetworkGateway[] =>
         addressesOf(network, gateway, find)
-          .flatMap((each) => (ipaddr.isValid(each) ? [each] : (resolved.get(each) ?? [])))
+          .flatMap((each) => resolvedAs(each, resolved))
           .map((address) => ({ network: network.name, address, port: gateway.port })),
       );
       const [first] = network.gateways;
@@ -72,6 +92,21 @@ export class MeshNetworks {
       return found.length > 0 ? found : unknown;
     });
   }
+
+  /** Clusters of which it is known how they are entered; of their gateways those with a known address. */
+  clusterGateways(resolved: ReadonlyMap<string, readonly string[]>): readonly ClusterGateways[] {
+    return this.#clusters.map(({ id, network, gateways }) => {
+      if (gateways === undefined) return { cluster: id, network };
+      const found = gateways.flatMap(({ address = '', port }) =>
+        resolvedAs(address, resolved).map((ip) => ({ address: ip, port })),
+      );
+      return { cluster: id, network, gateways: found };
+    });
+  }
+}
+
+function resolvedAs(address: string, resolved: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  return ipaddr.isValid(address) ? [address] : (resolved.get(address) ?? []);
 }
 
 function addressesOf(
@@ -92,8 +127,18 @@ function networkFrom(name: string, value: unknown): Network {
     name,
     registries: endpoints.flatMap(({ fromRegistry }) => (typeof fromRegistry === 'string' ? [fromRegistry] : [])),
     ranges: endpoints.flatMap(({ fromCidr }) => (typeof fromCidr === 'string' ? [rangeFrom(name, fromCidr)] : [])),
-    gateways: listOf(network['gateways']).map((gateway) => gatewayFrom(name, gateway)),
+    gateways: listOf(network['gateways']).map((gateway) => gatewayFrom(`network ${name}`, gateway)),
   };
+}
+
+function clusterFrom(id: string, value: unknown): Cluster {
+  const { network, gateways } = isFields(value) ? value : {};
+  if (typeof network !== 'string') throw new Error(`clusterGateways, cluster ${id}: no network`);
+  if (gateways === undefined) return { id, network };
+  const entries = listOf(gateways).map(({ address, port }) =>
+    gatewayFrom(`clusterGateways, cluster ${id}`, { address, port }),
+  );
+  return { id, network, gateways: entries };
 }
 
 function rangeFrom(network: string, text: string): ReturnType<typeof ipaddr.parseCIDR> {
@@ -101,13 +146,13 @@ function rangeFrom(network: string, text: string): ReturnType<typeof ipaddr.pars
   return ipaddr.parseCIDR(text);
 }
 
-function gatewayFrom(network: string, { address, registryServiceName, port }: Fields): GatewayEntry {
+function gatewayFrom(whose: string, { address, registryServiceName, port }: Fields): GatewayEntry {
   if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new Error(`network ${network}: a gateway has no valid port`);
+    throw new Error(`${whose}: a gateway has no valid port`);
   if (typeof address === 'string' && address !== '') return { address, port };
   const [name, namespace] = typeof registryServiceName === 'string' ? registryServiceName.split('.') : [];
   if (name === undefined || namespace === undefined)
-    throw new Error(`network ${network}: a gateway has neither address nor registryServiceName (service.namespace…)`);
+    throw new Error(`${whose}: a gateway has neither address nor registryServiceName (service.namespace…)`);
   return { service: { namespace, name }, port };
 }
 

@@ -7,19 +7,21 @@ import type {
 } from '#proto-gen/envoy/config/endpoint/v3/endpoint_components_pb';
 import type { Init } from '../envoy/init.js';
 import { socketAddress } from '../envoy/config.js';
-import type { MeshEndpoint, NetworkGateway } from '../mesh-model.js';
+import type { ClusterGateways, MeshEndpoint, MeshModel } from '../mesh-model.js';
 import { isAddress } from '../proxy-node.js';
 import { type EndpointGroup, placedEndpoints, type Placing } from './placed-endpoints.js';
 
 type Assignment = Init<typeof ClusterLoadAssignmentSchema>;
 
 /** Where the asking proxy stands: decides which endpoints are reached through a gateway. */
-export interface NetworkView {
+export interface NetworkView extends Pick<MeshModel, 'networkGateways' | 'clusterGateways'> {
   readonly network: string;
   /** Only endpoints of these networks; empty means all. */
   readonly requestedNetworks: readonly string[];
-  readonly gateways: readonly NetworkGateway[];
 }
+
+/** Straight, or through one of these gateways; none = not at all. */
+export type Way = 'direct' | Required<ClusterGateways>['gateways'];
 
 /** Endpoints of one cluster; host names are left out, since EDS carries addresses only. */
 export function endpointsFor(clusterName: string, endpoints: readonly MeshEndpoint[], placing?: Placing): Resource {
@@ -33,36 +35,37 @@ export function loadAssignment(clusterName: string, endpoints: readonly MeshEndp
   return { clusterName, endpoints: placedEndpoints(endpoints, placing).map(localityGroup) };
 }
 
+/** How one network reaches endpoints: its own directly, others by their cluster's own gateways, else by their network's. */
+export function wayTo(view: Omit<NetworkView, 'requestedNetworks'>): (endpoint: MeshEndpoint) => Way {
+  const gatewaysOf = Map.groupBy(view.networkGateways, ({ network }) => network);
+  const clusters = new Map(view.clusterGateways.map((each) => [each.cluster, each]));
+  return ({ network, cluster = '' }) => {
+    if (network !== '' && network === view.network) return 'direct';
+    const own = clusters.get(cluster);
+    // What does not say its network is on its cluster's.
+    if (own !== undefined && (network === '' || network === own.network)) return own.gateways ?? 'direct';
+    const ofNetwork = network === '' ? undefined : gatewaysOf.get(network);
+    return ofNetwork?.flatMap(({ address, port }) => (address === undefined ? [] : [{ address, port }])) ?? 'direct';
+  };
+}
+
 /**
- * Endpoints as one proxy reaches them: its own network directly, another network through that network's gateways, each with its
- * share of the weight. An endpoint behind a gateway must speak mutual TLS, since the gateway routes by SNI; one whose network has
- * gateways of which no address is known is left out, as it cannot be reached.
+ * Endpoints as one proxy reaches them, those behind gateways replaced by these, each with its share of the weight. Such an endpoint must
+ * speak mutual TLS, since the gateway routes by SNI; one with gateways of which no address is known is left out.
  */
 export function reachableEndpoints(endpoints: readonly MeshEndpoint[], view: NetworkView): readonly MeshEndpoint[] {
   const wanted = new Set(view.requestedNetworks);
   const visible = endpoints.filter(({ network }) => wanted.size === 0 || network === '' || wanted.has(network));
-  if (view.gateways.length === 0) return visible;
-  const gatewaysOf = Map.groupBy(view.gateways, ({ network }) => network);
-  const isDirect = ({ network }: MeshEndpoint): boolean =>
-    network === '' || network === view.network || !gatewaysOf.has(network);
-  const entries = (endpoint: MeshEndpoint): readonly KnownGateway[] =>
-    (gatewaysOf.get(endpoint.network) ?? []).flatMap(({ address, port }) =>
-      address === undefined ? [] : [{ address, port }],
-    );
-  const behind = visible.filter((endpoint) => !isDirect(endpoint));
-  const scale = scaleOf(behind.map((endpoint) => entries(endpoint).length));
-  return visible.flatMap((endpoint) => {
-    if (isDirect(endpoint)) return [scale === 1 ? endpoint : { ...endpoint, weight: endpoint.weight * scale }];
+  if (view.networkGateways.length + view.clusterGateways.length === 0) return visible;
+  const wayOf = wayTo(view);
+  const ways = visible.map((endpoint) => ({ endpoint, way: wayOf(endpoint) }));
+  const scale = scaleOf(ways.map(({ way }) => (way === 'direct' ? 1 : way.length)));
+  return ways.flatMap(({ endpoint, way }) => {
+    if (way === 'direct') return [scale === 1 ? endpoint : { ...endpoint, weight: endpoint.weight * scale }];
     if (endpoint.tlsMode !== 'istio') return [];
-    const gateways = entries(endpoint);
-    const weight = Math.ceil((endpoint.weight * scale) / gateways.length);
-    return gateways.map(({ address, port }) => ({ ...endpoint, address, port, weight, ...workloadBehind(endpoint) }));
+    const weight = Math.ceil((endpoint.weight * scale) / way.length);
+    return way.map(({ address, port }) => ({ ...endpoint, address, port, weight, ...workloadBehind(endpoint) }));
   });
-}
-
-interface KnownGateway {
-  readonly address: string;
-  readonly port: number;
 }
 
 /** Of all the pods behind a gateway only the cluster can be told. */

@@ -1,6 +1,6 @@
 import type { Resource } from '#proto';
 import { blackHoleCluster, passthroughCluster } from '../envoy/fixed-clusters.js';
-import type { DestinationRule, MeshModel, MeshService, NetworkGateway, Workload } from '../mesh-model.js';
+import type { DestinationRule, MeshModel, MeshService, Workload } from '../mesh-model.js';
 import { nameTableFor } from '../name-table.js';
 import { sortedBy, sortedUnique } from '../ordering.js';
 import type { ProxyNode } from '../proxy-node.js';
@@ -84,7 +84,7 @@ function clustersAndEndpoints(
   services: readonly MeshService[],
 ): readonly Resource[] {
   const { trustDomain } = model.cluster;
-  const network = networkView(model.networkGateways, view);
+  const network = networkView(model, view);
   const networkKey = JSON.stringify(network);
   const { clusterID } = model.cluster;
   const standing: LocalityView = { locality: view.locality, labels: view.labels, network: view.network, clusterID };
@@ -133,9 +133,13 @@ function listenersAndRoutes(
   ];
 }
 
-function networkView(gateways: readonly NetworkGateway[], { network, requestedNetworks }: OutboundView): NetworkView {
-  const sorted = sortedBy(gateways, ({ network: of, address = '', port }) => `${address} ${port} ${of}`);
-  return { network, requestedNetworks, gateways: sorted };
+function networkView(model: MeshModel, { network, requestedNetworks }: OutboundView): NetworkView {
+  const networkGateways = sortedBy(
+    model.networkGateways,
+    ({ network: of, address = '', port }) => `${address} ${port} ${of}`,
+  );
+  const clusterGateways = sortedBy(model.clusterGateways, (each) => JSON.stringify(each));
+  return { network, requestedNetworks, networkGateways, clusterGateways };
 }
 
 const keys = new WeakMap<MeshService, { full: string; name: string }>();
