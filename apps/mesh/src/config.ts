@@ -34,6 +34,8 @@ export interface MeshConfig {
   readonly rootNamespace: string;
   /** Release namespace: Secret `isthmus-trust` is there. */
   readonly namespace: string;
+  /** Where what was read of other clusters is kept over restarts. */
+  readonly peersNamespace: string;
   readonly network: string;
   readonly publicServiceLabel: string;
   /** Other clusters' registries are read, as remote Secrets name them. */
@@ -82,6 +84,7 @@ const variables = {
   ISTHMUS_CLUSTER_DOMAIN: withDefault(domain, 'cluster.local'),
   ISTHMUS_ROOT_NAMESPACE: withDefault(domain, 'istio-system'),
   ISTHMUS_NAMESPACE: withDefault(domain, 'isthmus-system'),
+  ISTHMUS_PEERS_NAMESPACE: withDefault(domain, 'isthmus-peers'),
   ISTHMUS_NETWORK: withDefault(text, ''),
   ISTHMUS_PUBLIC_SERVICE_LABEL: withDefault(text, labels.publicService),
   ISTHMUS_MULTICLUSTER: withDefault(flag, true),
@@ -150,6 +153,7 @@ export function loadConfig(
     clusterDomain: values.ISTHMUS_CLUSTER_DOMAIN,
     rootNamespace: values.ISTHMUS_ROOT_NAMESPACE,
     namespace: values.ISTHMUS_NAMESPACE,
+    peersNamespace: values.ISTHMUS_PEERS_NAMESPACE,
     network: values.ISTHMUS_NETWORK,
     publicServiceLabel: values.ISTHMUS_PUBLIC_SERVICE_LABEL,
     multicluster: values.ISTHMUS_MULTICLUSTER,

@@ -179,6 +179,7 @@ function indexOptions({
     cluster: { clusterID, trustDomain, clusterDomain, network, rootNamespace },
     settings: { outboundTrafficPolicy },
     namespace: config.namespace,
+    peersNamespace: config.peersNamespace,
     publicServiceLabel: config.publicServiceLabel,
     multicluster: config.multicluster,
     debounce: config.debounce,

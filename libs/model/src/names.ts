@@ -45,6 +45,8 @@ export const labels = {
   reader: 'isthmus.dev/reader',
   multiCluster: 'istio/multiCluster',
   peerMemory: 'isthmus.dev/peer-memory',
+  /** On ConfigMaps with what was last read of a remote cluster: `index` or `part`. */
+  keptRegistry: 'isthmus.dev/kept-registry',
   tlsMode: 'security.istio.io/tlsMode',
   publicService: 'federation.istio.deckhouse.io/public-service',
 } as const;
@@ -55,6 +57,8 @@ export const annotations = {
   shards: 'isthmus.dev/shards',
   /** On each shard: SHA-256 (hex) of the whole text, so that shards of two generations are never taken for one. */
   digest: 'isthmus.dev/digest',
+  /** On an index of what was last read of a remote cluster: JSON, whose it is and which parts belong to it. */
+  keptRegistry: 'isthmus.dev/kept-registry',
   acceptRemoval: 'isthmus.dev/accept-removal',
   /** On ServiceEntries of legacy peers: URI SAN prefix that an endpoint must present (trust rule 8). */
   sanPrefix: 'isthmus.dev/subject-alt-name-prefix',

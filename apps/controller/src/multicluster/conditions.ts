@@ -50,13 +50,14 @@ function registrySynced({ registry, api, now }: MulticlusterInput, { memory }: P
   if (memory?.privateDocument === undefined || registry === undefined)
     return unknown(type, 'Progressing', 'the mesh core has not said yet how far it has read this cluster');
   const counts = `${registry.services} services and ${registry.endpoints} endpoints`;
-  if (!registry.synced)
+  // A mesh core that has not read it since its start may go on with what was kept.
+  if (!registry.synced && registry.services === 0)
     return bad(
       type,
       api?.reason === 'Forbidden' ? 'Forbidden' : 'Unreachable',
       registry.error ?? 'the mesh core has not read the whole registry yet',
     );
-  if (registry.error === undefined) return good(type, 'Succeeded', counts);
+  if (registry.synced && registry.error === undefined) return good(type, 'Succeeded', counts);
   const age = Math.max(0, Math.round((now - registry.lastContact) / 1000));
-  return bad(type, 'StaleKeepingLastKnownGood', `${registry.error}; ${counts}, ${age} s old, go on`);
+  return bad(type, 'StaleKeepingLastKnownGood', `${registry.error ?? 'not read yet'}; ${counts}, ${age} s old, go on`);
 }

@@ -16,6 +16,7 @@ import { HostResolver } from '../gateway/host-resolver.js';
 import { ownApiServer } from '../gateway/own-api-server.js';
 import { ClusterInformers } from '../registries/cluster-informers.js';
 import { MeshNetworks } from '../registries/mesh-networks.js';
+import { RegistryKeeper } from '../registries/registry-keeper.js';
 import { RemoteClusters } from '../registries/remote-clusters.js';
 import type { ClusterReport } from '../registries/status-writer.js';
 import { Debounce } from './debounce.js';
@@ -39,6 +40,8 @@ export interface MeshIndexOptions {
   readonly settings: MeshSettings;
   /** Release namespace, where Secret `isthmus-trust` is. */
   readonly namespace: string;
+  /** Where what was read of other clusters is kept. */
+  readonly peersNamespace: string;
   readonly publicServiceLabel: string;
   /** Read nodes, remote Secrets and `meshNetworks`, and through these other clusters. */
   readonly multicluster: boolean;
@@ -66,6 +69,7 @@ export class MeshIndex {
   readonly remotes: RemoteClusters;
   readonly #registry: ClusterInformers;
   readonly #multicluster: MulticlusterInformers | undefined;
+  readonly #keeper: RegistryKeeper;
   readonly #options: MeshIndexOptions;
   readonly #informers;
   readonly #resolver: HostResolver;
@@ -89,12 +93,22 @@ export class MeshIndex {
     const { client, clock, logger, namespace, cluster } = options;
     this.#registry = new ClusterInformers({ client, logger, nodes: options.multicluster });
     this.#multicluster = options.multicluster ? this.#multiclusterInformers() : undefined;
+    this.#keeper = new RegistryKeeper({
+      client,
+      logger,
+      clock,
+      namespace: options.peersNamespace,
+      followed: () => this.remotes.registries,
+      onLoaded: () => this.changed(),
+      onFault: () => this.#statusChanged(),
+    });
     this.remotes = new RemoteClusters({
       ownClusterID: cluster.clusterID,
       logger,
       clock,
       onChange: () => this.changed(),
       onStatus: () => this.#statusChanged(),
+      kept: (owner) => this.#keeper.find(owner),
     });
     this.#informers = {
       serviceEntries: this.#informer<ServiceEntry>(resources.serviceEntries),
@@ -139,8 +153,10 @@ export class MeshIndex {
       this.remotes.states.map(({ clusterID, synced, lastContact, error }) => {
         const { services = [], endpointSlices = [] } = objects.get(clusterID) ?? {};
         const endpoints = endpointSlices.reduce((sum, slice) => sum + (slice.endpoints ?? []).length, 0);
+        const notKept = this.#keeper.fault(clusterID);
         const report = { synced, lastContact, services: services.length, endpoints };
-        return [clusterID, error === undefined ? report : { ...report, error }];
+        const trouble = { ...(error === undefined ? {} : { error }), ...(notKept === undefined ? {} : { notKept }) };
+        return [clusterID, { ...report, ...trouble }];
       }),
     );
   }
@@ -164,7 +180,7 @@ export class MeshIndex {
     await Promise.all([this.#registry.synced(), ...all.map((informer) => informer.synced)]);
     for (const informer of Object.values(this.#informers)) informer.onChange(() => this.#debounce.trigger());
     this.#registry.onChange(() => this.#debounce.trigger());
-    await this.#startRemotes();
+    await this.#startRemotes(signal);
     this.#wantHosts();
     await this.#resolver.asked(resolveMs);
     this.#rebuild(this.#options.clock.now());
@@ -175,12 +191,17 @@ export class MeshIndex {
     this.#statusListeners.add(listener);
   }
 
-  async #startRemotes(): Promise<void> {
+  async #startRemotes(signal: AbortSignal): Promise<void> {
     if (this.#multicluster === undefined) return;
     const { remoteSecrets, meshConfig } = this.#multicluster;
     meshConfig.onChange(() => this.#debounce.trigger());
-    remoteSecrets.onChange(() => this.remotes.update(remoteSecrets.list()));
+    await this.#keeper.load(signal);
+    remoteSecrets.onChange(() => {
+      this.remotes.update(remoteSecrets.list());
+      this.#keeper.look();
+    });
     this.remotes.update(remoteSecrets.list());
+    this.#keeper.start(signal);
     await this.remotes.settled();
   }
 

@@ -14,7 +14,7 @@ import { workloadText } from './workloads.js';
 
 /** Label by which an EndpointSlice names its Service. */
 export const serviceNameLabel = 'kubernetes.io/service-name';
-const exportToAnnotation = 'networking.istio.io/exportTo';
+export const exportToAnnotation = 'networking.istio.io/exportTo';
 
 export interface ServiceFacts {
   readonly service: Service;

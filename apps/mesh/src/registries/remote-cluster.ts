@@ -1,7 +1,5 @@
-import type { StalePolicy } from '#crd';
 import { pathFor, resources, type KubeClient, type KubeLogger } from '#kube';
 import type { Clock } from '#model';
-import { effectiveStalePolicy } from '#planner';
 import { ClusterInformers, type RegistryObjects } from './cluster-informers.js';
 
 export interface RemoteClusterOptions {
@@ -19,7 +17,6 @@ export interface RemoteClusterOptions {
 const defaultProbeMs = 10_000;
 const probeTimeoutMs = 5_000;
 const stableMs = 1_000;
-const nobody: ReadonlySet<string> = new Set();
 
 /**
  * Reads one other cluster's registry and says how well that goes. What it shows is always a whole: while the cluster is silent, and while
@@ -42,8 +39,6 @@ export class RemoteCluster {
   #failing = false;
   #probing = false;
   #probe: NodeJS.Timeout | undefined;
-  #verdict: NodeJS.Timeout | undefined;
-  #withdrawn: ReadonlySet<string> = nobody;
 
   constructor(options: RemoteClusterOptions) {
     this.#options = options;
@@ -82,7 +77,6 @@ export class RemoteCluster {
 
   async stop(): Promise<void> {
     clearInterval(this.#probe);
-    clearTimeout(this.#verdict);
     this.#stop.abort(new Error('this cluster is not read any more'));
     await this.#options.client.close();
   }
@@ -107,30 +101,15 @@ export class RemoteCluster {
     return error;
   }
 
-  /** How many hosts have lost their endpoints to its silence. */
-  get withdrawnHosts(): number {
-    return this.#withdrawn.size;
+  /** Unix milliseconds of its last sign of life, while it gives no proper answer; undefined while it does, and before the first one. */
+  get silentSince(): number | undefined {
+    return this.#failing && this.wasHeard ? this.#lastContact : undefined;
   }
 
   /** The last complete state; undefined before there was one. */
   get objects(): RegistryObjects | undefined {
     if (this.#isSynced && !this.#informers.relisting) this.#shown = this.#informers.objects;
     return this.#shown;
-  }
-
-  /** Of these hosts those whose endpoints are withdrawn, since the cluster has been silent for longer than its policy bears. */
-  withdrawn(policy: StalePolicy | undefined, hosts: readonly string[]): ReadonlySet<string> {
-    clearTimeout(this.#verdict);
-    if (!this.#failing || policy === undefined || this.#lastContact === 0) return (this.#withdrawn = nobody);
-    const silentMs = Math.max(1, this.#options.clock.now() - this.#lastContact);
-    const { withdrawnHosts, changesInMs } = effectiveStalePolicy({ policy, silentMs, hosts });
-    if (changesInMs !== undefined) {
-      this.#verdict = setTimeout(() => this.#options.onChange(), Math.min(changesInMs, 2 ** 31 - 1)).unref();
-    }
-    const same =
-      withdrawnHosts.length === this.#withdrawn.size && withdrawnHosts.every((host) => this.#withdrawn.has(host));
-    if (!same) this.#withdrawn = new Set(withdrawnHosts);
-    return this.#withdrawn;
   }
 
   #complete(): void {

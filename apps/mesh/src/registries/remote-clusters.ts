@@ -3,8 +3,11 @@ import type { Secret } from '#istio-api';
 import { HttpKubeClient, inlineKubeconfigAccess, type ClusterAccess, type KubeClient, type KubeLogger } from '#kube';
 import type { Clock } from '#model';
 import type { RegistryObjects } from './cluster-informers.js';
+import type { KeptRegistry, RegistryOwner } from './kept-registry.js';
+import type { FollowedRegistry } from './registry-keeper.js';
 import { RemoteCluster } from './remote-cluster.js';
 import { wantedClusters, type RemoteSecretFault, type WantedCluster } from './remote-secrets.js';
+import { Silence } from './silence.js';
 
 export interface RemoteClustersOptions {
   readonly ownClusterID: string;
@@ -14,6 +17,8 @@ export interface RemoteClustersOptions {
   readonly onChange: () => void;
   /** What is told about some cluster has changed. */
   readonly onStatus: () => void;
+  /** What was kept of a cluster before this replica started: shown until the cluster has been read. */
+  readonly kept?: (owner: RegistryOwner) => KeptRegistry | undefined;
   readonly connect?: (access: ClusterAccess) => KubeClient;
   readonly probeEveryMs?: number;
 }
@@ -48,6 +53,7 @@ interface Followed {
   /** Reads with a new kubeconfig until it has read everything; till then `current` is shown. */
   next: { readonly cluster: RemoteCluster; readonly kubeconfig: string } | undefined;
   currentKubeconfig: string;
+  readonly silence: Silence;
 }
 
 const firstAnswerMs = 1_000;
@@ -73,19 +79,32 @@ export class RemoteClusters {
     this.#options.onStatus();
   }
 
-  /** Clusters that have been read once, sorted by ID. */
+  /** Clusters that have been read once, by us or by whoever kept what was read; sorted by ID. */
   get views(): readonly RemoteView[] {
-    return this.#sorted().flatMap(({ wanted, current }) => {
-      const objects = current?.objects;
-      if (current === undefined || objects === undefined) return [];
+    return this.#sorted().flatMap((followed) => {
+      const { wanted, current, silence } = followed;
+      const kept = this.#keptOf(followed);
+      const objects = current === undefined ? kept?.objects : current.objects;
+      if (objects === undefined) return [];
       const { clusterID, trustDomain, stalePolicy } = wanted;
-      const withdrawn = (hosts: readonly string[]): ReadonlySet<string> => current.withdrawn(stalePolicy, hosts);
+      const withdrawn = (hosts: readonly string[]): ReadonlySet<string> =>
+        silence.withdrawn(silentSince(followed, kept), stalePolicy, hosts);
       return [{ clusterID, trustDomain, objects, withdrawn }];
     });
   }
 
   get states(): readonly RemoteState[] {
-    return this.#sorted().map(stateOf);
+    return this.#sorted().map((followed) => stateOf(followed, this.#keptOf(followed)));
+  }
+
+  /** Every cluster that is followed, and what was read of it as a whole: worth keeping. */
+  get registries(): readonly FollowedRegistry[] {
+    return this.#sorted().map(({ wanted, current }) => {
+      const owner = ownerOf(wanted);
+      if (current?.objects === undefined) return { owner };
+      const { objects, lastContact, silentSince: since } = current;
+      return { owner, whole: { objects, lastContact, silent: since !== undefined } };
+    });
   }
 
   /**
@@ -106,6 +125,7 @@ export class RemoteClusters {
   }
 
   async stop(): Promise<void> {
+    for (const { silence } of this.#followed.values()) silence.stop();
     const all = [...this.#followed.values()].flatMap(({ current, next }) => [current, next?.cluster]);
     this.#followed.clear();
     await Promise.all(all.flatMap((cluster) => cluster?.stop() ?? []));
@@ -113,6 +133,10 @@ export class RemoteClusters {
 
   #sorted(): readonly Followed[] {
     return [...this.#followed.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, followed]) => followed);
+  }
+
+  #keptOf({ wanted, current }: Followed): KeptRegistry | undefined {
+    return current === undefined ? this.#options.kept?.(ownerOf(wanted)) : undefined;
   }
 
   #follow(wanted: WantedCluster): void {
@@ -125,6 +149,7 @@ export class RemoteClusters {
         current: undefined,
         next: undefined,
         currentKubeconfig: '',
+        silence: new Silence(this.#options.clock, this.#options.onChange),
       };
       this.#followed.set(clusterID, followed);
       this.#connect(followed, kubeconfig);
@@ -192,6 +217,7 @@ export class RemoteClusters {
       'remote cluster is gone: its Secret is',
     );
     this.#followed.delete(clusterID);
+    followed.silence.stop();
     this.#dropNext(followed);
     void followed.current?.stop();
   }
@@ -206,10 +232,23 @@ export class RemoteClusters {
   }
 }
 
-function stateOf({ wanted, current, next, refusal }: Followed): RemoteState {
+function ownerOf({ clusterID, secret, secretUID = '', trustDomain = '' }: WantedCluster): RegistryOwner {
+  return { clusterID, secret, secretUID, trustDomain };
+}
+
+/** A cluster of which only what was kept is shown is silent since then, until it answers us. */
+function silentSince({ current, next }: Followed, kept: KeptRegistry | undefined): number | undefined {
+  if (current !== undefined || kept === undefined) return current?.silentSince;
+  const heard = next?.cluster.wasHeard === true;
+  return heard ? next?.cluster.silentSince : kept.lastContact;
+}
+
+function stateOf({ wanted, current, next, refusal, silence }: Followed, kept: KeptRegistry | undefined): RemoteState {
   const { clusterID, secret, stalePolicy } = wanted;
-  const clusters = [current, next?.cluster].filter((cluster) => cluster !== undefined);
-  const error = refusal?.message ?? next?.cluster.error ?? current?.error;
+  const clusters = [current, next?.cluster, kept].filter((cluster) => cluster !== undefined);
+  const cause = refusal?.message ?? next?.cluster.error ?? current?.error;
+  const error =
+    kept === undefined ? cause : `${cause ?? 'not read yet'}; what was kept before this replica started goes on`;
   return {
     clusterID,
     secret,
@@ -217,7 +256,7 @@ function stateOf({ wanted, current, next, refusal }: Followed): RemoteState {
     lastContact: Math.max(0, ...clusters.map(({ lastContact }) => lastContact)),
     ...(error === undefined ? {} : { error }),
     ...(stalePolicy === undefined ? {} : { stalePolicy }),
-    withdrawnHosts: current?.withdrawnHosts ?? 0,
+    withdrawnHosts: silence.withdrawnHosts,
   };
 }
 

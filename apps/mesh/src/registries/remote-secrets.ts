@@ -8,6 +8,7 @@ export interface WantedCluster {
   readonly clusterID: string;
   /** `namespace/name`. */
   readonly secret: string;
+  readonly secretUID?: string;
   readonly kubeconfig: string;
   /** Of its workloads; absent = ours. */
   readonly trustDomain?: string;
@@ -55,6 +56,7 @@ export function wantedClusters(secrets: readonly Secret[], ownClusterID: string)
       wanted.set(clusterID, {
         clusterID,
         secret: name,
+        ...(secret.metadata?.uid === undefined ? {} : { secretUID: secret.metadata.uid }),
         kubeconfig: Buffer.from(encoded, 'base64').toString('utf8'),
         ...trustDomainOf(secret),
         ...(policy === undefined || policy === 'unreadable' ? {} : { stalePolicy: policy }),
