@@ -38,8 +38,7 @@ import { applyPublication } from './publication/apply.js';
 import { decidePublication } from './publication/decide.js';
 import { CredentialBook } from './publication/credential-book.js';
 import { gatherPublication, peersOf } from './publication/gather.js';
-import { pruneImports, writeImports } from './publication/imports.js';
-import type { ImportsWish } from './publication/imports.js';
+import { ImportsWriter } from './publication/imports-writer.js';
 import { PassNews } from './publication/pass-news.js';
 import { RemoteSecretWriter } from './publication/remote-secret-writer.js';
 import { refOf } from './publication/standing.js';
@@ -87,8 +86,7 @@ export class LeaderTerm {
   readonly #events: EventWriter;
   /** Gateways that may be used, by peer key, as the last pass judged them. */
   #gateways: ReadonlyMap<string, readonly AllowedGateway[]> = new Map();
-  /** What the last pass wants to be imported. */
-  #imports: (ImportsWish & { readonly pass: number }) | undefined;
+  readonly #imports: ImportsWriter;
   readonly #credentials = new CredentialBook();
   readonly #remoteSecrets: RemoteSecretWriter;
   readonly #apiReaches: ApiReaches;
@@ -139,6 +137,7 @@ export class LeaderTerm {
     this.#apiReaches = new ApiReaches(config.multicluster.wayOutHealthUrl, (name) =>
       this.#queue.add(`multicluster/${name}`),
     );
+    this.#imports = new ImportsWriter({ client, world, news: this.#news, passes: this.#passes });
     this.#queue = new WorkQueue({
       scheduler,
       concurrency: 8,
@@ -252,29 +251,16 @@ export class LeaderTerm {
     const { failure } = await applyPublication(ports, verdict, signal);
     this.#news.judged(verdict.perPeer);
     this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
-    // Who waits for a whole pass does not take one for it that could not do everything.
-    const whole = failure === undefined ? pass : 0;
-    this.#imports = { pass: whole, imports: verdict.imports, virtualAddresses: verdict.virtualAddresses };
+    const { imports, virtualAddresses } = verdict;
+    this.#imports.want({ pass: failure === undefined ? pass : 0, imports, virtualAddresses });
     this.#queue.add(importsKey);
     if (this.#prober.isDue(this.#gateways)) void this.#probe();
     if (failure !== undefined) throw failure;
     return { kind: 'finished', next: done(verdict.nextLookMs) };
   }
 
-  /** A step at a time, so that every peer's changes and what is no longer wanted come in between. */
   async #writeImports(signal: AbortSignal): Promise<Outcome> {
-    const wish = this.#imports;
-    if (wish === undefined) return { kind: 'finished', next: done() };
-    const { client, world } = this.#ports;
-    const ports = { client, world, unwritten: this.#news.unwritten };
-    try {
-      const failure = await pruneImports(ports, wish, signal);
-      if (failure === undefined) this.#passes.end(wish.pass);
-      if (await writeImports(ports, wish, signal)) this.#queue.add(importsKey);
-      if (failure !== undefined) throw failure;
-    } finally {
-      this.#news.tried();
-    }
+    if (await this.#imports.step(signal)) this.#queue.add(importsKey);
     return { kind: 'finished', next: done() };
   }
 

@@ -393,7 +393,10 @@ describe('how a multicluster peer’s pods are reached', () => {
       [{ ...place, gateways: [], pending: true }],
     ],
   ])('%s', (_title, over, offered: Partial<HeardOffer>, expected) => {
-    const remote = { wayOutUrl: '', wayOutCa: 'pem', credentials: new Map(), apiHost: '', ownNetwork: 'n' };
+    const remote = {
+      ...{ wayOutUrl: '', wayOutCa: 'pem', credentials: new Map(), apiHost: '', ownNetwork: 'n' },
+      ownAddresses: [],
+    };
     const offers = new Map([['multicluster/b', heard(offered)]]);
     expect(decidePublication(input({ peers: [standing(over)], offers, remote })).remote?.networks).toEqual(expected);
   });

@@ -1,0 +1,45 @@
+import type { KubeClient } from '#kube';
+import type { World } from '../world.js';
+import { pruneImports, writeImports } from './imports.js';
+import type { ImportsWish } from './imports.js';
+import type { PassCounter } from './pass-counter.js';
+import type { PassNews } from './pass-news.js';
+
+export interface ImportsWriterPorts {
+  readonly client: KubeClient;
+  readonly world: World;
+  readonly news: PassNews;
+  readonly passes: PassCounter;
+}
+
+/** What the last pass wants to be imported, carried out a step at a time, so that every peer's changes come in between. */
+export class ImportsWriter {
+  readonly #ports: ImportsWriterPorts;
+  #wish: (ImportsWish & { readonly pass: number }) | undefined;
+
+  constructor(ports: ImportsWriterPorts) {
+    this.#ports = ports;
+  }
+
+  /** `pass`: its number, 0 for one that could not do everything: who waits for a whole pass does not take it for one. */
+  want(wish: ImportsWish & { readonly pass: number }): void {
+    this.#wish = wish;
+  }
+
+  /** Removes what is no longer wanted, writes a batch; returns whether more is left. Throws what failed when all of it was tried. */
+  async step(signal: AbortSignal): Promise<boolean> {
+    const wish = this.#wish;
+    if (wish === undefined) return false;
+    const { client, world, news, passes } = this.#ports;
+    const ports = { client, world, unwritten: news.unwritten };
+    try {
+      const failure = await pruneImports(ports, wish, signal);
+      if (failure === undefined) passes.end(wish.pass);
+      const more = await writeImports(ports, wish, signal);
+      if (failure !== undefined) throw failure;
+      return more;
+    } finally {
+      news.tried();
+    }
+  }
+}
