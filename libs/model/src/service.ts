@@ -24,3 +24,6 @@ export interface Finding {
   readonly message: string;
   readonly subject?: string;
 }
+
+/** What a private document takes of one service (docs/protocol.md, "Limits"): readers leave out what is beyond it. */
+export const serviceLimits = { portsPerService: 64, subjectAltNamesPerService: 64 } as const;

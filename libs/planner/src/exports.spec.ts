@@ -90,13 +90,24 @@ describe('exportsFor: ports', () => {
     expect(findings[0]?.message).toMatch(/15090 \(to 15090\), 8090 \(to 15020\); .* give them other numbers/);
   });
 
+  it.each<[string, Partial<LocalService>, number, RegExp]>([
+    ['65 ports', { ports: Array.from({ length: 65 }, (_unused, n) => port(`p${n}`, 1000 + n)) }, 1, /has 65 ports/],
+    ['pods of 65 accounts', {}, 65, /of 65 service accounts, of which a document takes 64/],
+  ])('does not share what readers of the document would leave out: %s', (_name, over, accounts, message) => {
+    const subjectAltNames = (): readonly string[] =>
+      Array.from({ length: accounts }, (_unused, n) => `spiffe://a.example/ns/demo/sa/s${n}`);
+    const { services, findings } = run({ services: [localService(over)], subjectAltNames });
+    expect(services).toEqual([]);
+    expect(findings).toMatchObject([{ reason: 'ServiceInvalid', message: expect.stringMatching(message) }]);
+  });
+
   it('has one finding for each of many Services on one port, bounded, after all others', () => {
     const many = Array.from({ length: 120 }, (_unused, index) =>
       localService({ name: `s${100 + index}`, selector: { app: 'one' } }),
     );
     const { findings } = run({ services: many, hasMeshEndpoints: ({ name }) => name !== 's219' });
     expect(findings.map(({ reason }) => reason)).toEqual(['NoMeshEndpoints', ...many.map(() => 'SharedTargetPort')]);
-    expect(findings[1]?.message).toMatch(/^Service demo\/s100 shares .* s101, s102, s103, s104, s105 and 114 more of/);
+    expect(findings[1]?.message).toMatch(/^Service demo\/s100 shares .* s101, s102, s103, s104, s105 and others of/);
   });
 
   it.each<[string, Partial<LocalService>, number]>([
@@ -105,7 +116,7 @@ describe('exportsFor: ports', () => {
     ['other workloads', { selector: { app: 'other' } }, 0],
     ['another target port', { ports: [port('http', 80, { targetPort: 9999 })] }, 0],
     ['another namespace', { namespace: 'other' }, 0],
-    ['no selector', { selector: {} }, 1],
+    ['no selector, so that it stands for no pods', { selector: {} }, 0],
   ])('tells of an unlabelled Service on %s', (_name, over, count) => {
     const other = localService({ name: 'other', labels: {}, selector: { app: 'echo' }, ...over });
     const { findings } = run({ services: [echo, other] });

@@ -2,7 +2,7 @@ import { REASONS } from '#crd';
 import type { FederationExports } from '#crd';
 import { protocolOfPort, selectorMatches } from '#istio-api';
 import type { LabelSelector } from '#istio-api';
-import { reservedPorts } from '#model';
+import { reservedPorts, serviceLimits } from '#model';
 import type { Finding, PublicService, PublicServicePort } from '#model';
 import { hostAdmitted } from './host-pattern.js';
 import { compareServices, hostnameOf } from './local-service.js';
@@ -10,6 +10,8 @@ import type { LocalService, LocalServicePort } from './local-service.js';
 
 /** So many Services are named in one finding. */
 const mostNamed = 5;
+/** So many are compared with one, at most. */
+const mostLooks = 500;
 
 /** A Service as one peer may see it, with the Service it stands for. */
 export interface ExportedService extends PublicService {
@@ -40,7 +42,7 @@ export interface Exports {
  */
 export function exportsFor(input: ExportsInput): Exports {
   const chosen = sharedServices(input);
-  const usable = chosen.filter((service) => faultOf(service) === undefined);
+  const usable = chosen.filter((service) => faultOf(service, input) === undefined);
   const byPort = servicesByTargetPort(input.services);
   return {
     services: exportedServicesFor(input),
@@ -56,7 +58,7 @@ export function exportsFor(input: ExportsInput): Exports {
 /** The services of `exportsFor` without its findings, which cost more: for enforcement, which needs no advice. */
 export function exportedServicesFor(input: ExportsInput): readonly ExportedService[] {
   return sharedServices(input)
-    .filter((service) => faultOf(service) === undefined)
+    .filter((service) => faultOf(service, input) === undefined)
     .map((service) => exportedFrom(input, service));
 }
 
@@ -84,7 +86,34 @@ function isReserved({ port, targetPort }: LocalServicePort): boolean {
 }
 
 /** Why a Service is not shared although it is labelled, with the remedy; undefined where it can be. */
-function faultOf(service: LocalService): Pick<Finding, 'reason' | 'message'> | undefined {
+function faultOf(
+  service: LocalService,
+  { subjectAltNames }: Pick<ExportsInput, 'subjectAltNames'>,
+): Pick<Finding, 'reason' | 'message'> | undefined {
+  return unusable(service) ?? beyondTheWire(service, subjectAltNames);
+}
+
+/** What every reader of the document would leave out (docs/protocol.md, "Limits"). */
+function beyondTheWire(
+  service: LocalService,
+  subjectAltNames: ExportsInput['subjectAltNames'],
+): Pick<Finding, 'reason' | 'message'> | undefined {
+  const { portsPerService, subjectAltNamesPerService } = serviceLimits;
+  const ports = crossingPorts(service).length;
+  if (ports > portsPerService)
+    return {
+      reason: REASONS.ServiceInvalid,
+      message: `has ${ports} ports, of which a document takes ${portsPerService}: it is not shared; split it`,
+    };
+  const identities = subjectAltNames(service).length;
+  if (identities <= subjectAltNamesPerService) return undefined;
+  return {
+    reason: REASONS.ServiceInvalid,
+    message: `has pods of ${identities} service accounts, of which a document takes ${subjectAltNamesPerService}: it is not shared; let its pods share accounts, or split it`,
+  };
+}
+
+function unusable(service: LocalService): Pick<Finding, 'reason' | 'message'> | undefined {
   const unselective = Object.keys(service.selector ?? {}).length === 0;
   if (service.external === true || unselective) {
     const why = service.external === true ? 'is of type ExternalName' : 'has no selector';
@@ -121,11 +150,11 @@ function publicPort(port: LocalServicePort): PublicServicePort {
 }
 
 /** What is not shared of a Service, and why. */
-function shareFindings({ clusterDomain }: ExportsInput, service: LocalService): readonly Finding[] {
-  const found = faultOf(service) ?? reservedPart(service);
+function shareFindings(input: ExportsInput, service: LocalService): readonly Finding[] {
+  const found = faultOf(service, input) ?? reservedPart(service);
   if (found === undefined) return [];
   const { reason, message } = found;
-  const subject = hostnameOf(service, clusterDomain);
+  const subject = hostnameOf(service, input.clusterDomain);
   return [{ reason, subject, message: `Service ${service.namespace}/${service.name} ${message}` }];
 }
 
@@ -151,24 +180,34 @@ function sharedTargetPort(
   service: LocalService,
   byPort: ServicesByTargetPort,
 ): readonly Finding[] {
-  const neighbours = crossingPorts(service).flatMap((port) => byPort.get(targetKey(service, port)) ?? []);
-  const others = [...new Set(neighbours)]
-    .filter((other) => other !== service && selectorsMeet(service, other))
-    .sort(compareServices)
-    .map(({ name }) => name);
+  const others = neighboursOf(service, byPort);
   if (others.length === 0) return [];
-  const more = others.length > mostNamed ? ` and ${others.length - mostNamed} more` : '';
-  const message = `Service ${service.namespace}/${service.name} shares a target port with ${others.slice(0, mostNamed).join(', ')}${more} of its namespace: whoever may call one may call the others; give each a target port of its own`;
+  const more = others.length > mostNamed ? ' and others' : '';
+  const named = others.slice(0, mostNamed).map(({ name }) => name);
+  const message = `Service ${service.namespace}/${service.name} shares a target port with ${named.join(', ')}${more} of its namespace: whoever may call one may call the others; give each a target port of its own`;
   return [{ reason: REASONS.SharedTargetPort, subject: hostnameOf(service, clusterDomain), message }];
 }
 
-/** Services by namespace and target port, so that finding the neighbours of one does not mean looking at all. */
+/** One more than are named, if there are so many: in a namespace of thousands of Services each is not compared with each. */
+function neighboursOf(service: LocalService, byPort: ServicesByTargetPort): readonly LocalService[] {
+  const found = new Set<LocalService>();
+  let looks = 0;
+  for (const key of targetKeys(service)) {
+    for (const other of byPort.get(key) ?? []) {
+      if (found.size > mostNamed || (looks += 1) > mostLooks) return [...found].sort(compareServices);
+      if (other !== service && selectorsMeet(service, other)) found.add(other);
+    }
+  }
+  return [...found].sort(compareServices);
+}
+
+/** Services by namespace, target port and one label of their selectors: those that meet have one in common. */
 type ServicesByTargetPort = ReadonlyMap<string, readonly LocalService[]>;
 
 function servicesByTargetPort(services: readonly LocalService[]): ServicesByTargetPort {
   const byPort = new Map<string, LocalService[]>();
-  for (const service of services) {
-    for (const key of new Set(crossingPorts(service).map((port) => targetKey(service, port)))) {
+  for (const service of [...services].sort(compareServices)) {
+    for (const key of targetKeys(service)) {
       const known = byPort.get(key);
       if (known === undefined) byPort.set(key, [service]);
       else known.push(service);
@@ -177,8 +216,11 @@ function servicesByTargetPort(services: readonly LocalService[]): ServicesByTarg
   return byPort;
 }
 
-function targetKey({ namespace }: LocalService, { targetPort }: LocalServicePort): string {
-  return `${namespace} ${targetPort}`;
+function targetKeys(service: LocalService): ReadonlySet<string> {
+  const { namespace, selector = {} } = service;
+  const labels = Object.entries(selector).map(([name, value]) => `${name}=${value}`);
+  const ports = crossingPorts(service).map(({ targetPort }) => targetPort);
+  return new Set(ports.flatMap((port) => labels.map((label) => `${namespace} ${port} ${label}`)));
 }
 
 function selectorsMeet(a: LocalService, b: LocalService): boolean {

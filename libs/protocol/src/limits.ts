@@ -1,3 +1,5 @@
+import { serviceLimits } from '#model';
+
 /** Bounds of everything that a peer may send (docs/protocol.md, "Limits"). */
 export const limits = {
   publicDocumentBytes: 1024 * 1024,
@@ -6,8 +8,7 @@ export const limits = {
   depth: 32,
   values: 2_000_000,
   services: 20_000,
-  portsPerService: 64,
-  subjectAltNamesPerService: 64,
+  ...serviceLimits,
   gateways: 64,
   hostnameCharacters: 253,
   portNameCharacters: 63,

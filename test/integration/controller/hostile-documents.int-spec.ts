@@ -260,7 +260,7 @@ describe('a peer that has no stream', () => {
         everyMs: 200,
         logFile: controller.logFile,
       });
-      expect((await conditions(peer.name)).get('MetadataSynced')).toMatchObject({ status: 'True' });
+      await conditionOf(peer, 'MetadataSynced', 'Succeeded');
       await cluster.client.delete(pathFor(resources.istioFederations, { name: peer.name }));
     },
     45_000,
