@@ -103,7 +103,7 @@ async function goodPeerSyncs(timeoutMs = 5_000): Promise<void> {
   await waitFor(
     `port ${port} of the good peer's news`,
     async () => ((await entryOf(good.host('news')))?.spec?.ports?.[0]?.number === port ? true : undefined),
-    { timeoutMs, everyMs: 50 },
+    { timeoutMs, everyMs: 50, logFile: controller.logFile },
   );
 }
 
