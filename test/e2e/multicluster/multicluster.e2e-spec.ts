@@ -286,9 +286,11 @@ describe('the end, and the chart’s rights', () => {
     await helmUpgrade(lab, west, [file], 1, true);
     const networks = await eventually('the entry', 60_000, async () => {
       const found = await east.api.get<ApiObject & { data?: Record<string, string> }>(meshConfig);
-      return found?.data?.['meshNetworks']?.includes('elsewhere') === true ? found.data['meshNetworks'] : undefined;
+      return found?.data?.['meshNetworks']?.includes('elsewhere') === true ? found.data : undefined;
     });
-    expect(networks).toContain(`address: ${west.plan.gatewayAddress}`);
+    expect(networks['meshNetworks']).toContain(`address: ${west.plan.gatewayAddress}`);
+    const own = { network: 'elsewhere', gateways: [{ address: west.plan.gatewayAddress, port: 15443 }] };
+    expect(Object.values(JSON.parse(networks['clusterGateways'] ?? '{}') as object)).toContainEqual(own);
     rmSync(folder, { recursive: true, force: true });
   }, 90_000);
 
@@ -304,7 +306,7 @@ describe('the end, and the chart’s rights', () => {
     ];
     expect(await Promise.all(gone.map((path) => east.api.get(path)))).toEqual([undefined, undefined, undefined]);
     const config = await east.api.get<ApiObject & { data?: Record<string, string> }>(meshConfig);
-    expect(config?.data?.['meshNetworks'] ?? '').not.toContain('elsewhere');
+    expect(JSON.stringify(config?.data ?? {})).not.toContain('elsewhere');
     await eventually('the way out to forget it', 10_000, async () =>
       (await ask('/peers/west/version')).status === 401 ? true : undefined,
     );
