@@ -45,9 +45,7 @@ export function decideFederation(input: FederationInput): FederationVerdict {
     ...(open.against === undefined ? {} : { publicAgainst: open.against }),
     ...(closed.against === undefined ? {} : { privateAgainst: closed.against }),
     ...(closed.removal === undefined ? {} : { removal: closed.removal }),
-    ...(closed.spent === undefined
-      ? {}
-      : { spentAnnotation: { name: annotations.acceptRemoval, value: closed.spent } }),
+    ...(closed.spent === undefined ? {} : { spentAnnotation: { name: annotations.acceptRemoval, ...closed.spent } }),
     findings: [...revocationFindings(closed.memory, input.now), ...closed.findings],
   };
 }
