@@ -1,6 +1,6 @@
 import { EventWriter } from '#kube';
 import type { KubeClient } from '#kube';
-import { peerKey } from '#model';
+import { counted, peerKey } from '#model';
 import type { PeerRef } from '#model';
 import type { Logger } from '#platform';
 
@@ -43,7 +43,7 @@ export class CutReport {
     const { peer, counts } = entry;
     const { client, podName, logger } = this.#options;
     const { stream, watch, request } = counts;
-    const note = `metadata-api ${podName} closed ${stream} streams, ${watch} watches and ${request} requests of this peer, which is no longer trusted`;
+    const note = `metadata-api ${podName} closed ${counted(stream, 'stream')}, ${counted(watch, 'watch', 'watches')} and ${counted(request, 'request')} of this peer, which is no longer trusted`;
     logger.info({ peer: key, ...counts }, 'a peer lost its trust: what it held open was closed');
     const object = { apiVersion: 'isthmus.dev/v1alpha1', kind: peer.kind, metadata: { name: peer.name } };
     // A writer of its own for each: a repeated note would be a patch of the first, a right that is not needed otherwise.

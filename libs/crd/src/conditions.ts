@@ -46,7 +46,7 @@ const tables: Readonly<Record<PeerKind, ConditionTable>> = {
   IstioFederation: [
     ...common,
     summed('ServicesImported', 'its services stand in this cluster as written'),
-    summed('ServicesExported', 'the document made for it is complete'),
+    summed('ServicesExported', 'all that can be offered is; what is amiss with single Services is its reason'),
     ...dataPlane,
     trustUnscoped,
   ],

@@ -126,6 +126,10 @@ export const status = z.object({
       imported: count.optional().meta({ description: 'Imported services that were removed.' }),
       exported: count.optional().meta({ description: 'Services that are no longer offered to the peer.' }),
       remoteServices: count.optional().meta({ description: 'Services of its registry that are no longer read.' }),
+      openConnections: z.enum(['Cut', 'Kept']).optional().meta({
+        description:
+          'What became of open connections of its workloads. Kept: its trust domain is not its alone, so nothing but a new handshake tells them apart; new ones are refused, open ones live until they end.',
+      }),
     })
     .optional()
     .meta({ description: 'What spec.revoked has cut; connections that were closed are told by Events.' }),

@@ -1,4 +1,5 @@
 export * from './cluster.js';
+export * from './counted.js';
 export * from './names.js';
 export * from './peer.js';
 export * from './reserved-ports.js';

@@ -103,7 +103,18 @@ describe('changing the root of a generated CA', () => {
     expect(verified(leafOf(done, ended + 1), [oldRoot], ended + 1)).toBe(false);
   });
 
-  it('keeps a wish that comes meanwhile for afterwards', () => {
+  it('lets a wish that comes while a root is announced join it', () => {
+    const joined = advanceCa(announced, facts({ now: later - 1, request: 'two' }));
+    expect(joined).toEqual({ ...announced, rotation: { ...announced.rotation, request: 'two' } });
+    const after = advanceCa(
+      advanceCa(joined, facts({ now: later, request: 'two' })),
+      facts({ now: ended + 1, request: 'two' }),
+    );
+    expect(phaseOf(after)).toBe('issuing');
+    expect(advanceCa(after, facts({ now: ended + 2, request: 'two' }))).toBe(after);
+  });
+
+  it('keeps a wish that comes while the old root leaves for afterwards', () => {
     expect(advanceCa(leaving, facts({ now: later, request: 'two' }))).toBe(leaving);
     expect(phaseOf(advanceCa(done, facts({ now: ended + 1, request: 'two' })))).toBe('announced');
   });

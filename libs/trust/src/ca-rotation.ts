@@ -53,15 +53,16 @@ export function phaseOf({ rotation, next }: CaState): CaPhase {
 
 /**
  * Where a generated CA stands after one look (trust rules 6 and 14): a request adds a root, certified by the old one too; once announced long
- * enough, and everywhere, it issues; the old root is dropped when the last certificate under it has ended. Nothing forces anyone to ask for a
- * certificate earlier than it would. The same state returned = nothing to do.
+ * enough, and everywhere, it issues; the old root is dropped when the last certificate under it has ended. A request that comes while a root is
+ * announced joins it; a later one waits until the old root is gone. Nothing forces anyone to ask for a certificate earlier than it would. The
+ * same state returned = nothing to do.
  */
 export function advanceCa(state: CaState, facts: CaRotationFacts): CaState {
   switch (phaseOf(state)) {
     case 'issuing':
       return isAsked(state, facts) || endsSoon(state, facts) ? announced(state, facts) : state;
     case 'announced':
-      return isRipe(state, facts) ? switched(state, facts) : state;
+      return isRipe(state, facts) ? switched(joined(state, facts), facts) : joined(state, facts);
     case 'leaving':
       return (state.rotation.leavingUntil ?? 0) < facts.now ? dropped(state) : state;
   }
@@ -118,6 +119,12 @@ function isRipe({ rotation }: CaState, { now, announceMs, distributed }: CaRotat
   return distributed && now >= (rotation.announcedAt ?? 0) + announceMs;
 }
 
+function joined(state: CaState, facts: CaRotationFacts): CaState {
+  const { request } = facts;
+  if (request === undefined || !isAsked(state, facts)) return state;
+  return { ...state, rotation: { ...state.rotation, request } };
+}
+
 function announced(state: CaState, { now, request, freshCa, serial }: CaRotationFacts): CaState {
   const { files } = state;
   const fresh = freshCa();
@@ -140,8 +147,8 @@ function announced(state: CaState, { now, request, freshCa, serial }: CaRotation
   return {
     files: {
       ...files,
-      'root-cert.pem': joined([files['root-cert.pem'], root.pem]),
-      'cross-cert.pem': joined([files['cross-cert.pem'] ?? '', cross.pem]),
+      'root-cert.pem': concatenated([files['root-cert.pem'], root.pem]),
+      'cross-cert.pem': concatenated([files['cross-cert.pem'] ?? '', cross.pem]),
     },
     next: { 'ca-cert.pem': fresh['ca-cert.pem'], 'ca-key.pem': fresh['ca-key.pem'] },
     rotation: { ...kept(state.rotation), ...(request === undefined ? {} : { request }), announcedAt: now },
@@ -156,7 +163,7 @@ function switched(state: CaState, { now }: CaRotationFacts): CaState {
     .map((pem) => parseCertificate(pem).fingerprint)
     .filter((fingerprint) => fingerprint !== fresh.fingerprint);
   return {
-    files: { ...files, ...next, 'cert-chain.pem': joined([files['cross-cert.pem'] ?? '']) },
+    files: { ...files, ...next, 'cert-chain.pem': concatenated([files['cross-cert.pem'] ?? '']) },
     rotation: { ...rotation, switchedAt: now, leaving, leavingUntil: Math.max(now, rotation.issuedUntil ?? 0) },
   };
 }
@@ -168,7 +175,7 @@ function dropped({ files, rotation }: CaState): CaState {
   );
   const { 'cross-cert.pem': _gone, ...rest } = files;
   return {
-    files: { ...rest, 'root-cert.pem': joined(stays), 'cert-chain.pem': files['ca-cert.pem'] },
+    files: { ...rest, 'root-cert.pem': concatenated(stays), 'cert-chain.pem': files['ca-cert.pem'] },
     rotation: kept(rotation),
   };
 }
@@ -177,7 +184,7 @@ function kept({ request, issuedUntil: until }: CaRotation): CaRotation {
   return { ...(request === undefined ? {} : { request }), ...(until === undefined ? {} : { issuedUntil: until }) };
 }
 
-function joined(pems: readonly string[]): string {
+function concatenated(pems: readonly string[]): string {
   return pems
     .filter((pem) => pem.trim() !== '')
     .map((pem) => `${pem.trim()}\n`)

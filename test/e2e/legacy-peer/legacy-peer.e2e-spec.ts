@@ -373,7 +373,7 @@ describe('what an operator decides', () => {
       return notes.length >= 2 ? notes.join('\n') : undefined;
     });
     expect(told).toContain('trust in legacy.example has ended');
-    expect(told).toMatch(/metadata-api \S+ closed 1 streams/);
+    expect(told).toMatch(/metadata-api \S+ closed 1 stream/);
   }, 90_000);
 });
 

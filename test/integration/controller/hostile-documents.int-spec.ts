@@ -328,7 +328,7 @@ describe('imports that the API server does not take', () => {
       good,
       'ServicesImported',
       'ReconcileFailed',
-      /^\d+ of \d+ services could not be written or removed/,
+      /^\d+ of \d+ services not written or removed/,
     );
     expect(said).toMatchObject({ status: 'False', message: expect.stringMatching(/403|forbid/i) });
     expect((await conditions(good.name)).get('Ready')).toMatchObject({ status: 'False' });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { parsePeer } from './revoke.js';
+import { cutLines, parsePeer, restoreTrust } from './revoke.js';
+import type { CommandContext } from './context.js';
 
 describe('parsePeer', () => {
   it.each([
@@ -17,4 +18,65 @@ describe('parsePeer', () => {
       expect(() => parsePeer(text)).toThrow('give istiofederation/NAME or istiomulticluster/NAME');
     },
   );
+});
+
+describe('what a revocation is told to have cut', () => {
+  const cut = {
+    at: '2026-11-21T00:00:00Z',
+    trustDomain: 'one.example',
+    roots: ['sha256:ab'],
+    imported: 1,
+    exported: 2,
+  };
+
+  it('is counted as a person would', () => {
+    expect(cutLines('west', { ...cut, openConnections: 'Cut' }, '0.4 s', ['metadata-api a closed 1 stream'])).toEqual([
+      '√ trust in one.example ended after 0.4 s',
+      '√ root sha256:ab vouches for nothing any more',
+      '√ 1 imported service removed',
+      '√ 2 services no longer offered to it',
+      '√ metadata-api a closed 1 stream',
+      '√ its workloads are refused at their next request; their TCP connections are cut',
+    ]);
+  });
+
+  it('is no open connection of a trust domain that others use too', () => {
+    const lines = cutLines('west', { ...cut, openConnections: 'Kept' }, '0.4 s', []).join('\n');
+    expect(lines).toContain('trust in west ended after 0.4 s; trust domain one.example goes on');
+    expect(lines).toMatch(/new connections of its workloads are refused\n! open ones live until they end/);
+    expect(lines).not.toContain('next request');
+  });
+});
+
+describe('restoreTrust', () => {
+  const peer = parsePeer('imc/west');
+  const held = { type: 'TrustEstablished', status: 'False', reason: 'KeyChangedPendingApproval', message: 'a new key' };
+
+  function context(revoked: boolean | undefined): { given: CommandContext; said: string[]; patches: unknown[] } {
+    const [said, patches]: [string[], unknown[]] = [[], []];
+    const say = (line: string): void => void said.push(line);
+    const client = {
+      get: () => Promise.resolve({ spec: { revoked }, status: { conditions: [held] } }),
+      patch: (_path: string, body: unknown) => Promise.resolve(patches.push(body)),
+    };
+    return {
+      given: { client, namespace: 'n', json: false, say, print: say } as unknown as CommandContext,
+      said,
+      patches,
+    };
+  }
+
+  it.each([false, undefined])('writes nothing where spec.revoked is %s, and says so', async (revoked) => {
+    const { given, said, patches } = context(revoked);
+    await restoreTrust(given, peer, Date.now() + 1_000);
+    expect([patches, said]).toEqual([[], [expect.stringContaining('is not revoked: nothing was to be done')]]);
+  });
+
+  it('says that a peer which has changed meanwhile needs pins', async () => {
+    const { given, patches } = context(true);
+    await expect(restoreTrust(given, peer, Date.now() + 1_000)).rejects.toThrow(
+      /a new key\. Compare .* set spec\.pins/,
+    );
+    expect(patches).toEqual([{ spec: { revoked: false } }]);
+  });
 });

@@ -1,11 +1,13 @@
-import type { PeerStatus } from '#crd';
+import type { PeerStatus, Reason } from '#crd';
 import { ForbiddenError, NotFoundError, pathFor, resources } from '#kube';
 import type { ApiObject, ResourcePath } from '#kube';
+import { counted } from '#model';
 import type { PeerKind } from '#model';
 import { until } from './context.js';
 import type { CommandContext } from './context.js';
 
 interface PeerObject extends ApiObject {
+  readonly spec?: { readonly revoked?: boolean };
   readonly status?: PeerStatus;
 }
 
@@ -29,6 +31,14 @@ const kinds: Readonly<Record<string, Omit<NamedPeer, 'name'>>> = {
   istiomulticluster: { kind: 'IstioMulticluster', resource: resources.istioMulticlusters },
   imc: { kind: 'IstioMulticluster', resource: resources.istioMulticlusters },
 };
+type Revocation = NonNullable<PeerStatus['revocation']>;
+
+/** Nothing but an operator's word ends these. */
+const needsPins: ReadonlySet<string> = new Set<Reason>([
+  'KeyChangedPendingApproval',
+  'RootChangedPendingApproval',
+  'PinMismatch',
+]);
 /** What the door closed is told a moment after trust has ended. */
 const eventsMs = 1_500;
 
@@ -62,33 +72,62 @@ export async function revokeTrust(context: CommandContext, peer: NamedPeer, dead
     context.print(JSON.stringify({ peer: `${peer.kind}/${peer.name}`, milliseconds: took, revocation, closed }));
     return;
   }
-  const { trustDomain = 'unknown', roots = [], imported, exported, remoteServices } = revocation;
-  context.say(`√ trust in ${trustDomain} ended after ${(took / 1000).toFixed(1)} s`);
-  for (const root of roots) context.say(`√ root ${root} vouches for nothing any more`);
-  if (imported !== undefined) context.say(`√ ${imported} imported services removed`);
-  if (exported !== undefined) context.say(`√ ${exported} services no longer offered to it`);
-  if (remoteServices !== undefined) context.say(`√ ${remoteServices} services of its registry no longer read`);
-  for (const note of closed) context.say(`√ ${note}`);
-  context.say('√ its workloads are refused at their next request; their TCP connections are cut');
+  for (const line of cutLines(peer.name, revocation, `${(took / 1000).toFixed(1)} s`, closed)) context.say(line);
+}
+
+/** What was cut, a line each; `closed` = what the door says of it. Pure. */
+export function cutLines(
+  name: string,
+  { trustDomain = 'unknown', roots = [], imported, exported, remoteServices, openConnections }: Revocation,
+  took: string,
+  closed: readonly string[],
+): readonly string[] {
+  const kept = openConnections === 'Kept';
+  return [
+    kept
+      ? `√ trust in ${name} ended after ${took}; trust domain ${trustDomain} goes on: it is not its alone`
+      : `√ trust in ${trustDomain} ended after ${took}`,
+    ...roots.map((root) => `√ root ${root} vouches for nothing any more`),
+    ...(imported === undefined ? [] : [`√ ${counted(imported, 'imported service')} removed`]),
+    ...(exported === undefined ? [] : [`√ ${counted(exported, 'service')} no longer offered to it`]),
+    ...(remoteServices === undefined ? [] : [`√ ${counted(remoteServices, 'service')} of its registry no longer read`]),
+    ...closed.map((note) => `√ ${note}`),
+    ...(kept
+      ? [
+          '√ new connections of its workloads are refused',
+          '! open ones live until they end: nothing in them tells its workloads from others of that trust domain. To cut them now restart the pods here that it calls',
+        ]
+      : ['√ its workloads are refused at their next request; their TCP connections are cut']),
+  ];
 }
 
 /** Gives trust back; with a deadline, waits until the peer is trusted again. */
 export async function restoreTrust(context: CommandContext, peer: NamedPeer, deadline?: number): Promise<void> {
+  let seen = await read(context, peer);
+  if (seen !== undefined && seen.spec?.revoked !== true) {
+    context.say(`${peer.kind} ${peer.name} is not revoked: nothing was to be done; ${told(seen)}`);
+    if (context.json) context.print(JSON.stringify({ peer: `${peer.kind}/${peer.name}`, restored: false }));
+    return;
+  }
   await setRevoked(context, peer, false);
   context.say(`${peer.kind} ${peer.name}: spec.revoked is false`);
   if (deadline === undefined) return;
-  let seen: PeerObject | undefined;
   await until(
     deadline,
     `trust in ${peer.name} to come back`,
     async () => {
       seen = await read(context, peer);
-      return conditionOf(seen, 'TrustEstablished')?.status === 'True' ? true : undefined;
+      const trust = conditionOf(seen, 'TrustEstablished');
+      if (needsPins.has(trust?.reason ?? ''))
+        throw new Error(
+          `${peer.name} has changed meanwhile, and this does not go on by itself: ${told(seen)}. Compare fingerprints with its operator (\`trust show\` there), then set spec.pins`,
+        );
+      return trust?.status === 'True' ? true : undefined;
     },
     () => told(seen),
   );
   context.say(`√ ${told(seen)}`);
-  if (context.json) context.print(JSON.stringify({ peer: `${peer.kind}/${peer.name}`, trusted: true }));
+  if (context.json) context.print(JSON.stringify({ peer: `${peer.kind}/${peer.name}`, restored: true }));
 }
 
 async function setRevoked({ client }: CommandContext, peer: NamedPeer, revoked: boolean): Promise<void> {

@@ -40,10 +40,12 @@ export async function rotate(
 ): Promise<void> {
   const request = new Date().toISOString();
   const started = Date.now();
+  const { report: before } = await look(context, what);
   await ask(context, annotationOf[what], request);
   context.say(
     `${what}: asked for (annotation ${annotationOf[what]}=${request} on ConfigMap ${names.clusterConfigMap})`,
   );
+  if (before?.phase === 'announced') context.say(`${what}: one is announced already; this request joins it`);
   if (deadline === undefined) return;
   let last = '';
   let end = deadline;
@@ -51,7 +53,7 @@ export async function rotate(
     () => end,
     `${what} to be replaced`,
     async () => {
-      const { line, done, next, refused } = await progressOf[what](context, request);
+      const { line, done, next, refused } = progressOf(what, await look(context, what), request);
       if (refused !== undefined) throw new Error(refused);
       if (line !== last) context.say(`${done ? '√' : '…'} after ${seconds(started)}: ${line}`);
       last = line;
@@ -75,52 +77,52 @@ async function ask({ client, namespace }: CommandContext, annotation: string, re
   }
 }
 
-const progressOf: Readonly<Record<Rotation, (context: CommandContext, request: string) => Promise<Progress>>> = {
-  'signing-key': (context, request) => controllerProgress(context, 'signing-key', request),
-  root: rootProgress,
-  'door-certificate': (context, request) => controllerProgress(context, 'door-certificate', request),
-};
-
-interface CaReport {
+/** How a change stands as its keeper tells it; `request` = the wish that was begun last, or has joined. */
+export interface ChangeReport {
   readonly phase: string;
   readonly request?: string;
   readonly message: string;
   readonly nextChangeAt?: string;
 }
 
-async function rootProgress({ client, namespace }: CommandContext, request: string): Promise<Progress> {
-  const found = await client.get<ConfigMap & ApiObject>(
-    pathFor(resources.configMaps, { namespace, name: names.caReportConfigMap }),
-  );
-  const text = found?.data?.[names.caRotationKey];
-  if (text === undefined)
-    return {
-      line: 'the mesh core says nothing of its CA',
-      done: false,
-      refused: 'root: this cluster’s CA is not ours (mesh.enabled is false): its owner replaces it',
-    };
-  const report = JSON.parse(text) as CaReport;
-  if (report.phase === 'plugged-in') return { line: report.message, done: false, refused: `root: ${report.message}` };
-  if (report.request !== request) return { line: 'the mesh core has not taken it up yet', done: false };
-  const { nextChangeAt, message } = report;
-  const done = report.phase === 'issuing';
-  if (nextChangeAt === undefined) return { line: message, done };
-  return { line: `${message} (next step not before ${nextChangeAt})`, done, next: Date.parse(nextChangeAt) };
+/** A report and the wish as it stands now: a later one may have taken its place. */
+interface Seen {
+  readonly report: ChangeReport | undefined;
+  readonly wish: string | undefined;
 }
 
-async function controllerProgress(
-  { client, namespace }: CommandContext,
-  what: Rotation,
-  request: string,
-): Promise<Progress> {
-  const cluster = await client.get<ConfigMap & ApiObject>(
-    pathFor(resources.configMaps, { namespace, name: names.clusterConfigMap }),
-  );
-  const text = cluster?.metadata?.annotations?.[annotations.rotationReport] ?? '{}';
-  const report = (JSON.parse(text) as Partial<Record<Rotation, CaReport>>)[what];
-  if (report?.phase === 'given') return { line: report.message, done: false, refused: `${what}: ${report.message}` };
-  if (report?.request !== request) return { line: 'the controller has not taken it up yet', done: false };
-  return { line: report.message, done: report.phase === 'in use' };
+async function look(context: CommandContext, what: Rotation): Promise<Seen> {
+  const { metadata } = (await configMap(context, names.clusterConfigMap)) ?? {};
+  const wish = metadata?.annotations?.[annotationOf[what]];
+  if (what === 'root') {
+    const text = (await configMap(context, names.caReportConfigMap))?.data?.[names.caRotationKey];
+    return { report: text === undefined ? undefined : (JSON.parse(text) as ChangeReport), wish };
+  }
+  const text = metadata?.annotations?.[annotations.rotationReport] ?? '{}';
+  return { report: (JSON.parse(text) as Partial<Record<Rotation, ChangeReport>>)[what], wish };
+}
+
+function configMap({ client, namespace }: CommandContext, name: string): Promise<(ConfigMap & ApiObject) | undefined> {
+  return client.get<ConfigMap & ApiObject>(pathFor(resources.configMaps, { namespace, name }));
+}
+
+/** What is seen, to whoever asked by `request`: who asks while a change is announced joins it, so either wish is met by the same one. Pure. */
+export function progressOf(what: Rotation, { report, wish }: Seen, request: string): Progress {
+  const keeper = what === 'root' ? 'the mesh core' : 'the controller';
+  if (report === undefined) {
+    const foreign = 'root: this cluster’s CA is not ours (mesh.enabled is false): its owner replaces it';
+    return { line: `${keeper} says nothing of it`, done: false, ...(what === 'root' ? { refused: foreign } : {}) };
+  }
+  const { phase, message, nextChangeAt } = report;
+  if (phase === 'plugged-in' || phase === 'given')
+    return { line: message, done: false, refused: `${what}: ${message}` };
+  const later = wish !== request && report.request === wish;
+  if (report.request !== request && !later)
+    return { line: `${keeper} has not taken it up yet: ${message}`, done: false };
+  const line = later ? `${message}; it was asked for again meanwhile: one change serves both` : message;
+  const done = phase === 'issuing' || phase === 'in use';
+  if (nextChangeAt === undefined) return { line, done };
+  return { line: `${line} (next step not before ${nextChangeAt})`, done, next: Date.parse(nextChangeAt) };
 }
 
 function seconds(since: number): string {

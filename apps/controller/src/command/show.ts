@@ -14,12 +14,20 @@ interface Peer extends ApiObject {
 interface Report {
   readonly phase: string;
   readonly message: string;
+  /** Of the signing key's report. */
+  readonly keys?: readonly Key[];
+}
+
+interface Key {
+  readonly fingerprint: string;
+  readonly state: string;
 }
 
 interface Own {
   readonly clusterUUID: string;
   readonly trustDomain: string;
   readonly roots: readonly { readonly fingerprint: string; readonly notAfter: string }[];
+  readonly keys: readonly Key[];
   readonly changes: Readonly<Record<string, Report>>;
 }
 
@@ -43,25 +51,46 @@ async function ownTrust({ client, namespace }: CommandContext): Promise<Own> {
     );
   const roots = splitCertificates(rootMap?.data?.[names.rootCertKey] ?? '').map((pem) => {
     const { fingerprint, notAfter } = parseCertificate(pem);
-    return { fingerprint: `sha256:${fingerprint}`, notAfter: new Date(notAfter).toISOString().slice(0, 10) };
+    return { fingerprint: `sha256:${fingerprint}`, notAfter: new Date(notAfter).toISOString().replace('.000Z', 'Z') };
   });
-  const told = cluster.metadata?.annotations?.[annotations.rotationReport] ?? '{}';
-  const changes = { ...(JSON.parse(told) as Own['changes']), ...rootReport(ca?.data?.[names.caRotationKey]) };
+  const { keys, changes } = controllerReports(cluster);
   const { clusterUUID = '', trustDomain = '' } = cluster.data ?? {};
-  return { clusterUUID, trustDomain, roots, changes };
+  return {
+    clusterUUID,
+    trustDomain,
+    roots,
+    keys,
+    changes: { ...changes, ...rootReport(ca?.data?.[names.caRotationKey]) },
+  };
+}
+
+function controllerReports({ metadata }: ApiObject): Pick<Own, 'keys' | 'changes'> {
+  const told = metadata?.annotations?.[annotations.rotationReport] ?? '{}';
+  const { 'signing-key': signing, ...others } = JSON.parse(told) as Own['changes'];
+  if (signing === undefined) return { keys: [], changes: others };
+  const { keys = [], ...signingKey } = signing;
+  return { keys, changes: { 'signing-key': signingKey, ...others } };
 }
 
 function tell(say: CommandContext['say'], own: Own, peers: readonly PeerRow[]): void {
   say(`cluster ${own.clusterUUID}, trust domain ${own.trustDomain}`);
-  for (const { fingerprint, notAfter } of own.roots) say(`  root ${fingerprint}, until ${notAfter}`);
+  tellFingerprints(say, own);
   for (const [what, { phase, message }] of Object.entries(own.changes)) say(`  ${what}: ${phase}; ${message}`);
   if (peers.length === 0) say('no peers');
   for (const { peer, state, trustDomain, roots, keys } of peers) {
     say(`${peer}: ${state}${trustDomain === '' ? '' : `, trust domain ${trustDomain}`}`);
-    for (const root of roots)
-      say(`  root ${root.fingerprint}, until ${root.notAfter}${root.state === 'Trusted' ? '' : ` (${root.state})`}`);
-    for (const key of keys) say(`  signing key ${key.fingerprint} (${key.state})`);
+    tellFingerprints(say, { roots, keys });
   }
+}
+
+/** As status.peer shows and spec.pins takes them, of both sides alike: so they can be compared out of band. */
+function tellFingerprints(
+  say: CommandContext['say'],
+  { roots, keys }: { readonly roots: readonly ToldRoot[]; readonly keys: Own['keys'] },
+): void {
+  for (const { fingerprint, notAfter, state = 'Trusted' } of roots)
+    say(`  root ${fingerprint}, until ${notAfter}${state === 'Trusted' ? '' : ` (${state})`}`);
+  for (const { fingerprint, state } of keys) say(`  signing key ${fingerprint} (${state})`);
 }
 
 function rootReport(text: string | undefined): Readonly<Record<string, Report>> {
@@ -74,6 +103,12 @@ async function peersOf({ client }: CommandContext): Promise<readonly Peer[]> {
     [resources.istioFederations, resources.istioMulticlusters].map((resource) => client.list<Peer>(pathFor(resource))),
   );
   return [...(federations ?? []), ...(multiclusters ?? [])];
+}
+
+interface ToldRoot {
+  readonly fingerprint: string;
+  readonly notAfter: string;
+  readonly state?: string;
 }
 
 interface PeerRow {

@@ -50,6 +50,13 @@ describe('the door’s self-signed certificate', () => {
     expect(nextDoorChangeMs(announced, facts(now))).toBe(1_000);
   });
 
+  it('is what a request gets that comes while it is announced', () => {
+    const joined = advanceDoorCertificate(announced, facts(now + 500, 'two'));
+    expect(joined).toEqual({ ...announced, rotation: { ...announced.rotation, request: 'two' } });
+    const after = [1_000, 6_000].reduce((state, ms) => advanceDoorCertificate(state, facts(now + ms, 'two')), joined);
+    expect(advanceDoorCertificate(after, facts(now + 7_000, 'two'))).toBe(after);
+  });
+
   it('is then served, the one before still told', () => {
     expect(served.current).toEqual(announced.next);
     expect(told(served)).toEqual([announced.next?.cert, made.pem]);

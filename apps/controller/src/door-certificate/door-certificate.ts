@@ -34,20 +34,22 @@ const lastMonthsMs = 60 * 24 * 3600 * 1000;
 
 /**
  * Where the certificate stands after one look: a request, or an end in sight, adds the next one, which peers are told of first; then it is
- * served; the one before is dropped at last. The same object returned = nothing to do.
+ * served; the one before is dropped at last. A request that comes while one is announced joins it. The same object returned = nothing to do.
  */
 export function advanceDoorCertificate(state: DoorCertificate, facts: DoorCertificateFacts): DoorCertificate {
   const { rotation, next, previous } = state;
   const { now, times, request } = facts;
+  const isAsked = request !== undefined && request !== rotation.request;
   if (next !== undefined) {
-    if (now < (rotation.announcedAt ?? 0) + times.announceMs) return state;
-    return { current: next, previous: state.current.cert, rotation: { ...rotation, switchedAt: now } };
+    const joined = isAsked ? { ...rotation, request } : rotation;
+    if (now >= (rotation.announcedAt ?? 0) + times.announceMs)
+      return { current: next, previous: state.current.cert, rotation: { ...joined, switchedAt: now } };
+    return isAsked ? { ...state, rotation: joined } : state;
   }
   if (previous !== undefined) {
     if (now < (rotation.switchedAt ?? 0) + times.honourMs) return state;
     return { current: state.current, rotation: asked(rotation.request) };
   }
-  const isAsked = request !== undefined && request !== rotation.request;
   if (!isAsked && parseCertificate(state.current.cert).notAfter - now > lastMonthsMs) return state;
   const begun = { ...asked(request ?? rotation.request), announcedAt: now };
   return { current: state.current, next: facts.fresh(state.current.cert), rotation: begun };
@@ -83,7 +85,9 @@ export function doorReport({ rotation, next, previous }: DoorCertificate): {
       message: 'peers are told of the next certificate; it is not served yet',
     };
   const message =
-    previous === undefined ? 'nothing is under way' : 'it is served; the one before is honoured a while longer';
+    previous === undefined
+      ? 'nothing is under way'
+      : 'it is served; the one before is honoured a while longer, and another change begins after that';
   return { phase: 'in use', ...asked(rotation.request), message };
 }
 

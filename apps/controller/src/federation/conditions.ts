@@ -1,3 +1,5 @@
+import { REASONS } from '#crd';
+import { counted } from '#model';
 import type { Finding } from '#model';
 import { bad, good, unknown } from '#reconcile';
 import type { Judgement } from '#reconcile';
@@ -33,7 +35,7 @@ function removalHeld({ removal }: FederationVerdict): Judgement | undefined {
   return bad(
     'MetadataSynced',
     'RemovalHeld',
-    `the new document removes ${removal.removed.length} services at once; held until ${new Date(removal.until).toISOString()}. To let it through, annotate with isthmus.dev/accept-removal=${removal.digest}, or =true for the document that is held then`,
+    `the new document removes ${counted(removal.removed.length, 'service')} at once; held until ${new Date(removal.until).toISOString()}. To let it through, annotate with isthmus.dev/accept-removal=${removal.digest}, or =true for the document that is held then`,
   );
 }
 
@@ -41,7 +43,7 @@ function servicesImported(input: FederationInput, verdict: FederationVerdict): J
   const type = 'ServicesImported';
   const { publication, memoryFault } = input;
   if (memoryFault !== undefined)
-    return unknown(type, 'MemoryUnreadable', `${publication?.imported ?? 0} services stay as they were written last`);
+    return unknown(type, 'MemoryUnreadable', `as written last, with ${counted(publication?.imported ?? 0, 'service')}`);
   if (publication === undefined || verdict.memory?.privateDocument === undefined)
     return unknown(type, 'Progressing', 'nothing has been offered yet');
   if (!publication.trusted) return untrusted(type, publication, 'nothing of it is imported');
@@ -49,18 +51,22 @@ function servicesImported(input: FederationInput, verdict: FederationVerdict): J
     return bad(
       type,
       'Drained',
-      `stalePolicy has withdrawn the endpoints of ${publication.withdrawn} services of this silent peer`,
+      `stalePolicy has withdrawn the endpoints of ${counted(publication.withdrawn, 'service')} of this silent peer`,
     );
   if (input.unwritten !== undefined)
     return bad(
       type,
       'ReconcileFailed',
-      `${input.unwritten.services} of ${publication.imported} services could not be written or removed, and are tried again: ${input.unwritten.message}`,
+      `${input.unwritten.services} of ${counted(publication.imported, 'service')} not written or removed, to be tried again: ${input.unwritten.message}`,
     );
   const against = [...publication.findings.filter(({ reason }) => reason !== 'TrustShared'), ...verdict.findings];
   const [first] = against;
-  if (first === undefined) return good(type, 'Succeeded', `${publication.imported} services`);
-  return bad(type, first.reason, summary(first, against.length, `${publication.imported} services are imported`));
+  if (first === undefined) return good(type, 'Succeeded', counted(publication.imported, 'service'));
+  return bad(
+    type,
+    first.reason,
+    summary(first, against.length, `${counted(publication.imported, 'service')} imported`),
+  );
 }
 
 /** Not trusted for a reason, or not yet. */
@@ -78,14 +84,28 @@ function servicesExported(input: FederationInput, { memory }: FederationVerdict)
     return unknown(type, 'Progressing', 'not yet judged');
   if (!publication.trusted) return untrusted(type, publication, 'nothing is offered to it');
   const [first] = [...publication.exportFindings].sort((x, y) => Number(isNotice(x)) - Number(isNotice(y)));
-  if (first === undefined) return good(type, 'Succeeded', `${publication.exported} services`);
-  const message = summary(first, publication.exportFindings.length, `${publication.exported} services are offered`);
+  if (first === undefined) return good(type, 'Succeeded', counted(publication.exported, 'service'));
+  const message = summary(
+    first,
+    publication.exportFindings.length,
+    `${counted(publication.exported, 'service')} offered`,
+  );
   return isNotice(first) ? good(type, first.reason, message) : bad(type, first.reason, message);
 }
 
-/** Worth knowing, but everything that was asked for is done: a Service and its headless twin share a port on purpose. */
+const ofOneService: ReadonlySet<string> = new Set([
+  REASONS.SharedTargetPort,
+  REASONS.PortUnnamed,
+  REASONS.NoMeshEndpoints,
+  REASONS.ServiceInvalid,
+]);
+
+/**
+ * What is amiss with one Service of ours is its owner's to mend and the same for every peer: told, but no reason to call a hundred peers
+ * unready, among which one that really fails would not be seen.
+ */
 function isNotice({ reason }: Finding): boolean {
-  return reason === 'SharedTargetPort';
+  return ofOneService.has(reason);
 }
 
 function summary(first: Finding, count: number, done: string): string {

@@ -46,9 +46,7 @@ export function decideFederation(input: FederationInput): FederationVerdict {
     ...(open.pending === undefined ? {} : { pending: open.pending }),
     ...(closed.against === undefined ? {} : { privateAgainst: closed.against }),
     ...(closed.removal === undefined ? {} : { removal: closed.removal }),
-    ...(closed.spent === undefined
-      ? {}
-      : { spentAnnotation: { name: annotations.acceptRemoval, value: closed.spent } }),
+    ...(closed.spent === undefined ? {} : { spentAnnotation: { name: annotations.acceptRemoval, ...closed.spent } }),
     findings: [...revocationFindings(closed.memory, input.now), ...closed.findings],
   };
 }

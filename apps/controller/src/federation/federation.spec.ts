@@ -267,7 +267,23 @@ describe('what one look at an IstioFederation says', () => {
           hearing: publicHearing(),
           publication: { ...published, exportFindings: [{ reason: 'NoMeshEndpoints', message: 'no' }] },
         }),
-      ['ServicesExported=False/NoMeshEndpoints'],
+      ['Ready=True/Succeeded', 'ServicesExported=True/NoMeshEndpoints'],
+    ],
+    [
+      'a mislabelled Service beside a gateway address that no peer can use',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: publicHearing(),
+          publication: {
+            ...published,
+            exportFindings: [
+              { reason: 'PortUnnamed', message: 'no name' },
+              { reason: 'AddressRefused', message: 'loopback' },
+            ],
+          },
+        }),
+      ['Ready=False/AddressRefused', 'ServicesExported=False/AddressRefused'],
     ],
     [
       'two Services on one port: a notice',
@@ -365,7 +381,10 @@ describe('what is remembered', () => {
     const before = input({ memory, hearing });
     const previous = federationStatus(before, decideFederation(before));
     const release = decideFederation(input({ memory, hearing, previous, resource: accepted }));
-    expect([release.removal, release.spentAnnotation?.value]).toEqual([undefined, 'true']);
+    expect([release.removal, release.spentAnnotation]).toEqual([
+      undefined,
+      { name: 'isthmus.dev/accept-removal', value: 'true' },
+    ]);
     const other = withPrivate(publicHearing(), privateBody({ count: 3, seq: 2002 }));
     for (const [heard, status] of [
       [other, previous],
@@ -373,6 +392,7 @@ describe('what is remembered', () => {
     ] as const) {
       const late = decideFederation(input({ memory, hearing: heard, previous: status, resource: accepted }));
       expect([late.removal?.removed.length !== undefined, late.spentAnnotation?.value]).toEqual([true, 'true']);
+      expect(late.spentAnnotation?.idle?.note).toContain('released nothing: this document was not held yet');
     }
     const byDigest = { 'isthmus.dev/accept-removal': previous.removalHeld?.digest ?? '' };
     const named = { ...resource, metadata: { ...metadata, annotations: byDigest } };
@@ -565,9 +585,26 @@ describe('a peer whose trust the operator withdrew', () => {
       imported: 1,
       exported: 2,
       roots: said.peer?.roots?.map(({ fingerprint }) => fingerprint),
+      openConnections: 'Cut',
     });
     const later = { ...given({ ...published, trusted: false, imported: 0 }, status), now: now + 60_000 };
     expect(federationStatus(later, decideFederation(later)).revocation).toEqual(status.revocation);
+  });
+
+  it.each<[string, Partial<FederationInput>]>([
+    ['ours', { mesh: { ...input().mesh, trustDomain: 'b.example' } }],
+    [
+      'another peer’s',
+      { claimedRoots: new Map([['key', { name: 'c', trustDomain: 'b.example', clusterUUID: 'another' }]]) },
+    ],
+  ])('whose trust domain is %s too keeps its open connections, which is told', (_whose, over) => {
+    const cut = { ...given({ ...published, trusted: false }), ...over };
+    const status = federationStatus(cut, decideFederation(cut));
+    expect(status.revocation?.openConnections).toBe('Kept');
+    const ready = status.conditions?.find(({ type }) => type === 'Ready');
+    expect(ready?.message).toMatch(
+      /trust domain b\.example is not its alone, so new connections .* open ones live until they end/,
+    );
   });
 
   it('is told nothing of that once trust is given back', () => {

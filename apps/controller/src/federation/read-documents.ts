@@ -1,4 +1,6 @@
+import { REASONS } from '#crd';
 import type { IstioFederation } from '#crd';
+import { annotations } from '#model';
 import { removalBrake, removalRelease } from '#planner';
 import type { RemovalVerdict } from '#planner';
 import { decodeFederationDocument, federationContent } from '#protocol';
@@ -7,13 +9,14 @@ import type { PeerMemory } from '#trust';
 import type { HeardDocument } from '../peer-link/hearing.js';
 import { findingsOf, invalid, judgePrivate, remembered } from '../peer/read-public.js';
 import type { Reading } from '../peer/read-public.js';
+import type { PeerVerdict } from '../peer/verdict.js';
 import type { FederationInput } from './decide.js';
 
 /** A reading that the brake may hold. */
 export interface FederationReading extends Reading {
   readonly removal?: HeldRemoval;
   /** Value of the operator's annotation that has served its turn. */
-  readonly spent?: string;
+  readonly spent?: Omit<NonNullable<PeerVerdict['spentAnnotation']>, 'name'>;
 }
 
 /** A held removal and the digest of the document that asks for it. */
@@ -36,6 +39,12 @@ export function readFederation(
   if (!content.ok) return { memory, against: invalid(content.faults), findings: [] };
   const seq = verdict.kind === 'signed' ? verdict.seq : 0;
   return braked(input, resource, memory, { heard, seq, content: content.value });
+}
+
+function spentBy(value: string, accepted: boolean): NonNullable<FederationReading['spent']> {
+  if (accepted) return { value };
+  const note = `annotation ${annotations.acceptRemoval}=${value} was taken off and released nothing: this document was not held yet when it was set. Set it when RemovalHeld is told, or set the digest of status.removalHeld, which may be set beforehand`;
+  return { value, idle: { reason: REASONS.RemovalHeld, note } };
 }
 
 interface NewContent {
@@ -65,7 +74,7 @@ function braked(
     accepted: release.accepted,
     now: input.now,
   });
-  const spent = release.spent === undefined ? {} : { spent: release.spent };
+  const spent = release.spent === undefined ? {} : { spent: spentBy(release.spent, release.accepted) };
   return removal.kind === 'hold'
     ? { memory, removal: { ...removal, digest }, findings, ...spent }
     : { memory: { ...memory, privateDocument: document }, findings, ...spent };

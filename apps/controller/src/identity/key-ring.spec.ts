@@ -1,5 +1,7 @@
+import { createHash, createPublicKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { advance, currentKey, emptyKeyRing, nextChangeMs, parseKeyRing } from './key-ring.js';
+import { generateSigningKey } from '#trust';
+import { advance, currentKey, emptyKeyRing, nextChangeMs, parseKeyRing, signingKeyReport } from './key-ring.js';
 import type { KeyRing, RingFacts } from './key-ring.js';
 
 const times = { announceMs: 1_000, honourMs: 5_000 };
@@ -47,14 +49,27 @@ describe('key ring', () => {
     expect(states(advance(announced, facts(9_999, 'once')))).toEqual(['k0-1:current', 'k100-1:next']);
   });
 
-  it('carries out each request once, and one at a time', () => {
+  it('carries out each request once; one that comes while a key is announced joins it', () => {
     const first = certified(advance(emptyKeyRing, facts(0, 'old')));
     expect(advance(first, facts(1, 'old'))).toBe(first);
     const one = advance(first, facts(2, 'a'));
     expect(one.keys).toHaveLength(2);
     const two = advance(one, facts(3, 'b'));
     expect(two.keys).toHaveLength(2);
-    expect(two.handledRequest).toBe('a');
+    expect(two.handledRequest).toBe('b');
+    expect(advance(two, facts(4, 'b'))).toBe(two);
+    const promoted = advance(certified(two), facts(1_002, 'b'));
+    expect([states(promoted), promoted.handledRequest]).toEqual([['k0-1:retired', 'k2-1:current'], 'b']);
+  });
+
+  it('is told by the fingerprints that peers show and pin', () => {
+    const key = generateSigningKey();
+    const fingerprint = `sha256:${createHash('sha256')
+      .update(createPublicKey(key.publicPem.replaceAll('ED25519 ', '')).export({ type: 'spki', format: 'der' }))
+      .digest('hex')}`;
+    const report = signingKeyReport(advance(emptyKeyRing, { ...facts(0), freshKey: () => key }));
+    expect(report.keys).toEqual([{ fingerprint, state: 'current' }]);
+    expect(report.message).toBe(`key ${fingerprint} signs`);
   });
 
   it('never takes an unreadable ring for an empty one', () => {

@@ -1,3 +1,5 @@
+import { readPublicSigningKey } from '#trust';
+
 /** One Ed25519 signing key of this cluster as Secret `isthmus-signing-keys` keeps it; times are Unix milliseconds. */
 export interface StoredSigningKey {
   readonly kid: string;
@@ -47,8 +49,9 @@ export interface RingFacts {
 }
 
 /**
- * Where the ring stands after one look: a first key becomes current at once; a request adds a `next` key; an announced key is promoted after
- * its time and the old one retired; a retired one is dropped after its end. Pure but for `freshKey`. Same ring returned = nothing to do.
+ * Where the ring stands after one look: a first key becomes current at once; a request adds a `next` key, or joins the one that is announced; an
+ * announced key is promoted after its time and the old one retired; a retired one is dropped after its end. Pure but for `freshKey`. Same ring
+ * returned = nothing to do.
  */
 export function advance(ring: KeyRing, facts: RingFacts): KeyRing {
   return [begin, announce, promote, drop].reduce((current, step) => step(current, facts), ring);
@@ -72,18 +75,32 @@ export function renewalAt({ chainIssuedAt = 0, chainExpiresAt = 0 }: StoredSigni
 }
 
 /** How a change of keys stands, in words for the operator; names no secret. */
-export function signingKeyReport(ring: KeyRing): {
+export interface SigningKeyReport {
   readonly phase: 'announced' | 'in use';
   readonly request?: string;
   readonly message: string;
-} {
+  /** By the fingerprint that peers see and pin. */
+  readonly keys: readonly { readonly fingerprint: string; readonly state: StoredSigningKey['state'] }[];
+}
+
+export function signingKeyReport(ring: KeyRing): SigningKeyReport {
   const next = ring.keys.find(({ state }) => state === 'next');
-  const current = currentKey(ring)?.kid ?? 'none';
-  const asked = ring.handledRequest === undefined ? {} : { request: ring.handledRequest };
+  const signing = currentKey(ring);
+  const current = signing === undefined ? 'none' : fingerprintOf(signing);
+  const keys = ring.keys.map((key) => ({ fingerprint: fingerprintOf(key), state: key.state }));
+  const told = { ...(ring.handledRequest === undefined ? {} : { request: ring.handledRequest }), keys };
   if (next !== undefined)
-    return { phase: 'announced', ...asked, message: `key ${next.kid} is announced to peers; ${current} still signs` };
+    return {
+      phase: 'announced',
+      ...told,
+      message: `key ${fingerprintOf(next)} is announced to peers; ${current} still signs`,
+    };
   const honoured = previousKey(ring) === undefined ? '' : '; the one before is honoured a while longer';
-  return { phase: 'in use', ...asked, message: `key ${current} signs${honoured}` };
+  return { phase: 'in use', ...told, message: `key ${current} signs${honoured}` };
+}
+
+function fingerprintOf({ publicPem }: StoredSigningKey): string {
+  return `sha256:${readPublicSigningKey(publicPem)?.fingerprint ?? ''}`;
 }
 
 export function currentKey(ring: KeyRing): StoredSigningKey | undefined {
@@ -113,14 +130,12 @@ function begin(ring: KeyRing, facts: RingFacts): KeyRing {
 }
 
 function announce(ring: KeyRing, facts: RingFacts): KeyRing {
-  const asked = facts.request !== undefined && facts.request !== ring.handledRequest;
-  if (!asked || ring.keys.some((key) => key.state === 'next')) return ring;
+  const { request } = facts;
+  if (request === undefined || request === ring.handledRequest) return ring;
+  // Whoever asks while a key is announced gets that one.
+  if (ring.keys.some((key) => key.state === 'next')) return { ...ring, handledRequest: request };
   const next: StoredSigningKey = { ...facts.freshKey(), state: 'next', announcedAt: facts.now };
-  return {
-    ...ring,
-    keys: [...ring.keys, next],
-    ...(facts.request === undefined ? {} : { handledRequest: facts.request }),
-  };
+  return { ...ring, keys: [...ring.keys, next], handledRequest: request };
 }
 
 function promote(ring: KeyRing, { now, times }: RingFacts): KeyRing {

@@ -1,3 +1,4 @@
+import { counted } from '#model';
 import { bad, good, unknown } from '#reconcile';
 import type { Judgement } from '#reconcile';
 import {
@@ -49,7 +50,7 @@ function registrySynced({ registry, api, now }: MulticlusterInput, { memory }: P
   const type = 'RegistrySynced';
   if (memory?.privateDocument === undefined || registry === undefined)
     return unknown(type, 'Progressing', 'the mesh core has not said yet how far it has read this cluster');
-  const counts = `${registry.services} services and ${registry.endpoints} endpoints`;
+  const counts = `${counted(registry.services, 'service')} and ${counted(registry.endpoints, 'endpoint')}`;
   // A mesh core that has not read it since its start may go on with what was kept.
   if (!registry.synced && registry.services === 0)
     return bad(

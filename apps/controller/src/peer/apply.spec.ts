@@ -50,9 +50,9 @@ describe('what is told of a resource that goes', () => {
   const services = { imported: 3, exported: 2 };
 
   it.each([
-    ['as it was last told', told('True', { services }), '3 imported services were removed and 2 are no longer offered'],
+    ['as it was last told', told('True', { services }), '3 imported services removed, 2 no longer offered'],
     ['never trusted', told('False', { services: { imported: 0 } }), 'was not trusted through it, so nothing was cut'],
-    ['a multicluster peer', told('True', { remote: { services: 8 } }), '8 services of its registry are no longer read'],
+    ['a multicluster peer', told('True', { remote: { services: 8 } }), '8 services of its registry no longer read'],
     ['nothing was told yet', undefined, 'was not trusted through it'],
   ])('%s', (_what, previous, words) => {
     expect(departureNote({ ...input, previous })).toContain(words);

@@ -1,10 +1,11 @@
 import type { PeerStatus } from '#crd';
 import { EventWriter, InvalidError, pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
-import { names, peerKey } from '#model';
+import { counted, names, peerKey } from '#model';
 import type { PeerMemory } from '#trust';
 import type { Memories } from '../memories.js';
 import type { PeerLinks } from '../peer-link/links.js';
+import { keptOpen } from './conditions.js';
 import type { History } from './history.js';
 import type { PeerInput } from './input.js';
 import { statusEvents } from './status-events.js';
@@ -47,7 +48,7 @@ export async function applyPeer(
   else actions.links.ensure(peerKey(ref), verdict.link);
   await actions.memories.restore(ref, signal);
   await rememberNews(actions, input, verdict.memory, signal);
-  if (verdict.spentAnnotation !== undefined) await takeOff(actions.client, input, verdict.spentAnnotation, signal);
+  if (verdict.spentAnnotation !== undefined) await takeOff(actions, input, verdict.spentAnnotation, signal);
 }
 
 async function rememberNews(
@@ -70,9 +71,9 @@ async function rememberNews(
 
 /** Guarded by the value: what the operator set since stays. After what it released is remembered, so that a kill in between loses nothing. */
 async function takeOff(
-  client: KubeClient,
-  { ref }: PeerInput,
-  { name, value }: NonNullable<PeerVerdict['spentAnnotation']>,
+  { client, events }: PeerActions,
+  input: PeerInput,
+  { name, value, idle }: NonNullable<PeerVerdict['spentAnnotation']>,
   signal: AbortSignal,
 ): Promise<void> {
   const path = `/metadata/annotations/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
@@ -80,9 +81,10 @@ async function takeOff(
     { op: 'test', path, value },
     { op: 'remove', path },
   ];
-  const resource = pathFor(resourceByKind[ref.kind], { name: ref.name });
+  const resource = pathFor(resourceByKind[input.ref.kind], { name: input.ref.name });
   try {
     await client.patch(resource, change, 'application/json-patch+json', { signal });
+    if (idle !== undefined) events.write(objectOf(input), { type: 'Warning', action: 'TakeOff', ...idle });
   } catch (error) {
     // It is another by now, or gone: the next look tells.
     if (!(error instanceof InvalidError)) throw error;
@@ -115,9 +117,9 @@ export function departureNote(input: PeerInput): string {
   const read = previous?.remote?.services;
   const cut =
     read === undefined
-      ? `${imported} imported services were removed and ${exported} are no longer offered`
-      : `${read} services of its registry are no longer read, and its API server is no longer asked`;
-  return `trust in ${domain} has ended; ${cut}`;
+      ? `${counted(imported, 'imported service')} removed, ${exported} no longer offered`
+      : `${counted(read, 'service')} of its registry no longer read, and its API server no longer asked`;
+  return `trust in ${ref.kind} ${ref.name} (${domain}) has ended; ${cut}${keptOpen(input)}`;
 }
 
 function wasTrusted({ previous, publication }: PeerInput): boolean {

@@ -1,4 +1,5 @@
 import type { FetchFailure } from '#peer-client';
+import { counted } from '#model';
 import type { GatewayAddress } from '#model';
 import { bad, good, unknown } from '#reconcile';
 import type { Judgement } from '#reconcile';
@@ -20,9 +21,24 @@ export function revokedJudgements(input: PeerInput): readonly Judgement[] | unde
   const type = 'TrustEstablished';
   if (input.publication?.trusted === true)
     return [bad(type, 'Revoked', 'spec.revoked is true: trust is being withdrawn')];
-  const message =
-    'spec.revoked is true: nothing of this peer is trusted, imported or served; status.revocation tells what was cut. Set it to false to trust the peer again as it was known';
+  const message = `spec.revoked is true: nothing of this peer is trusted, imported or served; status.revocation tells what was cut${keptOpen(input)}. Set it to false to trust the peer again as it was known`;
   return [bad(type, 'Revoked', message)];
+}
+
+/** True where this cluster, or another peer, has the peer's trust domain too: then its root alone tells its workloads apart, at each handshake. */
+export function trustDomainIsShared({ memory, mesh, claimedRoots, ownClusterUUID }: PeerInput): boolean {
+  if (memory === undefined) return false;
+  const { trustDomain, clusterUUID } = memory.facts;
+  if (trustDomain === mesh.trustDomain && clusterUUID !== ownClusterUUID) return true;
+  return [...claimedRoots.values()].some(
+    (owner) => owner.trustDomain === trustDomain && owner.clusterUUID !== clusterUUID,
+  );
+}
+
+/** What the end of trust leaves open, as the rest of a sentence; nothing where it leaves nothing. */
+export function keptOpen(input: PeerInput): string {
+  if (!trustDomainIsShared(input)) return '';
+  return `; trust domain ${input.memory?.facts.trustDomain ?? ''} is not its alone, so new connections of its workloads are refused and open ones live until they end (restart the workloads that hold them)`;
 }
 
 /** Are the peer's identity, roots and keys known and accepted? */
@@ -143,12 +159,12 @@ export function gatewaysReachable(
   }
   const dead = input.probes.filter(({ reachable }) => !reachable);
   const [first] = dead;
-  if (first === undefined) return [good(type, 'Succeeded', `${input.probes.length} gateways accept connections`)];
+  if (first === undefined) return [good(type, 'Succeeded', `${counted(input.probes.length, 'gateway')} reachable`)];
   return [
     bad(
       type,
       'Unreachable',
-      `${dead.length} of ${input.probes.length} gateways do not answer: ${first.address}:${first.port}: ${first.message ?? 'no answer'}`,
+      `${dead.length} of ${counted(input.probes.length, 'gateway')} without answer: ${first.address}:${first.port}: ${first.message ?? 'no answer'}`,
     ),
   ];
 }

@@ -6,6 +6,7 @@ import type { Judgement } from '#reconcile';
 import { parseCertificate, readPublicSigningKey } from '#trust';
 import type { PeerMemory, PendingApproval, RememberedDocument } from '#trust';
 import type { HeardDocument } from '../peer-link/hearing.js';
+import { trustDomainIsShared } from './conditions.js';
 import { resourceOf } from './input.js';
 import type { PeerInput } from './input.js';
 import type { PeerVerdict } from './verdict.js';
@@ -57,7 +58,8 @@ function revocationStatus(input: PeerInput, memory: PeerMemory | undefined): Pic
   if (previous?.revocation !== undefined) return { revocation: previous.revocation };
   // Told when it is done: a pass has gone by that no longer trusts the peer.
   if (publication?.trusted !== false) return {};
-  return { revocation: { at: time(now), ...cutOf(previous, memory) } };
+  const openConnections = trustDomainIsShared({ ...input, memory }) ? 'Kept' : 'Cut';
+  return { revocation: { at: time(now), ...cutOf(previous, memory), openConnections } };
 }
 
 function cutOf(

@@ -21,7 +21,12 @@ export interface PeerVerdict {
   readonly pending?: PendingApproval;
   readonly privateAgainst?: Finding;
   /** An annotation of the operator that has served its turn: taken off unless its value changed since. */
-  readonly spentAnnotation?: { readonly name: string; readonly value: string };
+  readonly spentAnnotation?: {
+    readonly name: string;
+    readonly value: string;
+    /** Told in an Event where it released nothing. */
+    readonly idle?: { readonly reason: string; readonly note: string };
+  };
   readonly findings: readonly Finding[];
 }
 

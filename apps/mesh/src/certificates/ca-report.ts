@@ -9,7 +9,7 @@ export interface RotationReport {
   readonly phase: 'plugged-in' | 'issuing' | 'announced' | 'leaving';
   /** The request that was last begun. */
   readonly request?: string;
-  /** SHA-256 (hex) of the roots that proxies verify with. */
+  /** The roots that proxies verify with, `sha256:<hex>` of the DER. */
   readonly roots: readonly string[];
   /** When the next phase begins at the earliest. */
   readonly nextChangeAt?: string;
@@ -30,7 +30,7 @@ const fieldManager = 'isthmus-mesh';
 
 /** What is told of a CA. Pure. */
 export function rotationReport({ ca, own }: LoadedCa, facts: ReportFacts): RotationReport {
-  const roots = ca.roots.map((pem) => parseCertificate(pem).fingerprint);
+  const roots = ca.roots.map((pem) => `sha256:${parseCertificate(pem).fingerprint}`);
   const fault = facts.crlFault === undefined ? {} : { crlFault: facts.crlFault };
   if (own === undefined) return { phase: 'plugged-in', roots, message: pluggedInMessage(facts.request), ...fault };
   const phase = phaseOf(own.state);
