@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventWriter } from '#kube';
-import type { ApiObject, KubeClient } from '#kube';
+import type { KubeClient } from '#kube';
 import type { PeerStatus } from '#crd';
 import type { Clock, PeerRef, Scope } from '#model';
 import { peerKey } from '#model';
@@ -21,7 +21,7 @@ import { federationStatus } from './federation/status.js';
 import { DoorCertificateKeeper } from './door-certificate/door-certificate-keeper.js';
 import { IdentityKeeper } from './identity/identity-keeper.js';
 import { currentKey, previousKey } from './identity/key-ring.js';
-import { Memories, rememberedPeer } from './memories.js';
+import { Memories } from './memories.js';
 import type { ControllerMetrics } from './metrics.js';
 import { applyPeer, writePeerStatus } from './peer/apply.js';
 import type { PeerActions } from './peer/apply.js';
@@ -43,7 +43,7 @@ import { PassNews } from './publication/pass-news.js';
 import { RemoteSecretWriter } from './publication/remote-secret-writer.js';
 import { refOf } from './publication/standing.js';
 import { PassCounter } from './publication/pass-counter.js';
-import { identityKey, importsKey, publicationKey, watchWorld } from './triggers.js';
+import { identityKey, importsKey, publicationKey, watchMemories, watchWorld } from './triggers.js';
 import { apiServerAddresses } from './world.js';
 import type { World } from './world.js';
 
@@ -153,7 +153,7 @@ export class LeaderTerm {
     const { world } = this.#ports;
     const stops = [
       ...watchWorld(world, this.#queue),
-      world.secrets.onChange((_key, current, previous) => this.#missed(current, previous)),
+      watchMemories(world, this.#memories, this.#queue, this.#ports.logger),
     ];
     this.#queue.start(signal);
     this.#queue.add(identityKey);
@@ -177,17 +177,6 @@ export class LeaderTerm {
     return key.startsWith('multicluster/')
       ? this.#reconcileMulticluster(name, signal)
       : this.#reconcileFederation(name, signal);
-  }
-
-  /** What is known of a peer goes on being known when somebody deletes its Secrets. */
-  #missed(current: ApiObject | undefined, previous: ApiObject | undefined): void {
-    const peer = current === undefined ? rememberedPeer(previous) : undefined;
-    if (peer === undefined || !this.#memories.lost(peer)) return;
-    this.#ports.logger.warn(
-      { peer: peerKey(peer), secret: previous?.metadata?.name },
-      'a Secret that holds what is remembered of a peer is gone: it is written again',
-    );
-    this.#queue.add(peerKey(peer));
   }
 
   async #keepIdentity(signal: AbortSignal): Promise<Outcome> {

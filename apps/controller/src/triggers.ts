@@ -1,4 +1,7 @@
-import { names } from '#model';
+import { names, peerKey } from '#model';
+import type { Logger } from '#platform';
+import { rememberedPeer } from './memories.js';
+import type { Memories } from './memories.js';
 import { isResourceWorthAPass, isSecretWorthAPass } from './publication/worth-a-pass.js';
 import type { World } from './world.js';
 
@@ -48,6 +51,24 @@ export function watchWorld(world: World, queue: Queue): readonly (() => void)[] 
       if (identityConfigMaps.has(named(key))) queue.add(identityKey);
     }),
   ];
+}
+
+/** What is known of a peer goes on being known when somebody deletes its Secrets: the peer's loop writes them again. */
+export function watchMemories(
+  { secrets }: Pick<World, 'secrets'>,
+  memories: Pick<Memories, 'lost'>,
+  queue: Pick<Queue, 'add'>,
+  logger: Logger,
+): () => void {
+  return secrets.onChange((_key, current, previous) => {
+    const peer = current === undefined ? rememberedPeer(previous) : undefined;
+    if (peer === undefined || !memories.lost(peer)) return;
+    logger.warn(
+      { peer: peerKey(peer), secret: previous?.metadata?.name },
+      'a Secret that holds what is remembered of a peer is gone: it is written again',
+    );
+    queue.add(peerKey(peer));
+  });
 }
 
 function watchMulticluster(
