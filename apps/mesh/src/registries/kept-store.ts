@@ -132,21 +132,26 @@ export class KeptStore {
     await this.#delete([name, ...namesIn(liveIndex(live))]);
   }
 
-  /** Removes what no index names, unless it is so young that it may be on the way to one, and indexes that nobody wants. */
+  /**
+   * Removes indexes that nobody wants, that cannot be read or lack parts, and parts that no index names, unless they are so young that they may
+   * be on the way to one.
+   */
   async sweep(isWanted: (index: KeptIndex) => boolean, youngSince: number): Promise<void> {
     const all = await this.list();
-    const indexes = all.filter((each) => kindOf(each) === 'index').map((each) => ({ each, index: indexIn(each) }));
-    const wanted = indexes.flatMap(({ index }) => (typeof index !== 'string' && isWanted(index) ? [index] : []));
-    const kept = new Set(wanted.flatMap((index) => [indexName(index.owner.clusterID), ...partNames(index)]));
-    const dead = indexes.flatMap(({ index }) =>
-      typeof index === 'string' || wanted.includes(index) ? [] : partNames(index),
+    const there = new Set(all.map(nameOf));
+    const indexes = all.map((each) => indexIn(each)).filter((index) => typeof index === 'object');
+    const isGood = (index: KeptIndex): boolean => isWanted(index) && partNames(index).every((name) => there.has(name));
+    const good = new Set(
+      indexes.filter(isGood).flatMap((index) => [indexName(index.owner.clusterID), ...partNames(index)]),
     );
+    const bad = new Set(indexes.filter((index) => !isGood(index)).flatMap(partNames));
     const isYoung = ({ metadata }: Listed): boolean => Date.parse(metadata?.creationTimestamp ?? '') >= youngSince;
-    const isDead = (each: Listed): boolean =>
-      kindOf(each) === 'index' || dead.includes(each.metadata?.name ?? '') || !isYoung(each);
-    const superfluous = all.filter((each) => !kept.has(each.metadata?.name ?? '') && isDead(each));
-    const indexesFirst = superfluous.sort((a, b) => (kindOf(a) < kindOf(b) ? -1 : 1));
-    await this.#delete(indexesFirst.map(({ metadata }) => metadata?.name ?? ''));
+    const superfluous = all.filter(
+      (each) => !good.has(nameOf(each)) && (isIndexKind(each) || bad.has(nameOf(each)) || !isYoung(each)),
+    );
+    await this.#delete(
+      [...superfluous.filter(isIndexKind), ...superfluous.filter((each) => !isIndexKind(each))].map(nameOf),
+    );
   }
 
   async #delete(names: readonly string[]): Promise<void> {
@@ -172,8 +177,13 @@ function namesIn(live: LiveIndex | undefined): readonly string[] {
   return live?.index === undefined ? [] : partNames(live.index);
 }
 
-function kindOf({ metadata }: Listed): string {
-  return metadata?.labels?.[labels.keptRegistry] ?? '';
+function nameOf({ metadata }: Listed): string {
+  return metadata?.name ?? '';
+}
+
+/** True for an index, false for a part. */
+export function isIndexKind({ metadata }: Listed): boolean {
+  return metadata?.labels?.[labels.keptRegistry] === 'index';
 }
 
 async function registryOf({ owner, digest, lastContact }: KeptIndex, packed: Buffer): Promise<KeptRegistry | string> {

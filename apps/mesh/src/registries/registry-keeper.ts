@@ -1,9 +1,9 @@
 import { ForbiddenError, type KubeClient, type KubeLogger } from '#kube';
-import { labels, type Clock } from '#model';
+import type { Clock } from '#model';
 import type { RegistryObjects } from './cluster-informers.js';
 import { digestOf, indexName, keptLimits, registryText, sameOwner } from './kept-registry.js';
 import type { KeptRegistry, RegistryOwner } from './kept-registry.js';
-import { KeptStore, type LiveIndex } from './kept-store.js';
+import { isIndexKind, KeptStore, type LiveIndex } from './kept-store.js';
 
 /** What was read of a cluster as a whole, and whether it is silent now. */
 export interface WholeRegistry {
@@ -106,7 +106,7 @@ export class RegistryKeeper {
     for (let told = false; !signal.aborted; told = true) {
       try {
         const all = await this.#store.list();
-        const indexes = all.filter(({ metadata }) => metadata?.labels?.[labels.keptRegistry] === 'index');
+        const indexes = all.filter(isIndexKind);
         await Promise.all(indexes.map(({ metadata }) => this.#loadOne(metadata?.name ?? '')));
         onLoaded();
         return;
@@ -123,10 +123,9 @@ export class RegistryKeeper {
     const kept = await this.#store.read(name);
     if (typeof kept === 'string') {
       const where = `ConfigMap ${namespace}/${name}`;
-      logger.error(
-        { where, fault: kept },
-        'what was kept of a remote cluster is damaged: it is not used, and replaced',
-      );
+      logger.error({ where, fault: kept }, 'what was kept of a remote cluster is damaged: not used, and written anew');
+      // Whoever finds an index of the right digest writes nothing.
+      await this.#store.remove(name).catch(() => undefined);
     } else if (kept !== undefined) {
       const { owner, objects, lastContact } = kept;
       const counts = { services: objects.services.length, pods: objects.pods.length };
