@@ -196,7 +196,7 @@ async function ready(cluster: LabCluster, peer: LabCluster): Promise<void> {
 
 async function stopApiServer(scene: ThreeClusters, story: Story): Promise<void> {
   const { lab, east, west } = scene;
-  await story.step('west’s API server stopped for a while: its endpoints stay, status tells, it heals', async () => {
+  await story.step('west’s API server stopped, our mesh core killed: endpoints stay, status tells', async () => {
     const load = loadFromEast(scene);
     await scaleEcho(east, 0);
     await eventually('answers by west', 20_000, async () =>
@@ -218,7 +218,15 @@ async function stopApiServer(scene: ThreeClusters, story: Story): Promise<void> 
       );
       const meanwhile = await whoAnswers(scene, 8);
       if (!meanwhile.has('west')) throw new Error(`west’s endpoints are gone: ${told(meanwhile)}`);
-      return `${said.type} ${said.reason}; answered meanwhile by: ${told(meanwhile)}`;
+      lab.kill('east', 'mesh');
+      await eventually('a new mesh core to go on with what was kept', 60_000, async () => {
+        const message = (await conditionOf(east, west, 'RegistrySynced'))?.message;
+        if (message?.includes('what was kept') === true) return true;
+        throw new Error(message);
+      });
+      const afterwards = await whoAnswers(scene, 8);
+      if (!afterwards.has('west')) throw new Error(`east’s new mesh core knows nothing of west: ${told(afterwards)}`);
+      return `${said.type} ${said.reason}; answered meanwhile by: ${told(meanwhile)}; by a new mesh core: ${told(afterwards)}`;
     } finally {
       lab.kill('west', 'kube-apiserver', { signal: 'SIGCONT' });
       await ready(east, west);
