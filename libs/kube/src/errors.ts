@@ -72,12 +72,18 @@ function causeText(error: Error): string {
   return `${code}${error.message}`;
 }
 
-interface StatusBody {
-  readonly reason?: string;
-  readonly message?: string;
-  readonly code?: number;
-  readonly details?: { readonly retryAfterSeconds?: number };
+/** An answer that is not what the API was asked for; nothing of it is shown, for it may be a Secret cut off. */
+export class MalformedAnswerError extends Error {
+  override readonly name = 'MalformedAnswerError';
+
+  constructor({ method, path }: FailedRequest, wanted: string) {
+    super(`${method} ${path}: the answer is not ${wanted}; is this an API server, and was the answer cut off?`);
+  }
 }
+
+/** A longer message or reason of a Status is cut: it goes into logs and conditions. */
+const longestMessage = 4_096;
+const longestReason = 100;
 
 const kinds: Readonly<Record<number, typeof KubeApiError>> = {
   400: InvalidError,
@@ -91,11 +97,26 @@ const kinds: Readonly<Record<number, typeof KubeApiError>> = {
 
 /** Maps an HTTP answer with a Status body (or any text) to one of our errors. */
 export function kubeErrorFrom(status: number, body: string, request: FailedRequest): KubeApiError {
-  const parsed = statusBody(body);
-  const reason = parsed?.reason ?? `HTTP${status}`;
-  const message = `${parsed?.message ?? body.slice(0, 200)}${remedyFor(status)}`;
+  const answer = parsed(body);
+  const { reason, message, details } = isFields(answer) ? answer : {};
+  // JSON that is no Status may be anything, an object asked for included; a proxy's page is told by its beginning.
+  const instead = answer === undefined ? body.slice(0, 200) : 'the answer is no Status';
   const Kind = kinds[status] ?? KubeApiError;
-  return new Kind(status, reason, message, request, parsed?.details?.retryAfterSeconds);
+  const retryAfter = isFields(details) ? details['retryAfterSeconds'] : undefined;
+  return new Kind(
+    status,
+    typeof reason === 'string' && reason !== '' ? reason.slice(0, longestReason) : `HTTP${status}`,
+    `${typeof message === 'string' ? message.slice(0, longestMessage) : instead}${remedyFor(status)}`,
+    request,
+    typeof retryAfter === 'number' ? retryAfter : undefined,
+  );
+}
+
+/** The JSON object that a body is. @throws MalformedAnswerError */
+export function objectFrom<T extends object>(body: string, request: FailedRequest): T {
+  const value = parsed(body);
+  if (!isFields(value)) throw new MalformedAnswerError(request, 'a JSON object');
+  return value as T;
 }
 
 function remedyFor(status: number): string {
@@ -105,10 +126,15 @@ function remedyFor(status: number): string {
   return status === 401 ? ' (remedy: check the service account token or the kubeconfig credential)' : '';
 }
 
-function statusBody(body: string): StatusBody | undefined {
+type Fields = Readonly<Record<string, unknown>>;
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function parsed(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null ? (value as StatusBody) : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

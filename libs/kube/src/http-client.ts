@@ -15,7 +15,7 @@ import type {
   StreamResponse,
   WriteOptions,
 } from './client.js';
-import { kubeErrorFrom, KubeUnreachableError, NotFoundError } from './errors.js';
+import { kubeErrorFrom, KubeUnreachableError, NotFoundError, objectFrom } from './errors.js';
 import type { ApiObject } from './object.js';
 import { readPages } from './pages.js';
 import { pause } from './pause.js';
@@ -147,10 +147,10 @@ export class HttpKubeClient implements KubeClient {
     return this.patch<T>(path, object, 'application/apply-patch+yaml', { ...write, query });
   }
 
-  async #json<T>(request: RawRequest): Promise<T> {
+  async #json<T extends object>(request: RawRequest): Promise<T> {
     const response = await this.request(request);
     if (response.status >= 300) throw kubeErrorFrom(response.status, response.body, request);
-    return JSON.parse(response.body) as T;
+    return objectFrom<T>(response.body, request);
   }
 
   async #once(request: RawRequest): Promise<RawResponse> {

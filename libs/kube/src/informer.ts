@@ -1,5 +1,5 @@
 import type { KubeClient, Query } from './client.js';
-import { GoneError, InvalidError, kubeErrorFrom, NotFoundError } from './errors.js';
+import { GoneError, InvalidError, kubeErrorFrom, NotFoundError, objectFrom } from './errors.js';
 import type { KubeLogger } from './logger.js';
 import { keyOf, objectKey } from './object.js';
 import type { ApiObject } from './object.js';
@@ -176,7 +176,6 @@ export class Informer<T extends ApiObject> {
 
   /** Takes one event; `pending` collects the initial objects of a WatchList until its closing bookmark. */
   #take(event: WatchEvent<T>, pending: Map<string, T> | undefined): Map<string, T> | undefined {
-    if (event.type === 'ERROR') return pending;
     if (event.type === 'BOOKMARK') return this.#bookmark(event.object, pending);
     this.#stats.events += 1;
     const object = this.#reduced(event.object);
@@ -207,7 +206,7 @@ export class Informer<T extends ApiObject> {
       const response = await client.request({ method: 'GET', path: this.#path, query, signal, timeoutMs: 60_000 });
       const { status, body } = response;
       if (status !== 200) throw kubeErrorFrom(status, body, { method: 'GET', path: this.#path });
-      return JSON.parse(body) as ListBody<T>;
+      return objectFrom<ListBody<T>>(body, { method: 'GET', path: this.#path });
     };
     const { items, resourceVersion } = await readPages<T>(read, { labelSelector, fieldSelector }, pageSize);
     this.#replace(new Map(items.map((item) => [objectKey(item), this.#reduced(item)])));

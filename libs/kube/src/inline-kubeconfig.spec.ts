@@ -58,6 +58,8 @@ describe('inlineKubeconfigAccess', () => {
     ['a token that breaks headers', kubeconfig({ user: { token: 'a\nb' } }), /user\.token/],
     ['a CA that is none', kubeconfig({ cluster: { 'certificate-authority-data': 'AAAA' } }), /no PEM/],
     ['no context', kubeconfig({ rest: { contexts: [] } }), /current-context/],
+    ['an empty context', kubeconfig({ rest: { contexts: [{ name: 'west', context: null }] } }), /current-context/],
+    ['a server that is https to a URL parser alone', kubeconfig({ cluster: { server: 'https:h' } }), /https/],
     ['no cluster', kubeconfig({ rest: { clusters: 5 } }), /no cluster/],
     ['no user', kubeconfig({ rest: { users: [null] } }), /no user/],
     ['a text', 'hello', /not a YAML map/],

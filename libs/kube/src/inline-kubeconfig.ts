@@ -61,7 +61,8 @@ export function inlineKubeconfigAccess(text: string): ClusterAccess {
 function readable(text: string): Kubeconfig {
   let value: unknown;
   try {
-    value = parse(text);
+    // Warnings and pretty errors of the parser show what it read, and that holds a credential.
+    value = parse(text, { logLevel: 'error', prettyErrors: false });
   } catch {
     throw refused('it is not YAML');
   }
@@ -75,7 +76,7 @@ function currentOf(config: Kubeconfig): { readonly cluster: Fields; readonly use
   const contexts = listOf(config.contexts);
   const current = config['current-context'];
   const context = named(contexts, current)?.context ?? (contexts.length === 1 ? contexts[0]?.context : undefined);
-  if (context === undefined) throw refused('current-context names no context');
+  if (!isFields(context)) throw refused('current-context names no context');
   const cluster = named(listOf(config.clusters), context.cluster)?.cluster;
   const user = named(listOf(config.users), context.user)?.user;
   if (!isFields(cluster)) throw refused('its context names no cluster');
@@ -104,9 +105,9 @@ function refuse(where: string, fields: Fields, reasons: Readonly<Record<string, 
 }
 
 function isHttps(server: string): boolean {
-  if (!URL.canParse(server)) return false;
-  const { protocol, username, password, search, hash } = new URL(server);
-  return protocol === 'https:' && `${username}${password}${search}${hash}` === '';
+  if (!server.startsWith('https://') || !URL.canParse(server)) return false;
+  const { username, password, search, hash } = new URL(server);
+  return `${username}${password}${search}${hash}` === '';
 }
 
 function certificateOf(data: unknown): string | undefined {

@@ -20,6 +20,12 @@ describe('lines of a watch', () => {
     expect([...splitter.push(text.subarray(0, 1)), ...splitter.push(text.subarray(1))]).toEqual(['ä']);
   });
 
+  it('keeps a U+FEFF with which a chunk begins', () => {
+    const splitter = new LineSplitter();
+    const chunks = ['\u00e4', '\ufeff\n'].map(bytes);
+    expect(chunks.flatMap((chunk) => splitter.push(chunk))).toEqual(['\u00e4\ufeff']);
+  });
+
   it('gives up on a line without end, in one chunk or in many', () => {
     const endless = new LineSplitter(1000);
     expect(() => {

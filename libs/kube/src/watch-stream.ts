@@ -1,16 +1,12 @@
 import type { KubeClient, Query } from './client.js';
-import { GoneError, kubeErrorFrom } from './errors.js';
+import { GoneError, kubeErrorFrom, MalformedAnswerError, objectFrom } from './errors.js';
+import type { FailedRequest, KubeApiError } from './errors.js';
 import type { ApiObject } from './object.js';
 
-/** One line of a watch (Kubernetes API concepts, "Efficient detection of changes"). */
+/** One line of a watch (Kubernetes API concepts, "Efficient detection of changes"); an ERROR is thrown. */
 export type WatchEvent<T> =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T }
-  | { readonly type: 'BOOKMARK'; readonly object: ApiObject }
-  | { readonly type: 'ERROR'; readonly object: StatusObject };
-
-interface StatusObject {
-  readonly code?: number;
-}
+  | { readonly type: 'BOOKMARK'; readonly object: ApiObject };
 
 /** An object is at most 3 MiB in a request (1.5 MiB in etcd); no honest API server sends a longer line. */
 const longestLine = 16 * 1024 * 1024;
@@ -22,7 +18,8 @@ export class LineTooLongError extends Error {
 
 /** Splits a byte stream into lines; a multi-byte character cut between two chunks stays whole. @throws LineTooLongError */
 export class LineSplitter {
-  readonly #decoder = new TextDecoder();
+  // Node's decoder takes a U+FEFF away wherever a chunk begins with it.
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #longest: number;
   #parts: string[] = [];
   #length = 0;
@@ -34,12 +31,13 @@ export class LineSplitter {
   push(chunk: Uint8Array): string[] {
     const [first = '', ...more] = this.#decoder.decode(chunk, { stream: true }).split('\n');
     this.#keep(first);
-    if (more.length === 0) return [];
-    const lines = [this.#parts.join(''), ...more.slice(0, -1)];
-    this.#parts = [];
-    this.#length = 0;
-    this.#keep(more.at(-1) ?? '');
-    return lines.filter((line) => line !== '');
+    return more.flatMap((next) => {
+      const line = this.#parts.join('');
+      this.#parts = [];
+      this.#length = 0;
+      this.#keep(next);
+      return line === '' ? [] : [line];
+    });
   }
 
   /** A long line is put together once, when it is whole. */
@@ -90,7 +88,7 @@ export async function watch<T extends ApiObject>(
     const splitter = new LineSplitter();
     for await (const chunk of stream.body as AsyncIterable<Uint8Array>) {
       timer.refresh();
-      for (const line of splitter.push(chunk)) onEvent(checked(JSON.parse(line) as WatchEvent<T>, path));
+      for (const line of splitter.push(chunk)) onEvent(watchEventFrom<T>(line, path));
     }
   } catch (error) {
     throw stalled.signal.aborted ? (stalled.signal.reason as Error) : error;
@@ -99,10 +97,26 @@ export async function watch<T extends ApiObject>(
   }
 }
 
-function checked<T>(event: WatchEvent<T>, path: string): WatchEvent<T> {
-  if (event.type !== 'ERROR') return event;
+const eventTypes = new Set<unknown>(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK']);
+
+/**
+ * The event that a line of a watch is.
+ * @throws GoneError, another KubeApiError for an event ERROR, MalformedAnswerError for what is no event
+ */
+export function watchEventFrom<T extends ApiObject>(line: string, path: string): WatchEvent<T> {
   const request = { method: 'GET', path };
-  const code = event.object.code ?? 500;
-  if (code === 410) throw new GoneError(410, 'Expired', 'resourceVersion is too old', request);
-  throw kubeErrorFrom(code, JSON.stringify(event.object), request);
+  const event = objectFrom<{ type?: unknown; object?: unknown }>(line, request);
+  const { type, object } = event;
+  if (typeof object !== 'object' || object === null) throw new MalformedAnswerError(request, 'a watch event');
+  if (type === 'ERROR') throw errorOf(object, request);
+  const { metadata } = object as { metadata?: unknown };
+  if (!eventTypes.has(type) || typeof metadata !== 'object' || metadata === null)
+    throw new MalformedAnswerError(request, 'a watch event');
+  return event as WatchEvent<T>;
+}
+
+function errorOf(object: { readonly code?: unknown }, request: FailedRequest): KubeApiError {
+  const code = typeof object.code === 'number' ? object.code : 500;
+  if (code === 410) return new GoneError(410, 'Expired', 'resourceVersion is too old', request);
+  return kubeErrorFrom(code, JSON.stringify(object), request);
 }

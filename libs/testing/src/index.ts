@@ -1,3 +1,4 @@
 export * from './builders.js';
 export * from './expect-conditions.js';
+export * from './fuzz.js';
 export * from './hand-scheduler.js';

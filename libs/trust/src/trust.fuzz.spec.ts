@@ -1,6 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
-import { describe, expect, it } from '@jest/globals';
+import { describe, it } from '@jest/globals';
 import fc from 'fast-check';
+import { anyValue, brokenValue, fuzz, fuzzLimitMs, fuzzRuns } from '#testing';
 import {
   buildCrl,
   buildCsr,
@@ -19,17 +20,39 @@ import {
 } from './index.js';
 import { now, ownUUID, peerUUID, serial, SigningPeer, trusted } from './peer.fixture.js';
 
-const runs = Number(process.env['FUZZ_RUNS'] ?? 100_000);
-const limit = 10 * 60_000;
 const peer = new SigningPeer();
 const key = generateSigningKey();
 const privateKey = createPrivateKey(key.privatePem);
 const seconds = Math.floor(now / 1000);
-const token = signJws(
-  { iss: 'd8-istio', sub: peerUUID, aud: ownUUID, scope: 'api', nbf: seconds, exp: seconds + 60, jti: 'x' },
-  privateKey,
-  { kid: key.kid },
-);
+const claims = {
+  iss: 'd8-istio',
+  sub: peerUUID,
+  aud: ownUUID,
+  scope: 'api',
+  nbf: seconds,
+  exp: seconds + 60,
+  jti: 'x',
+};
+const token = signJws(claims, privateKey, { kid: key.kid });
+const registry = {
+  version: 1 as const,
+  peers: [
+    {
+      kind: 'IstioMulticluster' as const,
+      name: 'b',
+      clusterUUID: peerUUID,
+      trustDomain: 'b',
+      clusterDomain: 'b',
+      roots: [],
+      keys: [trusted(key)],
+      signed: true,
+      crls: [],
+      scopes: ['api' as const],
+      legacyAPITokens: false,
+    },
+  ],
+};
+const expected = { audience: ownUUID, scope: 'api' as const, now };
 
 const place = fc.tuple(fc.nat(), fc.nat(), fc.nat(255));
 
@@ -47,7 +70,7 @@ function broken(text: string, [where, how, what]: readonly [number, number, numb
 }
 
 function check(property: (at: readonly [number, number, number]) => void): void {
-  fc.assert(fc.property(place, property), { numRuns: runs });
+  fc.assert(fc.property(place, property), { numRuns: fuzzRuns });
 }
 
 /** Reads or throws an error of ours; anything else is a fault of the reader. */
@@ -81,36 +104,44 @@ const brokenDer = (pem: string, label: string, [where, how, what]: readonly [num
   return encodePem(label, der);
 };
 
+/** The rules of protocol.md for a signed peer's token, said in another way. */
+function mayBeTaken({ iss, sub, aud, scope, iat = seconds, nbf, exp, jti }: Record<string, unknown>): boolean {
+  const meant = iss === claims.iss && sub === peerUUID && [aud].flat().includes(ownUUID) && scope === 'api';
+  const timely = Number(nbf) <= seconds + 30 && Number(iat) <= seconds + 30 && Math.abs(Number(exp) - seconds) <= 330;
+  return meant && timely && typeof jti === 'string' && jti.length <= 128 && jti.length > 0;
+}
+
 describe('readers of what peers send', () => {
   it(
     'tokens: a changed one is never taken',
     () => {
-      const registry = {
-        version: 1 as const,
-        peers: [
-          {
-            kind: 'IstioMulticluster' as const,
-            name: 'b',
-            clusterUUID: peerUUID,
-            trustDomain: 'b',
-            clusterDomain: 'b',
-            roots: [],
-            keys: [trusted(key)],
-            signed: true,
-            crls: [],
-            scopes: ['api' as const],
-            legacyAPITokens: false,
-          },
-        ],
-      };
-      const expected = { audience: ownUUID, scope: 'api' as const, now };
       if (!verifyToken(token, registry, expected).ok) throw new Error('the token itself must hold');
       check((at) => {
         const raw = broken(token, at);
         if (raw !== token && verifyToken(raw, registry, expected).ok) throw new Error(raw);
       });
     },
-    limit,
+    fuzzLimitMs,
+  );
+
+  it(
+    'claims that a peer did sign: taken only when each holds by itself, else refused with a short reason',
+    () => {
+      let taken = 0;
+      fuzz((dice) => {
+        const said = brokenValue(dice, claims, ['iss', 'sub', 'aud', 'scope', 'iat', 'nbf', 'exp', 'jti', '__proto__']);
+        const raw = signJws(said as object, privateKey, { kid: key.kid });
+        const verdict = verifyToken(raw, registry, expected);
+        if (!verdict.ok) {
+          if (verdict.message.length > 200 || verdict.message.includes(raw)) throw new Error(verdict.message);
+          return;
+        }
+        taken += 1;
+        if (!mayBeTaken(said as Record<string, unknown>)) throw new Error(JSON.stringify(said));
+      });
+      if (taken === 0) throw new Error('nothing was taken: the inputs are too wild to show anything');
+    },
+    fuzzLimitMs,
   );
 
   it(
@@ -121,25 +152,25 @@ describe('readers of what peers send', () => {
           decodeJws(text, 1000);
           decodeJws(`${Buffer.from(text).toString('base64url')}.e30.${'A'.repeat(86)}`, 1000);
         }),
-        { numRuns: runs },
+        { numRuns: fuzzRuns },
       );
     },
-    limit,
+    fuzzLimitMs,
   );
 
   it(
     'payloads come back as they were signed',
     () => {
-      fc.assert(
-        fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 })), (payload) => {
-          const decoded = decodeJws(signJws(payload, privateKey, {}), 100_000);
-          if (typeof decoded === 'string') throw new Error(decoded);
-          expect(JSON.stringify(decoded.payload)).toBe(JSON.stringify(JSON.parse(JSON.stringify(payload))));
-        }),
-        { numRuns: Math.min(runs, 10_000) },
-      );
+      fuzz((dice) => {
+        const payload = Object.fromEntries(
+          dice.list(5, (index) => [`k${index}`, anyValue(dice, ['a', '__proto__'], 2)]),
+        );
+        const decoded = decodeJws(signJws(payload, privateKey, {}), 100_000);
+        if (typeof decoded === 'string') throw new Error(decoded);
+        if (JSON.stringify(decoded.payload) !== JSON.stringify(payload)) throw new Error(JSON.stringify(payload));
+      });
     },
-    limit,
+    fuzzLimitMs,
   );
 
   it(
@@ -149,7 +180,7 @@ describe('readers of what peers send', () => {
         readsOrRefuses(() => parseCertificate(brokenDer(peer.ca['root-cert.pem'], 'CERTIFICATE', at)));
       });
     },
-    limit,
+    fuzzLimitMs,
   );
 
   it(
@@ -162,7 +193,7 @@ describe('readers of what peers send', () => {
         if (read !== undefined && !read.publicKey.equals(proven)) throw new Error('another key');
       });
     },
-    limit,
+    fuzzLimitMs,
   );
 
   it(
@@ -179,7 +210,7 @@ describe('readers of what peers send', () => {
         if (used.length > 0 && String(parseCrls(used)[0]?.revoked) !== String(whole?.revoked)) throw new Error(changed);
       });
     },
-    limit,
+    fuzzLimitMs,
   );
 
   it(
@@ -189,7 +220,7 @@ describe('readers of what peers send', () => {
         readPublicSigningKey(brokenDer(key.publicPem, 'PUBLIC KEY', at));
       });
     },
-    limit,
+    fuzzLimitMs,
   );
 
   it(
@@ -201,10 +232,10 @@ describe('readers of what peers send', () => {
           const [block] = decodePem(`${around}\n${encodePem('X', bytes)}${around}`);
           if (block === undefined || !block.der.equals(bytes)) throw new Error('not the same');
         }),
-        { numRuns: runs },
+        { numRuns: fuzzRuns },
       );
     },
-    limit,
+    fuzzLimitMs,
   );
 
   it(
@@ -220,6 +251,6 @@ describe('readers of what peers send', () => {
         if (verdict.kind !== 'refused' || verdict.message === '') throw new Error(changed);
       });
     },
-    limit,
+    fuzzLimitMs,
   );
 });

@@ -36,14 +36,14 @@ export function parseProxyNode(id: string, metadata: Readonly<Record<string, unk
   const parts = id.split('~');
   const [type, ip, workload, dnsDomain] = parts;
   if (parts.length !== 4 || !type || !workload || !dnsDomain) {
-    return { ok: false, fault: `node id "${id}": wanted <type>~<ip>~<pod>.<namespace>~<dns domain>` };
+    return { ok: false, fault: `${told(id)}: wanted <type>~<ip>~<pod>.<namespace>~<dns domain>` };
   }
   if (type !== 'sidecar' && type !== 'router') {
-    return { ok: false, fault: `node id "${id}": type ${type} is not served here; use sidecar or router` };
+    return { ok: false, fault: `${told(id)}: its type is not served here; use sidecar or router` };
   }
   const addresses = addressesOf(textOf(metadata['INSTANCE_IPS']), ip ?? '');
   if (addresses.length === 0) {
-    return { ok: false, fault: `node id "${id}": no valid address there nor in metadata INSTANCE_IPS` };
+    return { ok: false, fault: `${told(id)}: no valid address there nor in metadata INSTANCE_IPS` };
   }
   const dot = workload.lastIndexOf('.');
   return {
@@ -64,6 +64,11 @@ export function parseProxyNode(id: string, metadata: Readonly<Record<string, unk
       locality,
     },
   };
+}
+
+/** A node id comes from anybody; no fault grows with it. */
+function told(id: string): string {
+  return `node id "${id.length > 200 ? `${id.slice(0, 200)}…` : id}"`;
 }
 
 function textOf(value: unknown): string {
@@ -100,9 +105,13 @@ function namedPortsOf(value: unknown): Readonly<Record<string, number>> {
   for (const port of parsedList(value)) {
     if (typeof port !== 'object' || port === null) continue;
     const { name, containerPort } = port as { name?: unknown; containerPort?: unknown };
-    if (typeof name === 'string' && typeof containerPort === 'number') found[name] = containerPort;
+    if (typeof name === 'string' && isPort(containerPort)) found[name] = containerPort;
   }
   return found;
+}
+
+function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= 65_535;
 }
 
 function parsedList(value: unknown): readonly unknown[] {
