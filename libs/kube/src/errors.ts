@@ -10,14 +10,15 @@ export class KubeApiError extends Error {
   /** Method and path alone, whatever the caller gave: errors are logged with all their fields, and bodies hold private keys. */
   readonly request: FailedRequest;
 
+  /** `said` = the server's own words; what the message adds is a remedy for our own cluster. */
   constructor(
     readonly status: number,
     readonly reason: string,
-    message: string,
+    readonly said: string,
     { method, path }: FailedRequest,
     readonly retryAfterSeconds?: number,
   ) {
-    super(`${method} ${path}: ${status} ${reason}: ${message}`);
+    super(`${method} ${path}: ${status} ${reason}: ${said}${remedyFor(status)}`);
     this.request = { method, path };
   }
 }
@@ -93,9 +94,9 @@ const kinds: Readonly<Record<number, typeof KubeApiError>> = {
 export function kubeErrorFrom(status: number, body: string, request: FailedRequest): KubeApiError {
   const parsed = statusBody(body);
   const reason = parsed?.reason ?? `HTTP${status}`;
-  const message = `${parsed?.message ?? body.slice(0, 200)}${remedyFor(status)}`;
+  const said = parsed?.message ?? body.slice(0, 200);
   const Kind = kinds[status] ?? KubeApiError;
-  return new Kind(status, reason, message, request, parsed?.details?.retryAfterSeconds);
+  return new Kind(status, reason, said, request, parsed?.details?.retryAfterSeconds);
 }
 
 function remedyFor(status: number): string {
