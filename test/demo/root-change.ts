@@ -54,7 +54,7 @@ export async function replaceTrust(scene: ThreeClusters, story: Story): Promise<
     const failed = reports.flatMap(({ firstFailures }) => firstFailures);
     if (failed.length > 0) throw new Error(`calls failed: ${JSON.stringify(failed[0])}`);
     await east.api.delete(ruleOf);
-    return `root ${before.roots[0]?.slice(0, 8)}… → ${after.roots[0]?.slice(0, 8)}…, key ${keyBefore?.slice(0, 8)}… → ${key.slice(0, 8)}…
+    return `root ${before.roots[0]?.slice(0, 15)}… → ${after.roots[0]?.slice(0, 15)}…, key ${keyBefore?.slice(0, 8)}… → ${key.slice(0, 8)}…
 east’s remote Secret is the same; ${reports.map(({ calls }) => calls).join(' + ')} calls, 0 failed`;
   });
 }

@@ -77,6 +77,19 @@ export async function call(
   return JSON.parse(line) as CallResult;
 }
 
+/** What a call that was not answered tells a person. */
+export function refusalOf({ error, status }: CallResult): string {
+  if (status !== undefined) return `refused with HTTP ${status}`;
+  const code = error?.split(' ')[0] ?? '';
+  return refusals[code] ?? `refused (${error ?? 'without a word'})`;
+}
+
+const refusals: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'the name is not known here',
+  ECONNREFUSED: 'the connection is refused',
+  ECONNRESET: 'the connection is cut',
+};
+
 export interface GatewayAnswer {
   readonly status?: number;
   readonly refused?: string;

@@ -426,7 +426,7 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
   it('counts, and says in its readiness how the store is', async () => {
     expect(await door.side('/readyz')).toMatchObject({
       status: 200,
-      text: expect.stringContaining('shared by all replicas'),
+      text: expect.stringContaining('kept by the embedded store, for this replica alone'),
     });
     const metrics = (await door.side('/metrics')).text;
     for (const name of ['requests_total', 'refusals_total', 'streams', 'documents_streamed_total']) {

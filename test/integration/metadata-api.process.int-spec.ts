@@ -61,7 +61,7 @@ describe('process metadata-api', () => {
     return answer.body.text();
   };
   const withStore = (): Promise<true> =>
-    waitFor('store', async () => ((await readiness()).includes('shared by all replicas') ? true : undefined), {
+    waitFor('store', async () => ((await readiness()).includes('kept by the embedded store') ? true : undefined), {
       logFile,
     });
   const postmaster = (): number =>

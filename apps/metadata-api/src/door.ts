@@ -74,7 +74,9 @@ export async function createDoor(options: DoorOptions): Promise<Door> {
   health.mention('store', () => ({
     ok: store.available(),
     detail: store.available()
-      ? 'used tokens are shared by all replicas'
+      ? config.databaseUrl === undefined
+        ? 'used tokens are kept by the embedded store, for this replica alone'
+        : 'used tokens are shared by all replicas'
       : `replay record in this process memory only, audit waits: ${store.reason()}`,
   }));
   return {

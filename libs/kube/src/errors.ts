@@ -10,14 +10,15 @@ export class KubeApiError extends Error {
   /** Method and path alone, whatever the caller gave: errors are logged with all their fields, and bodies hold private keys. */
   readonly request: FailedRequest;
 
+  /** `said` = the server's own words; what the message adds is a remedy for our own cluster. */
   constructor(
     readonly status: number,
     readonly reason: string,
-    message: string,
+    readonly said: string,
     { method, path }: FailedRequest,
     readonly retryAfterSeconds?: number,
   ) {
-    super(`${method} ${path}: ${status} ${reason}: ${message}`);
+    super(`${method} ${path}: ${status} ${reason}: ${said}${remedyFor(status)}`);
     this.request = { method, path };
   }
 }
@@ -106,7 +107,7 @@ export function kubeErrorFrom(status: number, body: string, request: FailedReque
   return new Kind(
     status,
     typeof reason === 'string' && reason !== '' ? reason.slice(0, longestReason) : `HTTP${status}`,
-    `${typeof message === 'string' ? message.slice(0, longestMessage) : instead}${remedyFor(status)}`,
+    typeof message === 'string' ? message.slice(0, longestMessage) : instead,
     request,
     typeof retryAfter === 'number' ? retryAfter : undefined,
   );

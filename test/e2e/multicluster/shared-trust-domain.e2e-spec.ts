@@ -2,10 +2,20 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { call } from '../../demo/scene.js';
 import type { Condition } from '../../demo/scene.js';
 import { eventually } from '../../demo/story.js';
-import { multiclusterFor, startLab } from '../../lab/index.js';
+import {
+  applyDeployment,
+  clientTemplate,
+  deploymentsAvailable,
+  injectSidecar,
+  multiclusterFor,
+  runCommand,
+  startLab,
+  startLoad,
+} from '../../lab/index.js';
 import type { ApiObject, Lab, LabCluster } from '../../lab/index.js';
 
 const multiclusters = '/apis/isthmus.dev/v1alpha1/istiomulticlusters';
+const services = '/api/v1/namespaces/demo/services';
 const trustDomain = 'one.example';
 let lab: Lab;
 let east: LabCluster;
@@ -15,6 +25,7 @@ interface Multicluster extends ApiObject {
   readonly status?: {
     readonly conditions?: readonly Condition[];
     readonly findings?: readonly { readonly reason: string }[];
+    readonly revocation?: { readonly openConnections?: string };
   };
 }
 
@@ -36,6 +47,13 @@ async function join(cluster: LabCluster, peer: LabCluster, sharedTrustDomain: bo
 async function condition(type: string): Promise<Condition | undefined> {
   const found = await east.api.get<Multicluster>(`${multiclusters}/west`);
   return found?.status?.conditions?.find((each) => each.type === type);
+}
+
+async function isthmus(cluster: LabCluster, ...words: readonly string[]): Promise<string> {
+  const program = ['dist/apps/controller/src/command/main.js', '--kubeconfig', cluster.files.kubeconfig];
+  const { code, stdout, stderr } = await runCommand([process.execPath, ...program, ...words], { timeoutMs: 90_000 });
+  if (code !== 0) throw new Error(stderr);
+  return stdout;
 }
 
 describe('two clusters of one trust domain, each with a root of its own', () => {
@@ -60,4 +78,56 @@ describe('two clusters of one trust domain, each with a root of its own', () => 
     });
     expect(JSON.stringify(answer.body)).toContain(`URI=spiffe://${trustDomain}/ns/demo/sa/client`);
   }, 120_000);
+
+  it('un-trusting refuses new connections, leaves open ones, and says so', async () => {
+    // The other way round: west's client calls a service that only east has, since west's own echo is nearer.
+    const echo = await east.api.get<ApiObject & { spec: { selector: object; ports: object[] } }>(`${services}/echo`);
+    await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 1 } });
+    await east.api.apply(`${services}/east-only`, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'east-only' },
+      spec: { selector: echo?.spec.selector, ports: echo?.spec.ports },
+    });
+    const target = 'http://east-only.demo.svc.cluster.local/';
+    await eventually('an answer by east', 60_000, async () =>
+      (await call(lab, west, 'call-http', target)).ok ? true : undefined,
+    );
+    const open = startLoad(lab, {
+      cluster: west.name,
+      namespace: 'demo',
+      pod: 'client',
+      tool: 'call-tcp',
+      target: 'east-only.demo.svc.cluster.local:9000',
+      rate: 10,
+    });
+    await eventually('calls over an open connection', 20_000, async () =>
+      (open.latest()?.calls ?? 0) > 5 ? true : undefined,
+    );
+    const told = await isthmus(east, 'trust', 'revoke', 'imc/west');
+    expect(told).toMatch(/√ trust in west ended after \d.*; trust domain one\.example goes on: it is not its alone/);
+    expect(told).toMatch(/√ new connections of its workloads are refused\n! open ones live until they end/);
+    expect(told).not.toContain('next request');
+    const found = await east.api.get<Multicluster>(`${multiclusters}/west`);
+    expect(found?.status?.revocation?.openConnections).toBe('Kept');
+    const words = 'new connections of its workloads are refused and open ones live until they end';
+    expect((await condition('Ready'))?.message).toContain(words);
+    await eventually('an Event that says so', 15_000, async () => {
+      const { items } = await east.api.list<ApiObject & { note?: string }>(
+        '/apis/events.k8s.io/v1/namespaces/default/events',
+      );
+      return items.some(({ note }) => note?.includes(words) === true) ? true : undefined;
+    });
+
+    const before = open.latest()?.calls ?? 0;
+    await eventually('more calls over the open connection', 10_000, async () =>
+      (open.latest()?.calls ?? 0) > before + 20 ? true : undefined,
+    );
+    expect(await open.stop()).toMatchObject({ failures: 0 });
+    // Another pod of west has no connection yet.
+    await applyDeployment(west, 'demo', clientTemplate('stranger'), { inject: injectSidecar });
+    await deploymentsAvailable(west, 'demo');
+    const refused = await lab.exec(west.name, 'demo', 'stranger', ['call-http', '--timeout', '5000', target]);
+    expect(JSON.parse(refused.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ ok: false });
+  }, 180_000);
 });

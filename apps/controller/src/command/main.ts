@@ -1,11 +1,12 @@
 // `npm run isthmus -- …`, in the controller's image `isthmus …`: what an operator types. Acts through the Kubernetes API alone, as GitOps would.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { clusterAccessFromEnvironment, HttpKubeClient } from '#kube';
 import type { CommandContext } from './context.js';
 import { parsePeer, revokeTrust, restoreTrust } from './revoke.js';
+import { addSidecars } from './sidecar.js';
 import { rotate, rotations } from './rotate.js';
 import type { Rotation } from './rotate.js';
 import { showTrust } from './show.js';
@@ -20,7 +21,7 @@ interface Options {
 }
 
 const program = new Command('isthmus')
-  .description('Trust of this cluster and in its peers')
+  .description('Trust of this cluster and in its peers; sidecars for workloads')
   .option('--kubeconfig <file>', 'kubeconfig; default: KUBECONFIG, ~/.kube/config, or the pod’s service account')
   .option('--context <name>', 'context of the kubeconfig')
   .option('-n, --namespace <name>', 'release namespace', 'isthmus-system')
@@ -65,6 +66,16 @@ trust
   .action((text: string, options: Options) => {
     const [peer, deadline] = [parsePeer(text), waiting(options)];
     return run((context) => restoreTrust(context, peer, deadline));
+  });
+
+program
+  .command('sidecar')
+  .description('print manifests with the sidecar in each pod template, for this cluster; apply what it prints')
+  .requiredOption('-f, --filename <file>', 'manifests, YAML or JSON; - = standard input')
+  .requiredOption('--image <image>', 'image with pilot-agent and Envoy, as the gateway’s')
+  .action(({ filename, image }: { readonly filename: string; readonly image: string }) => {
+    const text = readFileSync(filename === '-' ? 0 : filename, 'utf8');
+    return run(async (context) => context.print((await addSidecars(context, text, image)).trimEnd()));
   });
 
 /** Undefined = do not wait; else until when, Unix milliseconds. */

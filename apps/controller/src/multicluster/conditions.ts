@@ -1,4 +1,5 @@
 import { counted } from '#model';
+import type { Finding } from '#model';
 import { bad, good, unknown } from '#reconcile';
 import type { Judgement } from '#reconcile';
 import {
@@ -38,16 +39,24 @@ function apiAccessible({ publication, api }: MulticlusterInput, { memory }: Peer
     return unknown(type, 'Progressing', 'the peer has not told its apiHost yet');
   if (publication?.trusted === false)
     return bad(type, 'FailedClosed', 'the peer is not trusted: its API server is not asked');
-  const refused = publication?.findings.find(
-    ({ reason, subject }) => ['AddressRefused', 'TrustTooLarge'].includes(reason) && subject === 'apiHost',
-  );
+  const refused = refusedApiHost(publication);
   if (refused !== undefined) return bad(type, refused.reason, `apiHost: ${refused.message}`);
   if (api === undefined) return unknown(type, 'Progressing', 'the way out has not asked the peer’s API server yet');
   return api.ok ? good(type, 'Succeeded', api.message) : bad(type, api.reason, api.message);
 }
 
-function registrySynced({ registry, api, now }: MulticlusterInput, { memory }: PeerVerdict): Judgement {
+function refusedApiHost(publication: MulticlusterInput['publication']): Finding | undefined {
+  return publication?.findings.find(
+    ({ reason, subject }) => ['AddressRefused', 'TrustTooLarge'].includes(reason) && subject === 'apiHost',
+  );
+}
+
+function registrySynced({ registry, api, now, publication }: MulticlusterInput, { memory }: PeerVerdict): Judgement {
   const type = 'RegistrySynced';
+  // The way out then knows no such peer, which is no fault of the mesh core's credential.
+  const refused = refusedApiHost(publication);
+  if (refused !== undefined)
+    return bad(type, refused.reason, 'its registry cannot be read while its apiHost is refused: see ApiAccessible');
   if (memory?.privateDocument === undefined || registry === undefined)
     return unknown(type, 'Progressing', 'the mesh core has not said yet how far it has read this cluster');
   const counts = `${counted(registry.services, 'service')} and ${counted(registry.endpoints, 'endpoint')}`;

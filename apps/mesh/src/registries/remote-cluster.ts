@@ -1,4 +1,4 @@
-import { pathFor, resources, type KubeClient, type KubeLogger } from '#kube';
+import { KubeApiError, kubeErrorFrom, pathFor, resources, type KubeClient, type KubeLogger } from '#kube';
 import type { Clock } from '#model';
 import { ClusterInformers, type RegistryObjects } from './cluster-informers.js';
 
@@ -175,7 +175,7 @@ export class RemoteCluster {
       const path = pathFor(resources.namespaces);
       const timeoutMs = probeTimeoutMs;
       const { status, body } = await client.request({ method: 'GET', path, query: { limit: 1 }, timeoutMs });
-      if (status !== 200) throw new Error(`GET ${path}: HTTP ${status}: ${body.slice(0, 200)}`);
+      if (status !== 200) throw kubeErrorFrom(status, body, { method: 'GET', path });
       if (!body.startsWith('{')) throw new Error(`GET ${path}: the answer is not the Kubernetes API's`);
       this.#lastContact = clock.now();
       this.#answers();
@@ -191,6 +191,9 @@ export class RemoteCluster {
   }
 }
 
+/** Of an answer the Status' own words: what may be done about it in our own cluster helps nobody in another. */
 function messageOf(error: unknown): string {
+  if (error instanceof KubeApiError)
+    return `${error.request.method} ${error.request.path}: ${error.said}`.slice(0, 300);
   return (error instanceof Error ? error.message : String(error)).slice(0, 300);
 }
