@@ -306,7 +306,7 @@ describe('mesh core that reads another cluster', () => {
     const start = foreign.length;
     const lists = proxy.lists;
     await put(remoteSecret('west', { token: 'wrong' }));
-    await trouble('west', /401/);
+    await trouble('west', /Unauthorized/);
     const broken = remoteSecret('west');
     const data = { west: Buffer.from('{"users":[{"name":"u","user":{"exec":{}}}]}').toString('base64') };
     await put({ ...broken, data } as Secret);
