@@ -271,3 +271,27 @@ describe('trust that is withdrawn by one command', () => {
     );
   });
 });
+
+describe('helm uninstall', () => {
+  const uninstall = (): ReturnType<typeof runCommand> => {
+    const homes = ['HELM_CACHE_HOME', 'HELM_CONFIG_HOME', 'HELM_DATA_HOME'];
+    const env = homes.map((name) => `${name}=${join(east.plan.directory, 'helm')}`);
+    const where = ['--namespace=isthmus-system', `--kubeconfig=${east.files.kubeconfig}`];
+    return runCommand(['env', ...env, lab.plan.parts.helm, 'uninstall', 'isthmus', ...where], { timeoutMs: 120_000 });
+  };
+
+  it('is refused by name while there are peers, and leaves nothing hanging when they were deleted first', async () => {
+    const refused = await uninstall();
+    expect([refused.code === 0, refused.stderr]).toEqual([
+      false,
+      expect.stringContaining('isthmus-delete-peers-first'),
+    ]);
+    await expect(isthmus(east, 'uninstall-check')).rejects.toThrow('kubectl delete istiofederation/west');
+    await east.api.delete(`${federations}/west`);
+    await eventually('west to be let go', 30_000, async () =>
+      (await federation(east, 'west')) === undefined ? true : undefined,
+    );
+    expect(await uninstall()).toMatchObject({ code: 0 });
+    expect(await serviceEntryHosts(east)).toEqual([]);
+  }, 120_000);
+});

@@ -9,7 +9,7 @@ import { parsePeer, revokeTrust, restoreTrust } from './revoke.js';
 import { addSidecars } from './sidecar.js';
 import { rotate, rotations } from './rotate.js';
 import type { Rotation } from './rotate.js';
-import { showTrust } from './show.js';
+import { noPeersLeft, showTrust } from './show.js';
 
 interface Options {
   readonly kubeconfig?: string;
@@ -67,6 +67,11 @@ trust
     const [peer, deadline] = [parsePeer(text), waiting(options)];
     return run((context) => restoreTrust(context, peer, deadline));
   });
+
+program
+  .command('uninstall-check')
+  .description('fail while there are peers: helm uninstall asks, since nobody is left after it to end trust in them')
+  .action(() => run(noPeersLeft));
 
 program
   .command('sidecar')

@@ -1,7 +1,7 @@
 import type { PeerStatus } from '#crd';
 import type { ConfigMap } from '#istio-api';
-import { pathFor, resources } from '#kube';
-import type { ApiObject } from '#kube';
+import { ForbiddenError, pathFor, resources } from '#kube';
+import type { ApiObject, ResourcePath } from '#kube';
 import { annotations, names } from '#model';
 import { parseCertificate, splitCertificates } from '#trust';
 import type { CommandContext } from './context.js';
@@ -37,6 +37,22 @@ export async function showTrust(context: CommandContext): Promise<void> {
   const peers = (await peersOf(context)).map(peerRow);
   if (context.json) context.print(JSON.stringify({ ...own, peers }));
   else tell(context.say, own, peers);
+}
+
+/** @throws Error that names the peers which are still there */
+export async function noPeersLeft(context: CommandContext): Promise<void> {
+  // The controller's account may not list a kind whose scheme is off.
+  const unlisted = (error: unknown): readonly Peer[] => {
+    if (error instanceof ForbiddenError) return [];
+    throw error;
+  };
+  const kinds = await Promise.all(peerKinds.map((each) => peersOfKind(context, each).catch(unlisted)));
+  const there = kinds.flat().map(({ kind, metadata }) => `${kind?.toLowerCase() ?? ''}/${metadata?.name ?? ''}`);
+  if (there.length > 0)
+    throw new Error(
+      `peers are still there: delete them first, so that trust in them ends: kubectl delete ${there.join(' ')}. To uninstall with them in place: helm uninstall --no-hooks`,
+    );
+  context.say('no peers: nothing is left behind');
 }
 
 async function ownTrust({ client, namespace }: CommandContext): Promise<Own> {
@@ -97,12 +113,15 @@ function rootReport(text: string | undefined): Readonly<Record<string, Report>> 
   return text === undefined ? {} : { root: JSON.parse(text) as Report };
 }
 
-/** Of both kinds; a cluster may have the CRD of one of them only. */
-async function peersOf({ client }: CommandContext): Promise<readonly Peer[]> {
-  const [federations, multiclusters] = await Promise.all(
-    [resources.istioFederations, resources.istioMulticlusters].map((resource) => client.list<Peer>(pathFor(resource))),
-  );
-  return [...(federations ?? []), ...(multiclusters ?? [])];
+const peerKinds = [resources.istioFederations, resources.istioMulticlusters] as const;
+
+async function peersOf(context: CommandContext): Promise<readonly Peer[]> {
+  return (await Promise.all(peerKinds.map((each) => peersOfKind(context, each)))).flat();
+}
+
+/** None where the cluster has no CRD of the kind. */
+async function peersOfKind({ client }: CommandContext, resource: ResourcePath): Promise<readonly Peer[]> {
+  return (await client.list<Peer>(pathFor(resource))) ?? [];
 }
 
 interface ToldRoot {

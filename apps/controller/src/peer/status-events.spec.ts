@@ -63,4 +63,11 @@ describe('statusEvents', () => {
     const events = statusEvents(before && statusOf(before), statusOf(now));
     expect(events.map(({ type, reason }) => `${type} ${reason}`)).toEqual(expected);
   });
+
+  it('tells once more when a revocation is done: what was cut is known only then', () => {
+    const revoking = statusOf([['Ready', 'False', 'Revoked']]);
+    const revoked = { ...revoking, revocation: { at: '2026-11-21T00:00:00Z' } };
+    expect(statusEvents(revoking, revoked).map(({ reason }) => reason)).toEqual(['Revoked']);
+    expect(statusEvents(revoked, revoked)).toEqual([]);
+  });
 });
