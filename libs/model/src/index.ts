@@ -1,4 +1,5 @@
 export * from './cluster.js';
+export * from './fields.js';
 export * from './names.js';
 export * from './peer.js';
 export * from './service.js';

@@ -1,6 +1,7 @@
-import { Document, isMap, parseDocument } from 'yaml';
+import { Document, isMap } from 'yaml';
 import type { GatewayAddress } from '#model';
 import { sortedBy, sortedUnique } from './order.js';
+import { yamlMapOf, yamlTextOf } from './yaml-map.js';
 
 /** One remote network of `meshNetworks`: which clusters' pods stand on it, and how it is entered. */
 export interface RemoteNetwork {
@@ -36,18 +37,24 @@ export function meshNetworksWith(
   for (const gone of oursBefore) if (!ours.includes(gone)) document.deleteIn(['networks', gone]);
   for (const [network, members] of sortedBy(byNetwork, ([name]) => name))
     document.setIn(['networks', network], document.createNode(networkNode(members)));
-  return { text: document.toString({ lineWidth: 0 }), ours };
+  return { text: yamlTextOf(document, current), ours };
 }
 
 function readable(current: string | undefined): Document {
   if (current === undefined || current.trim() === '') return new Document({ networks: {} });
-  const document = parseDocument(current);
-  if (document.errors.length > 0 || !isMap(document.contents))
-    throw new Error(
-      'ConfigMap istio, key meshNetworks: not a YAML map with a key "networks"; correct it, nothing is written until then',
-    );
-  if (!isMap(document.get('networks'))) document.set('networks', document.createNode({}));
+  const document = yamlMapOf(current);
+  if (document === undefined) throw unreadable();
+  const networks: unknown = document.get('networks') ?? undefined;
+  if (networks === undefined) document.set('networks', document.createNode({}));
+  // A list or an alias is somebody's too, and not ours to put a map in place of.
+  else if (!isMap(networks)) throw unreadable();
   return document;
+}
+
+function unreadable(): Error {
+  return new Error(
+    'ConfigMap istio, key meshNetworks: not a YAML map with a map "networks"; correct it, nothing is written until then',
+  );
 }
 
 function networkNode(members: readonly RemoteNetwork[]): object {

@@ -33,7 +33,7 @@ export class MeshNetworks {
 
   /** Reads the YAML of ConfigMap `istio`, key `meshNetworks`; throws an error that says what is wrong with it. */
   static parse(text: string): MeshNetworks {
-    const value: unknown = parse(text);
+    const value: unknown = parse(text, { logLevel: 'error' });
     if (value === null || value === undefined) return MeshNetworks.none;
     const networks = isFields(value) ? (value['networks'] ?? {}) : undefined;
     if (!isFields(networks)) throw new Error('not a YAML map with a key "networks"');
