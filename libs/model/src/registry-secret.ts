@@ -28,10 +28,24 @@ export function fitsSecret(data: SecretData): boolean {
   return Object.values(data).reduce((sum, value) => sum + (value.length * 3) / 4, 0) <= mostSecretBytes;
 }
 
-/** The text in `data` of a Secret, plain or compressed; undefined when there is none. Throws on what is not compressed as said. */
-export function textInData(data: SecretData | undefined, keys: TextKeys): string | undefined {
+/** The value whose JSON stands in `data` of a Secret, plain or compressed; undefined when there is none. @throws Error that is `fault` when it is something else */
+export function valueInData<T>(
+  data: SecretData | undefined,
+  keys: TextKeys,
+  is: (value: unknown) => value is T,
+  fault: string,
+): T | undefined {
   const { [keys.plain]: plain, [keys.compressed]: compressed } = data ?? {};
-  if (compressed !== undefined)
-    return gunzipSync(Buffer.from(compressed, 'base64'), { maxOutputLength: mostReadBytes }).toString('utf8');
-  return plain === undefined ? undefined : Buffer.from(plain, 'base64').toString('utf8');
+  if (plain === undefined && compressed === undefined) return undefined;
+  try {
+    const bytes =
+      compressed === undefined
+        ? Buffer.from(plain ?? '', 'base64')
+        : gunzipSync(Buffer.from(compressed, 'base64'), { maxOutputLength: mostReadBytes });
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    if (is(value)) return value;
+  } catch {
+    // What a parser says shows what it read, and names no Secret.
+  }
+  throw new Error(fault);
 }

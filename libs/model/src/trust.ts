@@ -1,6 +1,7 @@
+import { hasFields, isText } from './fields.js';
 import { names } from './names.js';
 import type { PeerRef, Scope } from './peer.js';
-import { fitsSecret, textAsData, textInData } from './registry-secret.js';
+import { fitsSecret, textAsData, valueInData } from './registry-secret.js';
 import type { SecretData } from './registry-secret.js';
 
 /** A peer's public signing key: PEM (PKIX, Ed25519), `kid` = RFC 7638 thumbprint, base64url. */
@@ -40,17 +41,6 @@ export function formatTrustRegistry(registry: TrustRegistry): string {
   return JSON.stringify({ version: 1, peers });
 }
 
-/** Reads what `formatTrustRegistry` wrote; throws an error that names the Secret when the text is something else. */
-export function parseTrustRegistry(text: string): TrustRegistry {
-  const value: unknown = JSON.parse(text);
-  if (!isRegistry(value)) {
-    throw new Error(
-      'Secret isthmus-trust, key trust.json: not a trust registry of version 1; delete it and the controller writes it anew',
-    );
-  }
-  return value;
-}
-
 const keys = { plain: names.trustKey, compressed: names.trustCompressedKey };
 
 /** `data` of Secret `isthmus-trust`, base64 as the Kubernetes API takes it. Same trust, same bytes. */
@@ -63,21 +53,24 @@ export function fitsTrustSecret(registry: TrustRegistry): boolean {
   return fitsSecret(trustSecretData(registry));
 }
 
-/** The registry in `data` of Secret `isthmus-trust`, plain or compressed; undefined when there is none. Throws when it is something else. */
+/** The registry in `data` of Secret `isthmus-trust`, plain or compressed; undefined when there is none. @throws Error that names the Secret when it is something else */
 export function trustRegistryIn(data: SecretData | undefined): TrustRegistry | undefined {
-  const text = textInData(data, keys);
-  return text === undefined ? undefined : parseTrustRegistry(text);
+  const remedy = 'not a trust registry of version 1; delete it and the controller writes it anew';
+  return valueInData(data, keys, isRegistry, `Secret isthmus-trust, key trust.json: ${remedy}`);
 }
 
 function isRegistry(value: unknown): value is TrustRegistry {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'version' in value &&
-    value.version === 1 &&
-    'peers' in value &&
-    Array.isArray(value.peers)
-  );
+  return hasFields(value, [], { peers: isPeer }) && value['version'] === 1;
+}
+
+function isPeer(value: unknown): boolean {
+  const keysOf = (key: unknown): boolean => hasFields(key, ['kid', 'pem', 'state']);
+  return hasFields(value, ['kind', 'name', 'clusterUUID', 'trustDomain', 'clusterDomain'], {
+    roots: isText,
+    crls: isText,
+    scopes: isText,
+    keys: keysOf,
+  });
 }
 
 function compare(a: string, b: string): number {

@@ -1,5 +1,6 @@
+import { hasFields, isText } from './fields.js';
 import { names } from './names.js';
-import { fitsSecret, textAsData, textInData } from './registry-secret.js';
+import { fitsSecret, textAsData, valueInData } from './registry-secret.js';
 import type { SecretData } from './registry-secret.js';
 
 /** One local reader that may use the way out to a peer; its credential is kept as the lower-case hex of its SHA-256 only. */
@@ -43,16 +44,6 @@ function formatWayOutRegistry({ peers, ownAddresses }: WayOutRegistry): string {
   return JSON.stringify({ version: 1, peers: sorted, ownAddresses: [...ownAddresses].sort(compare) });
 }
 
-/** Reads what `formatWayOutRegistry` wrote; throws an error that names the Secret when the text is something else. */
-function parseWayOutRegistry(text: string): WayOutRegistry {
-  const value: unknown = JSON.parse(text);
-  if (!isRegistry(value))
-    throw new Error(
-      'Secret isthmus-way-out, key peers.json: not a registry of version 1; delete it and the controller writes it anew',
-    );
-  return { ...value, ownAddresses: value.ownAddresses ?? [] };
-}
-
 const keys = { plain: names.wayOutKey, compressed: names.wayOutCompressedKey };
 
 /** `data` of Secret `isthmus-way-out`, base64 as the Kubernetes API takes it. */
@@ -65,22 +56,19 @@ export function fitsWayOutSecret(registry: WayOutRegistry): boolean {
   return fitsSecret(wayOutSecretData(registry));
 }
 
-/** The registry in `data` of Secret `isthmus-way-out`; undefined when there is none. Throws when it is something else. */
+/** The registry in `data` of Secret `isthmus-way-out`; undefined when there is none. @throws Error that names the Secret when it is something else */
 export function wayOutRegistryIn(data: SecretData | undefined): WayOutRegistry | undefined {
-  const text = textInData(data, keys);
-  return text === undefined ? undefined : parseWayOutRegistry(text);
+  const remedy = 'not a registry of version 1; delete it and the controller writes it anew';
+  const value = valueInData(data, keys, isRegistry, `Secret isthmus-way-out, key peers.json: ${remedy}`);
+  return value === undefined ? undefined : { ...value, ownAddresses: value.ownAddresses ?? [] };
 }
 
 /** One written before own addresses stood in it is as good. */
 function isRegistry(value: unknown): value is Omit<WayOutRegistry, 'ownAddresses'> & Partial<WayOutRegistry> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'version' in value &&
-    value.version === 1 &&
-    'peers' in value &&
-    Array.isArray(value.peers)
-  );
+  const readers = (reader: unknown): boolean => hasFields(reader, ['reader', 'sha256']);
+  const peers = (peer: unknown): boolean => hasFields(peer, ['name', 'apiHost', 'audience'], { readers });
+  if (!hasFields(value, [], { peers }) || value['version'] !== 1) return false;
+  return value['ownAddresses'] === undefined || hasFields(value, [], { ownAddresses: isText });
 }
 
 function compare(a: string, b: string): number {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { Document, isMap, isSeq, parseDocument, YAMLSeq } from 'yaml';
+import { Document, isMap, isSeq, YAMLSeq } from 'yaml';
 import type { YAMLMap } from 'yaml';
 import { sortedUnique } from './order.js';
 import type { CaCertificate } from './trust-bundle.js';
+import { yamlMapOf } from './yaml-map.js';
 
 /** The text of `mesh` after a change, and the fingerprints of roots whose entries are ours. */
 export interface CaCertificatesText {
@@ -64,8 +65,8 @@ function mend(document: Document, item: unknown, wish: CaCertificate | undefined
 
 function readable(current: string | undefined): Document {
   if (current === undefined || current.trim() === '') return new Document({});
-  const document = parseDocument(current);
-  if (document.errors.length > 0 || !isMap(document.contents)) throw unreadable();
+  const document = yamlMapOf(current);
+  if (document === undefined) throw unreadable();
   return document;
 }
 

@@ -1,6 +1,7 @@
-import { Document, isMap, parseDocument } from 'yaml';
+import { Document, isMap } from 'yaml';
 import type { GatewayAddress } from '#model';
 import { sortedBy, sortedUnique } from './order.js';
+import { yamlMapOf, yamlTextOf } from './yaml-map.js';
 
 /** One cluster whose pods stand on another network, and how it is entered. */
 export interface RemoteNetwork {
@@ -46,7 +47,7 @@ export function meshNetworksWith(
     document.setIn(['networks', network], document.createNode(networkNode(members)));
   const untouched = ours.length === 0 && oursBefore.length === 0;
   const known = wanted.filter(({ network, gateways }) => gateways === undefined || !foreign.has(network));
-  return { text: untouched ? current : document.toString({ lineWidth: 0 }), ours, clusters: clusterGateways(known) };
+  return { text: untouched ? current : yamlTextOf(document, current), ours, clusters: clusterGateways(known) };
 }
 
 type Entered = RemoteNetwork & Required<Pick<RemoteNetwork, 'gateways'>>;
@@ -62,13 +63,19 @@ function clusterGateways(known: readonly RemoteNetwork[]): ClusterGateways {
 
 function readable(current: string | undefined): Document {
   if (current === undefined || current.trim() === '') return new Document({ networks: {} });
-  const document = parseDocument(current);
-  if (document.errors.length > 0 || !isMap(document.contents))
-    throw new Error(
-      'ConfigMap istio, key meshNetworks: not a YAML map with a key "networks"; correct it, nothing is written until then',
-    );
-  if (!isMap(document.get('networks'))) document.set('networks', document.createNode({}));
+  const document = yamlMapOf(current);
+  if (document === undefined) throw unreadable();
+  const networks: unknown = document.get('networks') ?? undefined;
+  if (networks === undefined) document.set('networks', document.createNode({}));
+  // A list or an alias is somebody's too, and not ours to put a map in place of.
+  else if (!isMap(networks)) throw unreadable();
   return document;
+}
+
+function unreadable(): Error {
+  return new Error(
+    'ConfigMap istio, key meshNetworks: not a YAML map with a map "networks"; correct it, nothing is written until then',
+  );
 }
 
 function networkNode(members: readonly Entered[]): object {

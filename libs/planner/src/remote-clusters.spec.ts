@@ -60,13 +60,17 @@ describe('meshNetworksWith', () => {
     const { text, clusters } = meshNetworksWith(theirs, [], [{ ...west, network: 'vm' }, flat]);
     expect([text, clusters]).toEqual([theirs, { 'flat-1': { network: 'vm' } }]);
   });
-  it('says the same again: nothing to write', () => {
-    const first = meshNetworksWith(theirs, [], [west]);
+  // Written again by the YAML library, a map with an anchor changes its form each time.
+  it.each([theirs, '&a\nnetworks:\n  vm: {}\n'])('says the same again: nothing to write', (text) => {
+    const first = meshNetworksWith(text, [], [west]);
     expect(meshNetworksWith(first.text, first.ours, [west])).toEqual(first);
   });
-  it.each(['- a\n- b', '{', 'text'])('refuses %j', (text) => {
-    expect(() => meshNetworksWith(text, [], [west])).toThrow('ConfigMap istio, key meshNetworks');
-  });
+  it.each(['- a\n- b', '{', 'text', 'networks: [a]', 'a: &a {}\nnetworks: *a', 'networks: {a: *b}'])(
+    'refuses %j',
+    (text) => {
+      expect(() => meshNetworksWith(text, [], [west])).toThrow('ConfigMap istio, key meshNetworks');
+    },
+  );
 });
 
 describe('remoteSecretFor', () => {

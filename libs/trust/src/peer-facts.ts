@@ -1,3 +1,4 @@
+import { hasFields, isText } from '#model';
 import type { TrustedKey } from '#model';
 
 /** What vouched for a peer when it was first met (trust rule 4). */
@@ -48,10 +49,24 @@ export interface RememberedDocument {
   readonly digest: string;
 }
 
-/** Reads what `JSON.stringify` of a memory gave; throws when it is something else. */
+/** Reads what `JSON.stringify` of a memory gave. @throws Error when it is something else, which shows nothing of it */
 export function parsePeerMemory(text: string): PeerMemory {
-  const value: unknown = JSON.parse(text);
-  if (typeof value === 'object' && value !== null && 'version' in value && value.version === 1 && 'facts' in value)
-    return value as PeerMemory;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isMemory(value)) return value;
+  } catch {
+    // What the parser says shows what it read.
+  }
   throw new Error('not a peer memory of version 1');
+}
+
+function isMemory(value: unknown): value is PeerMemory {
+  if (!hasFields(value, ['firstContact']) || value['version'] !== 1) return false;
+  const { facts, publicDocument, privateDocument } = value;
+  const keys = (key: unknown): boolean => hasFields(key, ['kid', 'pem', 'state']);
+  return (
+    hasFields(facts, ['clusterUUID', 'trustDomain', 'clusterDomain'], { roots: isText, crls: isText, keys }) &&
+    hasFields(publicDocument, ['digest']) &&
+    (privateDocument === undefined || hasFields(privateDocument, ['digest', 'body']))
+  );
 }

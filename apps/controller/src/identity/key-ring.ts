@@ -1,3 +1,4 @@
+import { hasFields } from '#model';
 import { readPublicSigningKey } from '#trust';
 
 /** One Ed25519 signing key of this cluster as Secret `isthmus-signing-keys` keeps it; times are Unix milliseconds. */
@@ -155,13 +156,19 @@ function drop(ring: KeyRing, { now, times }: RingFacts): KeyRing {
   return kept.length === ring.keys.length ? ring : { ...ring, keys: kept };
 }
 
-/** Reads what the Secret holds; an unreadable ring is an error that names the Secret, never a silent new identity. */
+/** Reads what the Secret holds; an unreadable ring is an error that names the Secret and shows nothing of it, never a silent new identity. */
 export function parseKeyRing(text: string): KeyRing {
-  const value = JSON.parse(text) as KeyRing;
-  if (value.version !== 1 || !Array.isArray(value.keys)) {
-    throw new Error(
-      'Secret isthmus-signing-keys, key keys.json: not a key ring of version 1; restore it from a backup (a new key would need approval at every peer)',
-    );
+  try {
+    const value: unknown = JSON.parse(text);
+    if (hasFields(value, [], { keys: isStoredKey }) && value['version'] === 1) return value as unknown as KeyRing;
+  } catch {
+    // What the parser says shows what it read: private keys.
   }
-  return value;
+  throw new Error(
+    'Secret isthmus-signing-keys, key keys.json: not a key ring of version 1; restore it from a backup (a new key would need approval at every peer)',
+  );
+}
+
+function isStoredKey(value: unknown): boolean {
+  return hasFields(value, ['kid', 'privatePem', 'publicPem', 'state']) && Number.isFinite(value['announcedAt']);
 }

@@ -2,14 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import type { IstioMulticluster } from '#crd';
 import type { KubernetesObject, Secret, ServiceEntry } from '#istio-api';
-import {
-  annotations,
-  documentSecretName,
-  parseTrustRegistry,
-  peerKey,
-  trustRegistryIn,
-  wayOutRegistryIn,
-} from '#model';
+import { annotations, documentSecretName, peerKey, trustRegistryIn, wayOutRegistryIn } from '#model';
 import { workloadIndex } from '#planner';
 import { decodeFederationDocument } from '#protocol';
 import { federation, localService, publicLabel } from '#testing';
@@ -136,10 +129,8 @@ describe('one publication pass', () => {
     expect(hosts(verdict)).toEqual(['echo.demo.svc.b.example']);
     expect(verdict.documents).toHaveLength(1);
     expect([...verdict.audiences.keys()]).toEqual(['federation/b']);
-    const registry = parseTrustRegistry(
-      Buffer.from(verdict.trustSecret.data?.['trust.json'] ?? '', 'base64').toString('utf8'),
-    );
-    expect(registry.peers.map(({ name }) => name)).toEqual(['b']);
+    const registry = trustRegistryIn(verdict.trustSecret.data);
+    expect(registry?.peers.map(({ name }) => name)).toEqual(['b']);
     expect(verdict.perPeer.get('federation/c')).toMatchObject({
       trusted: false,
       imported: 0,

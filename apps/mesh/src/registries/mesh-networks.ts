@@ -48,7 +48,7 @@ export class MeshNetworks {
    * says what is wrong with them.
    */
   static parse(text: string, clusterGateways = '{}'): MeshNetworks {
-    const value: unknown = parse(text) ?? {};
+    const value: unknown = parse(text, { logLevel: 'error' }) ?? {};
     const networks = isFields(value) ? (value['networks'] ?? {}) : undefined;
     if (!isFields(networks)) throw new Error('not a YAML map with a key "networks"');
     const clusters: unknown = parse(clusterGateways);

@@ -1,3 +1,5 @@
+import { hasFields } from '#model';
+
 /** A key of this cluster that tokens are signed with. */
 export interface TokenKey {
   readonly kid: string;
@@ -27,16 +29,11 @@ export function tokenKeysFrom(text: string): TokenKeys {
 
 function storedKeys(text: string): readonly StoredKey[] {
   try {
-    const { keys } = JSON.parse(text) as { keys?: unknown };
-    if (Array.isArray(keys) && keys.every(isStoredKey)) return keys;
+    const value: unknown = JSON.parse(text);
+    const isKey = (key: unknown): boolean => hasFields(key, ['kid', 'privatePem', 'state']);
+    if (hasFields(value, [], { keys: isKey })) return value['keys'] as readonly StoredKey[];
   } catch {
     // What the parser says may show what it read.
   }
   throw new Error('Secret isthmus-signing-keys, key keys.json: not a key ring of version 1');
-}
-
-function isStoredKey(value: unknown): value is StoredKey {
-  if (typeof value !== 'object' || value === null) return false;
-  const { kid, privatePem, state } = value as Readonly<Record<string, unknown>>;
-  return typeof kid === 'string' && typeof privatePem === 'string' && typeof state === 'string';
 }

@@ -1,0 +1,20 @@
+/** True for an object each of whose named members is of its kind: a text, or a list of which every item passes. */
+export function hasFields(
+  value: unknown,
+  texts: readonly string[],
+  lists: Readonly<Record<string, (item: unknown) => boolean>> = {},
+): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  return (
+    texts.every((name) => typeof fields[name] === 'string') &&
+    Object.entries(lists).every(([name, passes]) => {
+      const list = fields[name];
+      return Array.isArray(list) && list.every(passes);
+    })
+  );
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}

@@ -1,0 +1,100 @@
+import { describe, it } from '@jest/globals';
+import { parse } from 'yaml';
+import { brokenText, fuzz, fuzzLimitMs, readOr } from '#testing';
+import type { Dice } from '#testing';
+import { caCertificatesWith } from './ca-certificates.js';
+import { meshNetworksWith } from './mesh-networks.js';
+import type { MeshNetworksText } from './mesh-networks.js';
+
+const west = { network: 'net-west', clusterID: 'west', gateways: [{ address: '192.0.2.1', port: 15_443 }] };
+const south = { network: 'vm', clusterID: 'south', gateways: [] };
+const pem = (content: string): string => `-----BEGIN CERTIFICATE-----\n${content}\n-----END CERTIFICATE-----\n`;
+const root = { pem: pem('d2Vz'), trustDomains: ['west.example'] };
+const networks = '# by hand\nnetworks:\n  vm: &v {endpoints: [{fromCidr: 10.1.0.0/16}]} # old\n  on: *v\n';
+const mesh = 'trustDomain: a # ours\ncaCertificates:\n- pem: "x"\n- trustDomains: [b]\n';
+const texts = [
+  '',
+  '{}',
+  'networks: {}',
+  'networks:',
+  'caCertificates:',
+  'caCertificates: []',
+  '? [a]\n: b',
+  '<<: {a: 1}',
+];
+
+interface Written {
+  readonly text: string;
+  readonly ours: readonly string[];
+}
+
+/** Where nothing is ours, what stood there stands. */
+const written = (current: string, { text = current, ours }: MeshNetworksText): Written => ({ text, ours });
+
+/** What any text must hold to: ours in, the same again, ours out, and what is left is what was there. */
+function mustKeepWhatIsTheirs(
+  dice: Dice,
+  given: string,
+  names: string,
+  write: (text: string, before: readonly string[], wanted: boolean) => Written,
+): boolean {
+  const first = readOr(
+    () => write(given, [], true),
+    (error) => error.message.startsWith(`ConfigMap istio, key ${names}`),
+  );
+  if (first === undefined) return false;
+  if (dice.next(4) > 0) return true;
+  const again = write(first.text, first.ours, true);
+  if (again.text !== first.text || String(again.ours) !== String(first.ours)) throw new Error(`another: ${again.text}`);
+  const last = write(first.text, first.ours, false);
+  if (last.ours.length > 0 || shape(last.text) !== shape(given)) throw new Error(`${last.text}\n---\n${given}`);
+  return true;
+}
+
+/** The YAML's value, without the empty collections that may come and go with ours. */
+function shape(text: string): string {
+  try {
+    const value = (parse(text, { logLevel: 'error' }) ?? {}) as Record<string, unknown>;
+    const kept = Object.entries(value).filter(([, member]) => member !== null && JSON.stringify(member).length > 2);
+    return JSON.stringify(Object.fromEntries(kept));
+  } catch {
+    return 'no value';
+  }
+}
+
+const textFrom = (dice: Dice, whole: string): string =>
+  dice.next(8) === 0 ? dice.pick(texts) : brokenText(dice, whole);
+
+describe('the mesh configuration that others write too', () => {
+  it(
+    'meshNetworks: ours go in and out, and what others wrote stays; or an error names the key',
+    () => {
+      let taken = 0;
+      fuzz((dice) => {
+        const text = textFrom(dice, networks);
+        const kept = mustKeepWhatIsTheirs(dice, text, 'meshNetworks', (current, before, wanted) =>
+          written(current, meshNetworksWith(current, before, wanted ? [west, south] : [])),
+        );
+        if (kept) taken += 1;
+      });
+      if (taken === 0) throw new Error('nothing was taken: the inputs are too wild to show anything');
+    },
+    fuzzLimitMs,
+  );
+
+  it(
+    'caCertificates: ours go in and out, and what others wrote stays; or an error names the key',
+    () => {
+      let taken = 0;
+      fuzz((dice) => {
+        const text = textFrom(dice, mesh);
+        const kept = mustKeepWhatIsTheirs(dice, text, 'mesh', (current, before, wanted) =>
+          caCertificatesWith(current, before, wanted ? [root] : []),
+        );
+        if (kept) taken += 1;
+      });
+      if (taken === 0) throw new Error('nothing was taken: the inputs are too wild to show anything');
+    },
+    fuzzLimitMs,
+  );
+});
