@@ -14,6 +14,7 @@ import {
   onlyForLabel,
   publicLabel,
   serviceEntryHosts,
+  inWords,
   refusalOf,
 } from './scene.js';
 import type { Scene } from './scene.js';
@@ -141,7 +142,7 @@ async function refuse(scene: Scene, story: Story): Promise<void> {
     const control = await callGateway(scene, gateway, genuine, westEcho);
     if (control.status !== 200) throw new Error(`the same call to echo should pass, but: ${JSON.stringify(control)}`);
     await b.api.delete(`/api/v1/namespaces/${demoNamespace}/services/plain`);
-    return `by name: ${refusalOf(byName)}; at the gateway: ${bySni.refused}; echo the same way: ${control.status}`;
+    return `by name: ${refusalOf(byName)}; at the gateway: ${inWords(bySni.refused)}; echo the same way: ${control.status}`;
   });
   await story.step(
     'a Service exported to another peer only is refused to east, although the gateway knows it',
@@ -224,7 +225,7 @@ async function unshare(scene: Scene, story: Story): Promise<void> {
       const result = await call(lab, a, 'call-http', `http://${westEcho}/`);
       return result.ok ? undefined : result;
     });
-    return `open connection refused (${end.status ?? end.refused}) ${refusedAfter} ms after the label went; by name: ${refusalOf(byName)}`;
+    return `open connection refused (${end.status ?? inWords(end.refused)}) ${refusedAfter} ms after the label went; by name: ${refusalOf(byName)}`;
   });
   await story.step('the label set again: callable again', async () => {
     const started = performance.now();

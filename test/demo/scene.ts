@@ -79,9 +79,12 @@ export async function call(
 
 /** What a call that was not answered tells a person. */
 export function refusalOf({ error, status }: CallResult): string {
-  if (status !== undefined) return `refused with HTTP ${status}`;
-  const code = error?.split(' ')[0] ?? '';
-  return refusals[code] ?? `refused (${error ?? 'without a word'})`;
+  return status === undefined ? inWords(error) : `refused with HTTP ${status}`;
+}
+
+/** An error of Node's in words, where it is one that a refusal has. */
+export function inWords(error = 'refused without a word'): string {
+  return refusals[/\bE[A-Z]+\b/.exec(error)?.[0] ?? ''] ?? error;
 }
 
 const refusals: Readonly<Record<string, string>> = {

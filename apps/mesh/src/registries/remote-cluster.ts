@@ -194,6 +194,6 @@ export class RemoteCluster {
 /** Of an answer the Status' own words: what may be done about it in our own cluster helps nobody in another. */
 function messageOf(error: unknown): string {
   if (error instanceof KubeApiError)
-    return `${error.request.method} ${error.request.path}: ${error.said}`.slice(0, 300);
+    return `${error.request.method} ${error.request.path}: HTTP ${error.status}: ${error.said}`.slice(0, 300);
   return (error instanceof Error ? error.message : String(error)).slice(0, 300);
 }
