@@ -86,7 +86,8 @@ function uuid(value: string): string {
   return value;
 }
 
-const variables = {
+/** Every variable that is read. */
+export const variables = {
   POD_NAMESPACE: withDefault(domain, 'isthmus-system'),
   POD_NAME: withDefault(text, 'isthmus-controller'),
   KUBECONFIG: optional(text),

@@ -74,7 +74,8 @@ export function listenAddress(value: string): ListenAddress {
 const dayMs = 86_400_000;
 const daySeconds = 86_400;
 
-const variables = {
+/** Every variable that is read. */
+export const variables = {
   KUBECONFIG: optional(text),
   ISTHMUS_XDS_ADDRESS: withDefault(listenAddress, { host: '0.0.0.0', port: 15_012 }),
   ISTHMUS_XDS_PLAINTEXT_ADDRESS: optional(listenAddress),
@@ -102,7 +103,7 @@ const variables = {
 } as const;
 
 /** Flag, the variable it stands for, and its help line. */
-const flags: readonly (readonly [flag: string, variable: keyof typeof variables, help: string])[] = [
+export const flags: readonly (readonly [flag: string, variable: keyof typeof variables, help: string])[] = [
   ['--kubeconfig <file>', 'KUBECONFIG', 'kubeconfig of the cluster; without it the pod’s service account'],
   ['--xds-address <host:port>', 'ISTHMUS_XDS_ADDRESS', 'xDS and certificate service over TLS (0.0.0.0:15012)'],
   ['--xds-plaintext-address <host:port>', 'ISTHMUS_XDS_PLAINTEXT_ADDRESS', 'xDS without TLS or authentication (off)'],

@@ -66,7 +66,8 @@ export interface RateLimit {
   readonly burst: number;
 }
 
-const spec = {
+/** Every variable that is read. */
+export const variables = {
   POD_NAMESPACE: withDefault(text, 'isthmus-system'),
   POD_NAME: withDefault(text, 'metadata-api'),
   ISTHMUS_PEERS_NAMESPACE: withDefault(text, 'isthmus-peers'),
@@ -100,7 +101,7 @@ const spec = {
 
 /** Throws `ConfigFaultsError` that lists every fault with its variable. */
 export function loadConfig(environment: Readonly<Record<string, string | undefined>>): DoorConfig {
-  const values = readVariables(spec, environment);
+  const values = readVariables(variables, environment);
   return Object.freeze({
     namespace: values.POD_NAMESPACE,
     podName: values.POD_NAME,

@@ -41,6 +41,11 @@ export class RenderedChart {
     return Object.fromEntries(env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])));
   }
 
+  /** Names of all its variables, those of the kubelet and of Secrets too. */
+  variableNames(deployment: string): readonly string[] {
+    return (this.#container(deployment).env ?? []).map(({ name }) => name);
+  }
+
   args(deployment: string): readonly string[] {
     return this.#container(deployment).args ?? [];
   }

@@ -21,7 +21,8 @@ export interface WayOutConfig {
   readonly logLevel: string;
 }
 
-const spec = {
+/** Every variable that is read. */
+export const variables = {
   POD_NAMESPACE: withDefault(text, 'isthmus-system'),
   ISTHMUS_LISTEN_HOST: withDefault(text, '0.0.0.0'),
   ISTHMUS_HTTPS_PORT: withDefault(port, 8443),
@@ -38,7 +39,7 @@ const spec = {
 
 /** Throws `ConfigFaultsError` that lists every fault with its variable. */
 export function loadWayOutConfig(environment: Readonly<Record<string, string | undefined>>): WayOutConfig {
-  const values = readVariables(spec, environment);
+  const values = readVariables(variables, environment);
   return Object.freeze({
     namespace: values.POD_NAMESPACE,
     host: values.ISTHMUS_LISTEN_HOST,
