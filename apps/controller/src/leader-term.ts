@@ -81,6 +81,7 @@ export class LeaderTerm {
   readonly #addressBook: AddressBook;
   readonly #news = new PassNews((key) => this.#queue.add(key));
   readonly #passes = new PassCounter();
+  readonly #departed = new Map<string, string | undefined>();
   /** Peers that did not answer when they were last asked. */
   readonly #failing = new Set<string>();
   readonly #events: EventWriter;
@@ -309,6 +310,7 @@ export class LeaderTerm {
   /** The resource vanished without its finalizer: what it produced goes all the same. */
   async #forget(ref: PeerRef): Promise<void> {
     this.#queue.forget(peerKey(ref));
+    this.#departed.delete(peerKey(ref));
     await this.#links.remove(peerKey(ref));
     await this.#memories.forget(ref);
     this.#queue.add(publicationKey);
@@ -321,6 +323,7 @@ export class LeaderTerm {
       links: this.#links,
       events: this.#events,
       history: this.#ports.history,
+      departed: this.#departed,
       publish: () => this.#queue.add(publicationKey),
       published: (signal) => {
         // A pass that does not come must not hold the place of other peers: whoever waits comes again.

@@ -372,7 +372,10 @@ describe('what an operator decides', () => {
       const notes = items.flatMap(({ reason: why, note }) => (why === 'Revoked' && note !== undefined ? [note] : []));
       return notes.length >= 2 ? notes.join('\n') : undefined;
     });
-    expect(told).toContain('trust in legacy.example has ended');
+    expect(
+      told.split('trust in IstioFederation legacy (legacy.example) has ended; 1 imported service removed'),
+    ).toHaveLength(2);
+    expect(told).not.toContain('(the peer)');
     expect(told).toMatch(/metadata-api \S+ closed 1 stream/);
   }, 90_000);
 });

@@ -25,6 +25,8 @@ export interface PeerActions {
   readonly links: PeerLinks;
   readonly events: EventWriter;
   readonly history: History;
+  /** By peer key: UID of the resource that was let go of, until it is gone. */
+  readonly departed: Map<string, string | undefined>;
   /** Asks for a publication pass. */
   readonly publish: () => void;
   /** Resolves when a pass that began after the call has ended well. */
@@ -95,6 +97,8 @@ async function takeOff(
 async function leave(actions: PeerActions, input: PeerInput, signal: AbortSignal): Promise<void> {
   const { ref } = input;
   if (!(input.metadata.finalizers ?? []).includes(names.finalizer)) return;
+  // The informer may show it once more as it was: it is let go of, and told, only once.
+  if (actions.departed.get(peerKey(ref)) === input.metadata.uid) return;
   await actions.published(signal);
   await actions.links.remove(peerKey(ref));
   await actions.memories.forget(ref);
@@ -105,6 +109,7 @@ async function leave(actions: PeerActions, input: PeerInput, signal: AbortSignal
     note: departureNote(input),
   });
   await letGo(actions.client, input, signal);
+  actions.departed.set(peerKey(ref), input.metadata.uid);
 }
 
 /** What the end of a resource has cut: by what was last told of it, which outlives the process that told it. Pure. */
