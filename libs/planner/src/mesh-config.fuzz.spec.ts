@@ -6,12 +6,11 @@ import { caCertificatesWith } from './ca-certificates.js';
 import { meshNetworksWith } from './mesh-networks.js';
 import type { MeshNetworksText } from './mesh-networks.js';
 
-const west = { network: 'net-west', clusterID: 'west', gateways: [{ address: '192.0.2.1', port: 15_443 }] };
-const south = { network: 'vm', clusterID: 'south', gateways: [] };
+const west = { network: 'w', clusterID: 'west', gateways: [] };
 const pem = (content: string): string => `-----BEGIN CERTIFICATE-----\n${content}\n-----END CERTIFICATE-----\n`;
 const root = { pem: pem('d2Vz'), trustDomains: ['west.example'] };
-const networks = '# by hand\nnetworks:\n  vm: &v {endpoints: [{fromCidr: 10.1.0.0/16}]} # old\n  on: *v\n';
-const mesh = 'trustDomain: a # ours\ncaCertificates:\n- pem: "x"\n- trustDomains: [b]\n';
+const networks = 'networks: # ours\n  vm: &v {a: 1}\n  on: *v\n';
+const mesh = 'a: b # c\ncaCertificates:\n- pem: x\n';
 const texts = [
   '',
   '{}',
@@ -43,7 +42,7 @@ function mustKeepWhatIsTheirs(
     (error) => error.message.startsWith(`ConfigMap istio, key ${names}`),
   );
   if (first === undefined) return false;
-  if (dice.next(4) > 0) return true;
+  if (dice.next(8) > 0) return true;
   const again = write(first.text, first.ours, true);
   if (again.text !== first.text || String(again.ours) !== String(first.ours)) throw new Error(`another: ${again.text}`);
   const last = write(first.text, first.ours, false);
@@ -73,7 +72,7 @@ describe('the mesh configuration that others write too', () => {
       fuzz((dice) => {
         const text = textFrom(dice, networks);
         const kept = mustKeepWhatIsTheirs(dice, text, 'meshNetworks', (current, before, wanted) =>
-          written(current, meshNetworksWith(current, before, wanted ? [west, south] : [])),
+          written(current, meshNetworksWith(current, before, wanted ? [west] : [])),
         );
         if (kept) taken += 1;
       });

@@ -1,5 +1,5 @@
 import { describe, it } from '@jest/globals';
-import { brokenText, brokenValue, fuzz, fuzzLimitMs, readOr } from '#testing';
+import { brokenText, brokenValue, fuzz, fuzzLimitMs, fuzzSecret, readOr } from '#testing';
 import { MeshNetworks } from './mesh-networks.js';
 
 const keys = ['networks', 'a', 'endpoints', 'gateways', 'fromRegistry', 'fromCidr', 'address', 'port', '__proto__'];
@@ -21,7 +21,9 @@ describe('Istio’s meshNetworks as the mesh core reads it', () => {
     () => {
       let taken = 0;
       fuzz((dice) => {
-        const text = dice.next(2) === 0 ? JSON.stringify(brokenValue(dice, whole, keys)) : brokenText(dice, yaml);
+        const given = dice.next(2) === 0 ? JSON.stringify(brokenValue(dice, whole, keys)) : brokenText(dice, yaml);
+        // A ConfigMap holds no secrets, and its faults show the value.
+        const text = given.replaceAll(fuzzSecret, 'x');
         const networks = readOr(
           () => MeshNetworks.parse(text),
           (error) => error.name !== 'TypeError' && !/call stack/.test(error.message),
