@@ -17,6 +17,8 @@ export interface RegistryReport {
   readonly services: number;
   readonly endpoints: number;
   readonly error?: string;
+  /** Ports of its Services that nobody here can call, in words. */
+  readonly conflicts?: readonly string[];
 }
 
 /**

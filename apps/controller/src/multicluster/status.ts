@@ -1,4 +1,5 @@
 import type { PeerStatus } from '#crd';
+import type { Finding } from '#model';
 import { peerStatusOf, time } from '../peer/status.js';
 import type { PeerVerdict } from '../peer/verdict.js';
 import { judgeConditions } from './conditions.js';
@@ -16,7 +17,7 @@ export function multiclusterStatus(
   const common = peerStatusOf(input, verdict, failure, {
     judged: verdict === undefined ? [] : judgeConditions(input, verdict),
     gateways: content?.ingressGateways ?? [],
-    findings: [...(input.publication?.findings ?? []), ...(verdict?.findings ?? [])],
+    findings: [...(input.publication?.findings ?? []), ...(verdict?.findings ?? []), ...portFindings(input)],
   });
   const { peer } = common;
   if (memory === undefined || peer === undefined) return common;
@@ -25,6 +26,12 @@ export function multiclusterStatus(
     peer: { ...peer, ...(content === undefined ? {} : { apiHost: content.apiHost, networkName: content.networkName }) },
     ...(input.trustUnscoped ? {} : { remote: remoteStatus(input, clusterIDOf(input.ref.name, memory)) }),
   };
+}
+
+/** One Service as each cluster has it: what differs in ports is told, and makes nobody unready. */
+function portFindings({ registry }: MulticlusterInput): readonly Finding[] {
+  const lines = Array.isArray(registry?.conflicts) ? registry.conflicts : [];
+  return lines.map((line) => ({ reason: 'PortConflict', message: String(line) }));
 }
 
 function remoteStatus({ registry }: MulticlusterInput, clusterID: string): NonNullable<PeerStatus['remote']> {

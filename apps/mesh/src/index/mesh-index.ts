@@ -19,6 +19,7 @@ import { MeshNetworks } from '../registries/mesh-networks.js';
 import { RegistryKeeper } from '../registries/registry-keeper.js';
 import { RemoteClusters } from '../registries/remote-clusters.js';
 import type { ClusterReport } from '../registries/status-writer.js';
+import { portConflicts } from '../registries/port-conflicts.js';
 import { Debounce } from './debounce.js';
 import { sameItems } from './memo.js';
 import { ModelBuilder, serviceFinder } from './model-builder.js';
@@ -149,14 +150,18 @@ export class MeshIndex {
   /** How far every other cluster has been read, by its ID. */
   remoteReports(): Readonly<Record<string, ClusterReport>> {
     const objects = new Map(this.remotes.views.map((view) => [view.clusterID, view.objects]));
+    const remotes = [...objects].map(([clusterID, { services }]) => ({ clusterID, services }));
+    const own = new Set(['kube-system', this.#options.namespace]);
+    const conflicts = portConflicts(this.#registry.objects.services, remotes, own);
     return Object.fromEntries(
       this.remotes.states.map(({ clusterID, synced, lastContact, error }) => {
         const { services = [], endpointSlices = [] } = objects.get(clusterID) ?? {};
         const endpoints = endpointSlices.reduce((sum, slice) => sum + (slice.endpoints ?? []).length, 0);
         const notKept = this.#keeper.fault(clusterID);
         const report = { synced, lastContact, services: services.length, endpoints };
+        const differing = conflicts.get(clusterID);
         const trouble = { ...(error === undefined ? {} : { error }), ...(notKept === undefined ? {} : { notKept }) };
-        return [clusterID, { ...report, ...trouble }];
+        return [clusterID, { ...report, ...trouble, ...(differing === undefined ? {} : { conflicts: differing }) }];
       }),
     );
   }

@@ -9,6 +9,8 @@ export interface ClusterReport {
   readonly services: number;
   readonly endpoints: number;
   readonly error?: string;
+  /** Ports of its Services that nobody here can call, in words. */
+  readonly conflicts?: readonly string[];
   /** Why nothing is kept of it for a replica that starts while it is away; absent while all is well. */
   readonly notKept?: string;
 }
