@@ -151,7 +151,7 @@ export class MeshIndex {
   remoteReports(): Readonly<Record<string, ClusterReport>> {
     const objects = new Map(this.remotes.views.map((view) => [view.clusterID, view.objects]));
     const remotes = [...objects].map(([clusterID, { services }]) => ({ clusterID, services }));
-    const own = new Set(['kube-system', this.#options.namespace]);
+    const own = [this.#options.cluster.rootNamespace, this.#options.namespace];
     const conflicts = portConflicts(this.#registry.objects.services, remotes, own);
     return Object.fromEntries(
       this.remotes.states.map(({ clusterID, synced, lastContact, error }) => {

@@ -70,18 +70,26 @@ function foundElsewhere({ remotes, localObjects, local, ownNamespaces }: MergeIn
       .map(({ metadata }) => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`)
       .filter((name) => !ours.has(name)),
   );
-  const own = new Set(['kube-system', ...ownNamespaces]);
+  const isOwn = ownAffair(ownNamespaces);
   const found = new Map<string, Found[]>();
   for (const { clusterID, services, withdrawn } of remotes) {
     for (const service of services) {
       const name = nameOf(service);
-      if (own.has(service.namespace) || name === 'default/kubernetes' || taken.has(name)) continue;
+      if (isOwn(service) || taken.has(name)) continue;
       const others = found.get(service.hostname) ?? [];
       others.push({ clusterID, service, withdrawn: withdrawn.has(service.hostname) });
       found.set(service.hostname, others);
     }
   }
   return found;
+}
+
+/** True for a Service that is each cluster's own affair: the control plane's, in these namespaces, and the API server's. */
+export function ownAffair(
+  ownNamespaces: Iterable<string>,
+): (service: { readonly namespace?: string; readonly name?: string }) => boolean {
+  const own = new Set(['kube-system', ...ownNamespaces]);
+  return ({ namespace = '', name }) => own.has(namespace) || (namespace === 'default' && name === 'kubernetes');
 }
 
 function nameOf({ namespace, name }: Pick<MeshService, 'namespace' | 'name'>): string {

@@ -28,6 +28,7 @@ describe('portConflicts', () => {
     ['the same ports', service('echo', [80]), service('echo', [80])],
     ['fewer there', service('echo', [80, 81]), service('echo', [80])],
     ['the control plane’s own namespace', service('x', [80], 'isthmus-system'), service('x', [81], 'isthmus-system')],
+    ['a namespace that Kubernetes keeps', service('x', [80], 'kube-system'), service('x', [81], 'kube-system')],
     ['the API server', service('kubernetes', [443], 'default'), service('kubernetes', [6443], 'default')],
   ])('says nothing of %s', (_what, here, there) => {
     expect(told([here], { west: [there] })).toEqual({});

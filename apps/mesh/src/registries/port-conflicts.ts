@@ -1,4 +1,5 @@
 import type { Service } from '#istio-api';
+import { ownAffair } from './merged-services.js';
 
 /** So many are told of one cluster; a last line counts the rest. */
 const mostTold = 20;
@@ -15,19 +16,23 @@ export interface ClusterServices {
 export function portConflicts(
   own: readonly Service[],
   remotes: readonly ClusterServices[],
-  ownNamespaces: ReadonlySet<string>,
+  ownNamespaces: Iterable<string>,
 ): ReadonlyMap<string, readonly string[]> {
   const counts = new Map(own.map((service) => [nameOf(service), { service, where: 'here' }]));
-  const told = new Map<string, string[]>();
-  for (const { clusterID, services } of [...remotes].sort((a, b) => (a.clusterID < b.clusterID ? -1 : 1)))
+  const isOwn = ownAffair(ownNamespaces);
+  const told = new Map<string, readonly string[]>();
+  for (const { clusterID, services } of [...remotes].sort((a, b) => (a.clusterID < b.clusterID ? -1 : 1))) {
+    const lines: string[] = [];
     for (const service of services) {
+      if (isOwn(service.metadata ?? {})) continue;
       const name = nameOf(service);
-      if (ownNamespaces.has(service.metadata?.namespace ?? '') || name === 'default/kubernetes') continue;
       const first = counts.get(name);
       if (first === undefined) counts.set(name, { service, where: `in ${clusterID}` });
-      else told.set(clusterID, [...(told.get(clusterID) ?? []), ...differences(name, service, first)]);
+      else lines.push(...differences(name, service, first));
     }
-  return new Map([...told].flatMap(([clusterID, lines]) => (lines.length === 0 ? [] : [[clusterID, bounded(lines)]])));
+    if (lines.length > 0) told.set(clusterID, bounded(lines));
+  }
+  return told;
 }
 
 function differences(
