@@ -184,26 +184,25 @@ export class LeaderTerm {
     const first = this.#identity.state === undefined;
     const changed = await this.#identity.ensure(signal);
     if (changed) this.#queue.add(publicationKey);
-    const { world, config } = this.#ports;
-    if (first) for (const resource of peersOf(world, config)) this.#queue.add(peerKey(refOf(resource)));
+    if (first) for (const key of this.#peerKeys()) this.#queue.add(key);
     return { kind: 'finished', next: done(Math.min(60_000, (this.#identity.nextChangeMs() ?? 60_000) + 50)) };
   }
 
   async #publishAndTell(signal: AbortSignal): Promise<Outcome> {
-    const { world, config } = this.#ports;
-    const ended = (failure?: Error): void =>
-      this.#news.ended(
-        failure,
-        peersOf(world, config).map((resource) => peerKey(refOf(resource))),
-      );
+    const keys = (): readonly string[] => this.#peerKeys();
     try {
       const outcome = await this.#publish(signal);
-      ended();
+      this.#news.ended(undefined, keys);
       return outcome;
     } catch (error) {
-      ended(error instanceof Error ? error : new Error(String(error)));
+      this.#news.ended(error instanceof Error ? error : new Error(String(error)), keys);
       throw error;
     }
+  }
+
+  #peerKeys(): readonly string[] {
+    const { world, config } = this.#ports;
+    return peersOf(world, config).map((resource) => peerKey(refOf(resource)));
   }
 
   async #publish(signal: AbortSignal): Promise<Outcome> {
@@ -238,7 +237,7 @@ export class LeaderTerm {
     this.#links.authorise(verdict.audiences);
     const { rootNamespace } = config.mesh;
     const ports = { client, world, rootNamespace, remoteSecrets: this.#remoteSecrets };
-    const { failure } = await applyPublication(ports, verdict, signal);
+    const failure = await applyPublication(ports, verdict, signal);
     this.#news.judged(verdict.perPeer);
     this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
     const { imports, virtualAddresses } = verdict;

@@ -38,11 +38,11 @@ export class PassNews {
     }
   }
 
-  /** A pass has ended, for these peers. */
-  ended(failure: Error | undefined, peers: readonly string[]): void {
+  /** A pass has ended, for these peers: asked for only when there is something to tell them. */
+  ended(failure: Error | undefined, peers: () => readonly string[]): void {
     const changed = failure?.message !== this.#failure?.message;
     this.#failure = failure;
-    if (changed) peers.forEach(this.#look);
+    if (changed) peers().forEach(this.#look);
   }
 
   /** A batch of imports was tried. */

@@ -33,26 +33,23 @@ export class RemoteSecretWriter {
   }
 
   /** Makes the Secrets be these; `known` are names of all peers there are, trusted or not: what is not wanted of them goes. */
-  async keep(wanted: readonly Secret[], known: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
-    const changed: string[] = [];
-    for (const secret of wanted) if (await this.#write(secret, signal)) changed.push(secret.metadata?.name ?? '');
+  async keep(wanted: readonly Secret[], known: readonly string[], signal: AbortSignal): Promise<void> {
+    for (const secret of wanted) await this.#write(secret, signal);
     const keep = new Set(wanted.map(({ metadata }) => metadata?.name));
     const candidates = new Set([...this.#written.keys(), ...known.map(remoteSecretName)]);
     for (const name of candidates) if (!keep.has(name)) await this.#remove(name, signal);
-    return changed;
   }
 
-  async #write(secret: Secret, signal: AbortSignal): Promise<boolean> {
+  async #write(secret: Secret, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#ports;
     const name = secret.metadata?.name ?? '';
     const digest = createHash('sha256').update(JSON.stringify(secret)).digest('hex');
     const before = this.#written.get(name);
     const now = clock.now();
-    if (before?.digest === digest && now - before.at < repeatMs) return false;
+    if (before?.digest === digest && now - before.at < repeatMs) return;
     await client.apply(secret as ApiObject, { fieldManager: names.fieldManager, signal });
     this.#written.set(name, { digest, at: now });
     this.#removed.delete(name);
-    return before?.digest !== digest;
   }
 
   async #remove(name: string, signal: AbortSignal): Promise<void> {
