@@ -37,10 +37,11 @@ export function decideRequest(head: RequestHead): Decision {
   const named = readPath(path);
   if ('ok' in named) return named;
   // What a write asks for besides does not make it less of a write.
-  if (method === 'POST' && !isReview(named)) return readOnly('POST');
+  const review = isReview(named);
+  if (method === 'POST' && !review) return readOnly('POST');
   if (!read.ok) return read;
   const asked = { path, query: read.query };
-  if (method === 'POST' && isReview(named)) return decideReview(named, asked);
+  if (method === 'POST' && review) return decideReview(named, asked);
   return named.kind === 'document' ? decideDocument(named, asked) : decideResource(named, asked);
 }
 

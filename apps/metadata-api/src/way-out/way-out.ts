@@ -40,7 +40,6 @@ export interface WayOutParts {
   readonly config: WayOutConfig;
   readonly client: KubeClient;
   readonly logger: Logger;
-  /** Which addresses no peer may name. */
   /** Unix milliseconds. */
   readonly now: () => number;
 }
