@@ -174,7 +174,13 @@ describe('streamDocuments', () => {
   });
 
   it('knows a legacy peer by its missing path', async () => {
-    expect((await stream('/absent')).end).toEqual({ kind: 'unsupported' });
+    expect(await stream('/absent')).toMatchObject({ end: { kind: 'failed', status: 404 }, seen: [] });
+  });
+
+  it('is not open by headers alone: what stands between may hold the rest back', async () => {
+    routes['/held-back'] = (_request, response) =>
+      void response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    expect(await stream('/held-back')).toMatchObject({ end: { kind: 'failed', reason: 'Unreachable' }, seen: [] });
   });
 
   it('gives up on silence', async () => {

@@ -24,12 +24,13 @@ export interface StreamRequest {
   /** Milliseconds without a byte (heartbeats come every 15 s) after which the stream counts as dead. */
   readonly silenceMs: number;
   readonly signal: AbortSignal;
+  /** The first byte came (our door writes one at once): headers alone may come from something that holds the rest back. */
   readonly onOpen: () => void;
   readonly onDocument: (document: StreamedDocument) => void;
 }
 
-/** How a stream ended: `unsupported` when the peer has no such path (a legacy peer), `ended` when it closed in good order. */
-export type StreamEnd = { readonly kind: 'ended' } | { readonly kind: 'unsupported' } | FetchFailure;
+/** How a stream ended: `ended` when it closed in good order. */
+export type StreamEnd = { readonly kind: 'ended' } | FetchFailure;
 
 /** Reads a peer's document stream until it ends; resolves with how it ended, never rejects. */
 export async function streamDocuments(connection: PeerConnection, request: StreamRequest): Promise<StreamEnd> {
@@ -43,9 +44,11 @@ export async function streamDocuments(connection: PeerConnection, request: Strea
       discard(response.body);
       return refused;
     }
-    request.onOpen();
     response.body.setEncoding('utf8');
+    let open = false;
     for await (const chunk of response.body) {
+      if (!open) request.onOpen();
+      open = true;
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(), request.silenceMs);
       deliver(request, String(chunk));
@@ -70,10 +73,13 @@ function headersOf(request: StreamRequest): Record<string, string> {
   };
 }
 
-function refusal(status: number, type: string | string[] | undefined, url: string): StreamEnd | undefined {
-  if (status === 404 || status === 405 || status === 501) return { kind: 'unsupported' };
+function refusal(status: number, type: string | string[] | undefined, url: string): FetchFailure | undefined {
   if (status !== 200) return failureOfStatus(status, url);
-  return String(type ?? '').startsWith('text/event-stream') ? undefined : { kind: 'unsupported' };
+  if (String(type ?? '').startsWith('text/event-stream')) return undefined;
+  return failed(
+    'InvalidDocument',
+    `${url}: the peer answered with ${String(type ?? 'no content type')}, not a stream.`,
+  );
 }
 
 function deliver(request: StreamRequest, chunk: string): void {

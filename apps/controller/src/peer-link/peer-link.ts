@@ -5,6 +5,8 @@ import { heardFailure, heardNothingNew, heardPrivate, heardPublic, nothingHeard,
 import type { HeardDocument, Hearing } from './hearing.js';
 import { delayAfter, wait } from './pacing.js';
 import type { Pacing } from './pacing.js';
+import { countedOn, nextTurn, noTurns } from './turns.js';
+import type { StreamFate } from './turns.js';
 
 export interface PeerLinkSettings {
   /** `spec.metadataEndpoint` without a trailing slash. */
@@ -26,40 +28,8 @@ export interface PeerLinkPorts {
   readonly onHeard: () => void;
 }
 
-/** A stream that ends sooner, and was not refused, is counted like a failure: else it would be asked for again and again without a pause. */
+/** A stream that ends sooner was in vain: else it would be asked for again and again without a pause. */
 const shortestStreamMs = 5_000;
-/** After so many of them documents are polled; a stream is tried again now and then, for a peer that was mended or upgraded. */
-const mostBriefStreams = 3;
-
-/** After so many that did not open although polls were answered, likewise. */
-const mostShutStreams = 2;
-const streamRetryChance = 0.1;
-
-/** What became of a stream in one turn: `shut` = it was not opened; `none` = it was not asked for. */
-type StreamFate = 'open' | 'brief' | 'shut' | 'unsupported' | 'none';
-
-interface Counts {
-  /** Turns in a row in which nothing was heard, or a stream ended at once. */
-  readonly failures: number;
-  readonly brief: number;
-  /** Streams in a row that were shut while polls were answered. */
-  readonly shut: number;
-}
-
-function countedOn(
-  { failures, brief, shut }: Counts,
-  { failed, stream }: { readonly failed: boolean; readonly stream: StreamFate },
-): Counts {
-  return {
-    failures: failed || stream === 'brief' ? failures + 1 : 0,
-    brief: stream === 'brief' ? brief + 1 : 0,
-    shut: stream === 'shut' && !failed ? shut + 1 : stream === 'open' ? 0 : shut,
-  };
-}
-
-function isWorthAnother({ brief, shut }: Counts, failed: boolean): boolean {
-  return brief < mostBriefStreams && (failed || shut < mostShutStreams);
-}
 
 const noKey: FetchFailure = { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
 
@@ -156,21 +126,25 @@ export class PeerLink {
   }
 
   async #listenPrivate(audience: string, signal: AbortSignal): Promise<void> {
-    const { pacing, random } = this.#ports;
+    const { pacing, random, clock } = this.#ports;
+    let turns = noTurns;
     let streams = pacing.streams;
-    let counts = { failures: 0, brief: 0, shut: 0 };
     while (!signal.aborted) {
       const { end, stream } = await this.#turn(audience, streams, signal);
       if (signal.aborted) return;
       if (end.kind === 'failed') this.#failedPrivate(end);
-      counts = countedOn(counts, { failed: end.kind === 'failed', stream });
-      await wait(this.#pauseAfter(counts.failures, stream === 'open' || stream === 'brief'), signal);
-      const again = streams ? isWorthAnother(counts, end.kind === 'failed') : random() < streamRetryChance;
-      streams = pacing.streams && stream !== 'unsupported' && again;
+      const turn = { failed: end.kind === 'failed', stream, now: clock.now(), random: random() };
+      turns = countedOn(turns, turn, pacing);
+      const next = nextTurn(turns, turn, pacing);
+      await wait(next.pauseMs, signal);
+      streams = next.stream;
     }
   }
 
-  /** One stream, or one poll; a stream that did not open is followed by a poll, since a peer may know the one and not the other. */
+  /**
+   * One stream, or one poll. A stream by which nothing came is followed by a poll: the peer may know the one and not the other, and
+   * what stands between us may hold a stream's bytes back.
+   */
   async #turn(
     audience: string,
     streams: boolean,
@@ -181,11 +155,11 @@ export class PeerLink {
     this.#opened = false;
     const end = await this.#stream(audience, signal);
     const asksForPatience = end.kind === 'failed' && end.status === 429;
-    if (signal.aborted || this.#opened || asksForPatience)
-      return { end, stream: this.#endedTooSoon(end, started) ? 'brief' : 'open' };
+    if (signal.aborted || asksForPatience) return { end, stream: 'none' };
+    if (this.#opened) return { end, stream: this.#endedTooSoon(end, started) ? 'vain' : 'held' };
     const polled = await this.#poll(audience, signal);
     if (polled.kind === 'ended') this.#hearing = { ...this.#hearing, mode: 'poll' };
-    return { end: polled, stream: end.kind === 'unsupported' ? 'unsupported' : 'shut' };
+    return { end: polled, stream: 'vain' };
   }
 
   #endedTooSoon({ kind }: StreamEnd, started: number): boolean {
@@ -196,12 +170,6 @@ export class PeerLink {
     this.#fail('private', failure);
     // The peer may know us, or we it, by a key that has changed; without any answer it may be gone, which its public document tells.
     if (failure.status === 401 || failure.status === undefined) this.refresh();
-  }
-
-  #pauseAfter(failures: number, streams: boolean): number {
-    const { pacing, random } = this.#ports;
-    if (failures > 0) return delayAfter(failures, pacing, random());
-    return streams ? 50 * random() : pacing.pollMs * (0.9 + 0.2 * random());
   }
 
   async #stream(audience: string, signal: AbortSignal): Promise<StreamEnd> {

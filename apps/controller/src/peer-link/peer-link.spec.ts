@@ -1,0 +1,94 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { Server } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { heartbeat, EventStreamParser } from '#protocol';
+import { defaultPacing } from './pacing.js';
+import { PeerLink } from './peer-link.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'peer-link-'));
+const asked: string[] = [];
+let answerStream: (response: ServerResponse, nth: number) => void = () => undefined;
+let server: Server;
+let link: PeerLink | undefined;
+
+function answer({ url = '' }: IncomingMessage, response: ServerResponse): void {
+  asked.push(url);
+  if (url.endsWith('/stream')) answerStream(response, asked.filter((path) => path === url).length);
+  else response.writeHead(200, { 'content-type': 'application/json', etag: '"1"' }).end('{}');
+}
+
+beforeAll(async () => {
+  const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=peer'.split(' ');
+  execFileSync('openssl', [...request, '-keyout', join(folder, 'key'), '-out', join(folder, 'crt')], {
+    stdio: 'pipe',
+  });
+  server = createServer({ key: readFileSync(join(folder, 'key')), cert: readFileSync(join(folder, 'crt')) }, answer);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+});
+
+afterEach(async () => {
+  await link?.stop();
+  asked.length = 0;
+});
+
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function listen(): PeerLink {
+  link = new PeerLink(
+    {
+      endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}/metadata`,
+      tls: { insecureSkipVerify: true },
+      document: 'federation',
+    },
+    {
+      token: () => 'token',
+      eventParser: () => new EventStreamParser(1024),
+      clock: { now: () => Date.now() },
+      random: () => 0.5,
+      pacing: defaultPacing,
+      onHeard: () => undefined,
+    },
+  );
+  link.authorise('uuid-b');
+  return link;
+}
+
+async function streaming(link: PeerLink): Promise<void> {
+  for (let tries = 0; link.hearing().mode !== 'stream'; tries += 1) {
+    if (tries > 100) throw new Error(`after 5 s its documents come by ${link.hearing().mode}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+function open(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' }).write(heartbeat());
+}
+
+describe('the private channel of a link', () => {
+  it('asks for the stream again, and soon, when the peer came to know us between the stream and the poll', async () => {
+    answerStream = (response, nth) => (nth === 1 ? void response.writeHead(401).end() : open(response));
+    await streaming(listen());
+    expect(asked).toEqual(['/metadata/private/federation/stream', '/metadata/private/federation.json', asked[0]]);
+  });
+
+  it('does not call it a stream while something between holds its bytes back: documents are polled', async () => {
+    answerStream = (response, nth) => {
+      if (nth > 1) open(response);
+      else response.writeHead(200, { 'content-type': 'text/event-stream' }).end();
+    };
+    const listening = listen();
+    await streaming(listening);
+    expect(asked[1]).toBe('/metadata/private/federation.json');
+    expect(listening.hearing().privateDocument?.body).toBe('{}');
+  });
+});
