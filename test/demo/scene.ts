@@ -3,6 +3,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ApiObject, CallResult, Lab, LabCluster } from '../lab/index.js';
+import { eventually } from './story.js';
 import type { CertificateFiles } from './certificates.js';
 
 export const publicLabel = 'federation.istio.deckhouse.io/public-service';
@@ -149,18 +150,39 @@ export async function callGateway(
   return JSON.parse(line) as GatewayAnswer;
 }
 
-/** A connection that goes on asking until it is refused. */
-export function holdConnection(
+/**
+ * A connection that goes on asking until it is refused; `end` resolves with its last answer. Resolves after a few answers: one refused
+ * before that is opened again, since a gateway whose control plane has just come back asks it for news only when Envoy's back-off is over.
+ */
+export async function holdConnection(
   scene: Scene,
   gateway: string,
   files: CertificateFiles,
   host: string,
-): { readonly answered: () => number; readonly end: Promise<GatewayAnswer> } {
-  const [program = '', ...args] = [...scene.a.enter, ...gatewayCommand(gateway, files, host, ['--hold'])];
+): Promise<{ readonly end: Promise<GatewayAnswer> }> {
+  return eventually('a connection that is answered', 40_000, async () => {
+    const held = hold(scene, gatewayCommand(gateway, files, host, ['--hold']));
+    const refused = await Promise.race([held.end, held.answered]);
+    if (refused !== undefined) throw new Error(JSON.stringify(refused).slice(0, 300));
+    return { end: held.end };
+  });
+}
+
+/** `answered` resolves after four answers, `end` (with the last) when no more come. */
+function hold(
+  { a }: Scene,
+  command: readonly string[],
+): { readonly answered: Promise<undefined>; readonly end: Promise<GatewayAnswer> } {
+  const [program = '', ...args] = [...a.enter, ...command];
   const child: ChildProcessWithoutNullStreams = spawn(program, args);
-  let last: GatewayAnswer = { answers: 0 };
-  createInterface({ input: child.stdout }).on('line', (line) => (last = JSON.parse(line) as GatewayAnswer));
+  const lines = createInterface({ input: child.stdout });
   child.stderr.resume();
-  const end = new Promise<GatewayAnswer>((done) => child.once('close', () => done(last)));
-  return { answered: () => last.answers, end };
+  let last: GatewayAnswer = { answers: 0 };
+  const answered = new Promise<undefined>((done) =>
+    lines.on('line', (line) => {
+      last = JSON.parse(line) as GatewayAnswer;
+      if (last.answers > 3) done(undefined);
+    }),
+  );
+  return { answered, end: new Promise((done) => child.once('close', () => done(last))) };
 }

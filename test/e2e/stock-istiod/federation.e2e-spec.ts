@@ -47,8 +47,7 @@ it('what is exported no more is refused, on an open connection too', async () =>
   const files = await mintCertificate(lab, west, 'spiffe://west.example/ns/demo/sa/client', 'west-client');
   const gateway = await gatewayAddress(east);
   expect((await callGateway(scene, gateway, files, hostIn(east))).status).toBe(200);
-  const open = holdConnection(scene, gateway, files, hostIn(east));
-  await eventually('answers', 10_000, async () => (open.answered() > 3 ? true : undefined));
+  const open = await holdConnection(scene, gateway, files, hostIn(east));
   await label(east, 'echo', { [publicLabel]: null });
   const end = await open.end;
   expect(end.status === 200 && end.refused === undefined).toBe(false);
