@@ -5,6 +5,11 @@ import { file_envoy_config_cluster_v3_cluster } from '#proto-gen/envoy/config/cl
 import { file_envoy_config_endpoint_v3_endpoint } from '#proto-gen/envoy/config/endpoint/v3/endpoint_pb';
 import { file_envoy_config_listener_v3_listener } from '#proto-gen/envoy/config/listener/v3/listener_pb';
 import { file_envoy_config_route_v3_route } from '#proto-gen/envoy/config/route/v3/route_pb';
+import { file_envoy_extensions_common_matching_v3_extension_matcher } from '#proto-gen/envoy/extensions/common/matching/v3/extension_matcher_pb';
+import { file_envoy_extensions_filters_common_matcher_action_v3_skip_action } from '#proto-gen/envoy/extensions/filters/common/matcher/action/v3/skip_action_pb';
+import { file_envoy_extensions_filters_http_header_mutation_v3_header_mutation } from '#proto-gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb';
+import { file_envoy_config_route_v3_route_components } from '#proto-gen/envoy/config/route/v3/route_components_pb';
+import { file_envoy_type_matcher_v3_http_inputs } from '#proto-gen/envoy/type/matcher/v3/http_inputs_pb';
 import { file_envoy_extensions_filters_http_rbac_v3_rbac } from '#proto-gen/envoy/extensions/filters/http/rbac/v3/rbac_pb';
 import { file_envoy_extensions_filters_http_router_v3_router } from '#proto-gen/envoy/extensions/filters/http/router/v3/router_pb';
 import { file_envoy_extensions_filters_http_set_filter_state_v3_set_filter_state } from '#proto-gen/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb';
@@ -28,6 +33,11 @@ const registry = createRegistry(
   file_envoy_config_endpoint_v3_endpoint,
   file_envoy_config_listener_v3_listener,
   file_envoy_config_route_v3_route,
+  file_envoy_extensions_common_matching_v3_extension_matcher,
+  file_envoy_extensions_filters_common_matcher_action_v3_skip_action,
+  file_envoy_extensions_filters_http_header_mutation_v3_header_mutation,
+  file_envoy_config_route_v3_route_components,
+  file_envoy_type_matcher_v3_http_inputs,
   file_envoy_extensions_filters_http_rbac_v3_rbac,
   file_envoy_extensions_filters_http_router_v3_router,
   file_envoy_extensions_filters_http_set_filter_state_v3_set_filter_state,

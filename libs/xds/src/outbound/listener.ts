@@ -12,6 +12,7 @@ import type { MeshSettings } from '../mesh-model.js';
 import { names, outboundCluster, ports } from '../resource-names.js';
 import { alpn } from '../identity/alpn.js';
 import { offerAlpn } from './offer-alpn.js';
+import { retryOnLostConnection } from './retry-on-lost-connection.js';
 
 type FilterChain = Init<typeof FilterChainSchema>;
 type TrafficPolicyMode = MeshSettings['outboundTrafficPolicy'];
@@ -73,7 +74,7 @@ function outboundHttp(statPrefix: string, routeName: string, filters: readonly H
   return httpConnectionManager({
     statPrefix,
     routeName,
-    filters,
+    filters: [...filters, retryOnLostConnection()],
     clientCertificate: { forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE },
   });
 }

@@ -1,17 +1,18 @@
 import { create } from '@bufbuild/protobuf';
 import { packed } from '#proto';
-import type { RetryPolicySchema, RouteMatchSchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
+import type { RetryPolicySchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
 import { PreviousHostsPredicateSchema } from '#proto-gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb';
-import { duration } from '../envoy/config.js';
 import { PreviousPrioritiesConfigSchema } from '#proto-gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb';
+import { duration } from '../envoy/config.js';
 import type { Init } from '../envoy/init.js';
-import { regex } from '../envoy/string-match.js';
 import type { MeshService } from '../mesh-model.js';
 
-/** A request to which nothing was sent yet, or that the server promised not to have begun, may always be sent again. */
-const always = 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes,reset-before-request';
-/** A lost connection hides whether the request was carried out: only where repeating it does no harm. */
-const whenRepeatable = `${always},reset`;
+/**
+ * Istio's default: a request to which nothing was sent yet, or that the server promised not to have begun, may always be sent again. What
+ * may be repeated on a lost connection too is told by `retryOnLostConnection`, so that a service needs one route: routes are most of what a
+ * proxy spends on a change.
+ */
+const retryOn = 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes,reset-before-request';
 
 /**
  * A gateway's address usually stands for several replicas, told apart only by a balancer that may send connections to a dead one
@@ -33,10 +34,11 @@ const retryPriority: NonNullable<Init<typeof RetryPolicySchema>['retryPriority']
   },
 };
 
-function retryPolicy(retryOn: string, attempts: Init<typeof RetryPolicySchema>): Init<typeof RetryPolicySchema> {
+/** How requests to a service are retried. */
+export function retryPolicyFor(service: Pick<MeshService, 'throughGateways'>): Init<typeof RetryPolicySchema> {
   return {
     retryOn,
-    ...attempts,
+    ...(service.throughGateways ? throughGateways : direct),
     hostSelectionRetryMaxAttempts: 5n,
     retriableStatusCodes: [503],
     retryPriority,
@@ -50,43 +52,4 @@ function retryPolicy(retryOn: string, attempts: Init<typeof RetryPolicySchema>):
       },
     ],
   };
-}
-
-/** A class of requests and how they are retried. */
-export interface RetryClass {
-  readonly match: Init<typeof RouteMatchSchema>;
-  readonly retryPolicy: Init<typeof RetryPolicySchema>;
-}
-
-const anyPath = { case: 'prefix', value: '/' } as const;
-
-/** Requests that may not be repeated once the server may have seen them: no safe method (RFC 9110, section 9.2.1), and no gRPC call. */
-const unrepeatable: Init<typeof RouteMatchSchema> = {
-  pathSpecifier: anyPath,
-  headers: [
-    {
-      name: ':method',
-      invertMatch: true,
-      headerMatchSpecifier: { case: 'stringMatch', value: regex('GET|HEAD|OPTIONS|TRACE') },
-    },
-    {
-      name: 'content-type',
-      invertMatch: true,
-      treatMissingHeaderAsEmpty: true,
-      headerMatchSpecifier: { case: 'stringMatch', value: regex('application/grpc(\\+.*)?') },
-    },
-  ],
-};
-
-/**
- * Istio's default retries, and on a lost connection (a gateway that dies) also requests that may be repeated; gRPC calls are, since the
- * default repeats them on UNAVAILABLE already. Order matters: first match wins. Two classes, since each is a route of every service, and
- * routes are most of what a proxy spends on a change.
- */
-export function retryClasses(service: Pick<MeshService, 'throughGateways'>): readonly RetryClass[] {
-  const attempts = service.throughGateways ? throughGateways : direct;
-  return [
-    { match: unrepeatable, retryPolicy: retryPolicy(always, attempts) },
-    { match: { pathSpecifier: anyPath }, retryPolicy: retryPolicy(whenRepeatable, attempts) },
-  ];
 }

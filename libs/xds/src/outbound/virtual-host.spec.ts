@@ -42,17 +42,10 @@ describe('virtualHostFor', () => {
     expect(new Set(retries(imported))).toEqual(new Set([6]));
     expect(new Set(retries(echo))).toEqual(new Set([2]));
   });
-  it('repeats what a lost connection leaves open only where that does no harm', () => {
-    const [first, rest] = (virtualHostFor(echo, 80, [echo.hostname]).routes ?? []).map(({ match, action }) => ({
-      inverted: (match?.headers ?? []).map(({ name, invertMatch }) => [name, invertMatch]),
-      retryOn: (action?.case === 'route' ? (action.value.retryPolicy?.retryOn ?? '') : '').split(','),
-    }));
-    expect(first?.inverted).toEqual([
-      [':method', true],
-      ['content-type', true],
-    ]);
-    expect(first?.retryOn).not.toContain('reset');
-    expect(rest?.inverted).toEqual([]);
-    expect(rest?.retryOn).toContain('reset');
+  it('has one route, which alone repeats nothing that a server may have begun', () => {
+    const routes = virtualHostFor(echo, 80, [echo.hostname]).routes ?? [];
+    const retryOn = routes.map(({ action }) => (action?.case === 'route' ? action.value.retryPolicy?.retryOn : ''));
+    expect(retryOn).toHaveLength(1);
+    expect(retryOn[0]?.split(',')).not.toContain('reset');
   });
 });

@@ -1,10 +1,11 @@
-import type { RouteSchema, VirtualHostSchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
+import type { VirtualHostSchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
 import { duration } from '../envoy/config.js';
 import type { Init } from '../envoy/init.js';
 import type { MeshService, MeshSettings } from '../mesh-model.js';
 import { sortedUnique } from '../ordering.js';
 import { names, outboundCluster } from '../resource-names.js';
-import { retryClasses } from './retry.js';
+import { retryPolicyFor } from './retry.js';
+import { withoutRetries } from './retry-on-lost-connection.js';
 
 type VirtualHost = Init<typeof VirtualHostSchema>;
 
@@ -38,19 +39,21 @@ export function virtualHostFor(
   return {
     name: `${service.hostname}:${port}`,
     domains: [...domains],
-    routes: retryClasses(service).map(({ match, retryPolicy }): Init<typeof RouteSchema> => ({
-      name: 'default',
-      match,
-      action: {
-        case: 'route',
-        value: {
-          clusterSpecifier: { case: 'cluster', value: outboundCluster(port, service.hostname) },
-          timeout: duration(0),
-          maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
-          retryPolicy,
+    routes: [
+      {
+        name: 'default',
+        match: { pathSpecifier: { case: 'prefix', value: '/' } },
+        action: {
+          case: 'route',
+          value: {
+            clusterSpecifier: { case: 'cluster', value: outboundCluster(port, service.hostname) },
+            timeout: duration(0),
+            maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
+            retryPolicy: retryPolicyFor(service),
+          },
         },
       },
-    })),
+    ],
     includeRequestAttemptCount: true,
   };
 }
@@ -70,5 +73,10 @@ export function fallbackVirtualHost(policy: MeshSettings['outboundTrafficPolicy'
       maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
     },
   } as const;
-  return { name: 'allow_any', domains: ['*'], routes: [{ name: 'allow_any', match, action }] };
+  return {
+    name: 'allow_any',
+    domains: ['*'],
+    routes: [{ name: 'allow_any', match, action }],
+    typedPerFilterConfig: withoutRetries(),
+  };
 }
