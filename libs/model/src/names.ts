@@ -63,6 +63,11 @@ export const annotations = {
   /** On ServiceEntries of legacy peers: URI SAN prefix that an endpoint must present (trust rule 8). */
   sanPrefix: 'isthmus.dev/subject-alt-name-prefix',
   peers: 'isthmus.dev/peers',
+  /**
+   * On imported ServiceEntries: the address that stands in `status.addresses` as soon as a second write has brought it there. With it on the
+   * entry itself proxies learn name and address at once, and it survives a restore from a backup that leaves status out.
+   */
+  virtualAddress: 'isthmus.dev/virtual-address',
   /** Istio's: cluster ID of a remote Secret. */
   remoteCluster: 'networking.istio.io/cluster',
   trustDomain: 'isthmus.dev/trust-domain',

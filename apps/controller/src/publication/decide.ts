@@ -124,7 +124,9 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
   const exported = new Map(
     federated.map((standing) => [peerKey(refOf(standing.peer.resource)), exportsTo(input, standing)]),
   );
-  const imports = withHeldImports(importsOf(input.mesh, merged.services), input.liveImports, standings);
+  const planned = withHeldImports(importsOf(input.mesh, merged.services), input.liveImports, standings);
+  const virtualAddresses = allocateVirtualAddresses(input.virtualAddresses, hostsOf(planned));
+  const imports = withVirtualAddresses(planned, virtualAddresses);
   const contents = new Map(trusted.flatMap((standing) => documentContent(input, standing, exported)));
   const gateway = gatewayFor(
     input.mesh,
@@ -146,7 +148,7 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     imports,
     policies: authorizationPoliciesFor(input.mesh, grants(input, registry)),
     ...(gateway === undefined ? {} : { gateway }),
-    virtualAddresses: allocateVirtualAddresses(input.virtualAddresses, hostsOf(imports)),
+    virtualAddresses,
     audiences: new Map(registry.peers.map((peer) => [peerKey(peer), peer.clusterUUID])),
     ...(remote === undefined ? {} : { remote }),
     ...(input.trustUnscoped ? { caCertificates: poolableRoots(own, registry) } : {}),
@@ -168,6 +170,20 @@ function hostsOf(imports: readonly KubernetesObject[]): readonly string[] {
   return imports.flatMap((object) =>
     object.kind === 'ServiceEntry' ? ((object as ServiceEntry).spec?.hosts ?? []) : [],
   );
+}
+
+function withVirtualAddresses(
+  imports: readonly KubernetesObject[],
+  addresses: readonly VirtualAddress[],
+): readonly KubernetesObject[] {
+  const byHost = new Map(addresses.map(({ hostname, address }) => [hostname, address]));
+  return imports.map((object) => {
+    const address = byHost.get(hostsOf([object])[0] ?? '');
+    if (address === undefined) return object;
+    const { metadata } = object;
+    const written = { ...metadata?.annotations, [annotations.virtualAddress]: address };
+    return { ...object, metadata: { ...metadata, annotations: written } };
+  });
 }
 
 interface PassResults {
@@ -330,11 +346,11 @@ function peerPublication(input: PublicationInput, standing: Standing, results: P
   };
 }
 
-/** Virtual addresses as ServiceEntries' status holds them. */
+/** Virtual addresses as ServiceEntries hold them, in their status or not there yet. */
 export function allocatedAddresses(entries: readonly ServiceEntry[]): readonly VirtualAddress[] {
-  return entries.flatMap((entry) => {
-    const hostname = entry.spec?.hosts[0];
-    const address = entry.status?.addresses?.[0]?.value;
+  return entries.flatMap(({ metadata, spec, status }) => {
+    const hostname = spec?.hosts[0];
+    const address = status?.addresses?.[0]?.value ?? metadata?.annotations?.[annotations.virtualAddress];
     return hostname === undefined || address === undefined ? [] : [{ hostname, address }];
   });
 }

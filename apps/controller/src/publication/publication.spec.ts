@@ -10,7 +10,7 @@ import { generateSigningKey } from '#trust';
 import type { PeerMemory } from '#trust';
 import { caOf, keyChainFor, now, ownUUID } from '../../../../libs/trust/src/peer.fixture.js';
 import { secretsFor, textOf } from '../shards.js';
-import { decidePublication } from './decide.js';
+import { allocatedAddresses, decidePublication } from './decide.js';
 import type { HeardOffer, PublicationInput } from './decide.js';
 import { heldPeer } from './held.js';
 import type { KnownPeer } from './standing.js';
@@ -213,6 +213,37 @@ describe('one publication pass', () => {
     const lean = (verdict: typeof straight): string =>
       JSON.stringify([verdict.imports, verdict.policies, verdict.gateway, verdict.virtualAddresses]);
     expect(lean(turned)).toBe(lean(straight));
+  });
+});
+
+describe('the virtual address of an import', () => {
+  const entries = (verdict: ReturnType<typeof decidePublication>): readonly ServiceEntry[] =>
+    verdict.imports.filter(({ kind }) => kind === 'ServiceEntry') as readonly ServiceEntry[];
+  const told = ({ metadata }: ServiceEntry): string | undefined => metadata?.annotations?.[annotations.virtualAddress];
+
+  it('stands on the entry as it will in its status', () => {
+    const verdict = decidePublication(input());
+    expect(entries(verdict).length).toBeGreaterThan(0);
+    expect(entries(verdict).map(told)).toEqual(verdict.virtualAddresses.map(({ address }) => address));
+  });
+
+  it('is kept by either: a backup may have left status out', () => {
+    const [first] = entries(decidePublication(input()));
+    if (first === undefined) throw new Error('nothing is imported');
+    const address = '240.240.7.7';
+    const marked = {
+      ...first,
+      metadata: { ...first.metadata, annotations: { [annotations.virtualAddress]: address } },
+    };
+    const bare = {
+      ...marked,
+      metadata: { ...first.metadata, annotations: {} },
+      status: { addresses: [{ value: address }] },
+    };
+    for (const live of [marked, bare]) {
+      const verdict = decidePublication(input({ virtualAddresses: allocatedAddresses([live]) }));
+      expect(entries(verdict).map(told)).toContain(address);
+    }
   });
 });
 

@@ -166,6 +166,17 @@ describe('service entries', () => {
     expect(build({ ...facts, resolved: new Map() }).services[0]?.endpoints).toEqual([]);
   });
 
+  it('takes the address of an import from its status, and from its annotation before that has come; nobody else may say one there', () => {
+    const announced = { [annotations.virtualAddress]: '240.240.0.9' };
+    const annotated = { annotations: { ...peers.annotations, ...announced } };
+    const addresses = (made: ServiceEntry): unknown => build({ serviceEntries: [made] }).services[0]?.addresses;
+    const { status, ...young } = entry({ endpoints: [] }, annotated);
+    expect(addresses({ ...young, status: status ?? {} })).toEqual(['240.240.0.1']);
+    expect(addresses(young)).toEqual(['240.240.0.9']);
+    const { status: _none, ...foreign } = entry({ endpoints: [] }, { annotations: announced });
+    expect(addresses(foreign)).toEqual([]);
+  });
+
   it('reads whom to expect: prefixes end in a slash, the rest are identities', () => {
     const text = 'spiffe://west.example/ns/demo/,spiffe://south.example/ns/demo/sa/echo';
     const marked = { annotations: { ...peers.annotations, [annotations.sanPrefix]: text } };

@@ -87,12 +87,16 @@ function portsOf(spec: ServiceEntrySpec): readonly MeshServicePort[] {
   }));
 }
 
-function addressesOf({ spec, status }: ServiceEntry, host: string): readonly string[] {
+/** Of an import whose status is still to come the annotation tells the same: proxies get one change instead of two. */
+function addressesOf(entry: ServiceEntry, host: string): readonly string[] {
+  const { metadata, spec, status } = entry;
   const own = spec?.addresses ?? [];
   if (own.length > 0) return own;
-  return (status?.addresses ?? [])
+  const allocated = (status?.addresses ?? [])
     .filter((each) => each.host === undefined || each.host === host)
     .map(({ value }) => value);
+  const coming = metadata?.annotations?.[annotationNames.virtualAddress];
+  return allocated.length > 0 || coming === undefined || !leadsThroughGateways(entry) ? allocated : [coming];
 }
 
 function listedEndpoints(
