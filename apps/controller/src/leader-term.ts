@@ -28,6 +28,7 @@ import type { PeerActions } from './peer/apply.js';
 import type { PeerSources } from './peer/gather.js';
 import type { History } from './peer/history.js';
 import type { PeerInput } from './peer/input.js';
+import { StatusPace } from './peer/status-pace.js';
 import type { PeerVerdict } from './peer/verdict.js';
 import { GatewayProber } from './peer-link/gateway-prober.js';
 import { PeerLinks } from './peer-link/links.js';
@@ -82,6 +83,7 @@ export class LeaderTerm {
   readonly #news = new PassNews((key) => this.#queue.add(key));
   readonly #passes = new PassCounter();
   readonly #departed = new Map<string, string | undefined>();
+  readonly #pace = new StatusPace();
   /** Peers that did not answer when they were last asked. */
   readonly #failing = new Set<string>();
   readonly #events: EventWriter;
@@ -310,6 +312,7 @@ export class LeaderTerm {
   async #forget(ref: PeerRef): Promise<void> {
     this.#queue.forget(peerKey(ref));
     this.#departed.delete(peerKey(ref));
+    this.#pace.told(peerKey(ref));
     await this.#links.remove(peerKey(ref));
     await this.#memories.forget(ref);
     this.#queue.add(publicationKey);
@@ -323,6 +326,8 @@ export class LeaderTerm {
       events: this.#events,
       history: this.#ports.history,
       departed: this.#departed,
+      pace: this.#pace,
+      lookAgain: (key, ms) => this.#queue.addAfter(key, ms),
       publish: () => this.#queue.add(publicationKey),
       published: (signal) => {
         // A pass that does not come must not hold the place of other peers: whoever waits comes again.

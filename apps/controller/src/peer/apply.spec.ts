@@ -6,6 +6,7 @@ import { federation } from '#testing';
 import { nothingHeard } from '../peer-link/hearing.js';
 import { applyPeer, departureNote, writePeerStatus } from './apply.js';
 import type { PeerActions } from './apply.js';
+import { StatusPace } from './status-pace.js';
 import type { PeerInput } from './input.js';
 import type { PeerVerdict } from './verdict.js';
 
@@ -104,8 +105,14 @@ describe('status', () => {
   ])('is written, or not, for %s', async (_what, previous, status, written) => {
     let writes = 0;
     const client = { applyStatus: () => Promise.resolve((writes += 1)) };
-    const given = { client, events: { write: () => undefined } } as unknown as PeerActions;
-    await writePeerStatus(given, { ...input, previous }, status, signal);
+    const looks: [string, number][] = [];
+    const given = {
+      ...{ client, pace: new StatusPace(), events: { write: () => undefined } },
+      lookAgain: (key: string, ms: number) => looks.push([key, ms]),
+    } as unknown as PeerActions;
+    await writePeerStatus(given, { ...input, previous, now: 1000 }, status, signal);
+    expect(looks).toEqual(written && previous !== undefined ? [['federation/b', 300]] : []);
+    if (writes === 0) await writePeerStatus(given, { ...input, previous, now: 1300 }, status, signal);
     expect(writes).toBe(written ? 1 : 0);
   });
 });

@@ -9,6 +9,7 @@ import { keptOpen } from './conditions.js';
 import type { History } from './history.js';
 import type { PeerInput } from './input.js';
 import { statusEvents } from './status-events.js';
+import type { StatusPace } from './status-pace.js';
 import type { PeerVerdict } from './verdict.js';
 
 const resourceByKind = {
@@ -27,6 +28,9 @@ export interface PeerActions {
   readonly history: History;
   /** By peer key: UID of the resource that was let go of, until it is gone. */
   readonly departed: Map<string, string | undefined>;
+  readonly pace: StatusPace;
+  /** Looks at a peer again in so many milliseconds. */
+  readonly lookAgain: (key: string, ms: number) => void;
   /** Asks for a publication pass. */
   readonly publish: () => void;
   /** Resolves when a pass that began after the call has ended well. */
@@ -160,14 +164,23 @@ async function patchFinalizers(
   await client.patch(path, body, 'application/merge-patch+json', { signal });
 }
 
-/** Writes status when it differs, times alone once a minute; what changed becomes Events. */
+/** Writes status when it differs: with what follows shortly where no condition turns, times alone once a minute. What changed becomes Events. */
 export async function writePeerStatus(
-  actions: Pick<PeerActions, 'client' | 'events'>,
+  actions: Pick<PeerActions, 'client' | 'events' | 'pace' | 'lookAgain'>,
   input: PeerInput,
   status: PeerStatus,
   signal: AbortSignal,
 ): Promise<void> {
-  if (input.metadata.deletionTimestamp !== undefined || isTold(input.previous, status)) return;
+  const key = peerKey(input.ref);
+  if (input.metadata.deletionTimestamp !== undefined || isTold(input.previous, status)) {
+    actions.pace.told(key);
+    return;
+  }
+  const delay = actions.pace.delay(key, { before: input.previous, status, now: input.now });
+  if (delay > 0) {
+    actions.lookAgain(key, delay);
+    return;
+  }
   const object = {
     apiVersion: 'isthmus.dev/v1alpha1',
     kind: input.ref.kind,
@@ -175,6 +188,7 @@ export async function writePeerStatus(
     status,
   };
   await actions.client.applyStatus(object as ApiObject, { fieldManager: names.fieldManager, signal });
+  actions.pace.told(key);
   for (const event of statusEvents(input.previous, status)) actions.events.write(objectOf(input), event);
 }
 

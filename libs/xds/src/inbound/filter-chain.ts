@@ -10,16 +10,16 @@ import type { InboundFacts, InboundPort } from './facts.js';
 
 type FilterChain = Init<typeof FilterChainSchema>;
 
-/** All chains of one workload port. */
-export function portChains(facts: InboundFacts, port: InboundPort): readonly FilterChain[] {
+/** One chain of a workload port. */
+export function portChain(facts: InboundFacts, port: InboundPort, plan: ChainPlan): FilterChain {
   const cluster = port.served ? inboundCluster(port.port) : names.inboundPassthroughCluster;
   const access = { ...facts, grantedTrustDomains: port.grantedTrustDomains };
-  return chainPlans(port.mode, port.protocol).map((plan) => ({
+  return {
     name: `0.0.0.0_${port.port}`,
     filterChainMatch: { destinationPort: port.port, ...plan.match },
     ...transport(plan, port.grantedTrustDomains),
     filters: plan.http ? [inboundHttp(port.port, plan)] : [...networkAccessFilters(access), tcpProxy(cluster)],
-  }));
+  };
 }
 
 /** Chains for ports that no Service names: bytes to where they were going, under the same rules, and for peers none unless all is theirs. */

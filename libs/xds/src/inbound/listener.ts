@@ -1,18 +1,21 @@
 import { create } from '@bufbuild/protobuf';
-import { type Resource, toResource } from '#proto';
+import { encoded, type Resource, toResourceWithParts } from '#proto';
 import { TrafficDirection } from '#proto-gen/envoy/config/core/v3/base_pb';
+import { FilterChainSchema } from '#proto-gen/envoy/config/listener/v3/listener_components_pb';
 import { ListenerSchema } from '#proto-gen/envoy/config/listener/v3/listener_pb';
 import { duration, socketAddress } from '../envoy/config.js';
 import { httpInspector, originalDestination, tlsInspector } from '../envoy/listener-filters.js';
 import { names, ports } from '../resource-names.js';
+import type { ResourceCache } from '../resource-cache.js';
+import { chainPlans } from './chain-match.js';
 import type { InboundFacts } from './facts.js';
-import { blackHoleChain, passthroughChains, portChains } from './filter-chain.js';
+import { blackHoleChain, passthroughChains, portChain } from './filter-chain.js';
 
 /**
  * `virtualInbound`. What an HTTP port allows is not in here but in its route configuration. A change of what a TCP port allows
- * replaces that port's chains only: Envoy updates chains in place and drains just those that went.
+ * replaces that port's chains only: Envoy updates chains in place and drains just those that went, and only they are encoded anew.
  */
-export function virtualInboundListener(facts: InboundFacts): Resource {
+export function virtualInboundListener(cache: Pick<ResourceCache, 'part'>, facts: InboundFacts): Resource {
   const listener = create(ListenerSchema, {
     name: names.virtualInbound,
     address: socketAddress('0.0.0.0', ports.inbound),
@@ -20,11 +23,17 @@ export function virtualInboundListener(facts: InboundFacts): Resource {
     listenerFilters: [originalDestination(), tlsInspector(), httpInspector()],
     listenerFiltersTimeout: duration(0),
     continueOnListenerFiltersTimeout: true,
-    filterChains: [
-      blackHoleChain(),
-      ...passthroughChains(facts),
-      ...facts.ports.flatMap((port) => portChains(facts, port)),
-    ],
   });
-  return toResource(ListenerSchema, listener, names.virtualInbound);
+  const rules = JSON.stringify([facts.trustDomain, facts.policies]);
+  const parts = [
+    ...[blackHoleChain(), ...passthroughChains(facts)].map((chain) => encoded(FilterChainSchema, chain)),
+    ...facts.ports.flatMap((port) =>
+      chainPlans(port.mode, port.protocol).map((plan, index) => {
+        const { grantedTrustDomains, ...rest } = port;
+        const key = JSON.stringify([index, rest, ...(plan.http ? [] : [grantedTrustDomains, rules])]);
+        return cache.part(`filter chain ${key}`, () => encoded(FilterChainSchema, portChain(facts, port, plan)));
+      }),
+    ),
+  ];
+  return toResourceWithParts(ListenerSchema, listener, names.virtualInbound, { field: 'filterChains', parts });
 }

@@ -16,7 +16,7 @@ export function inboundResources(
 ): readonly Resource[] {
   const served = facts.ports.filter((port) => port.served);
   return [
-    cache.resource(`inbound listener ${JSON.stringify(facts)}`, () => virtualInboundListener(facts)),
+    cache.resource(`inbound listener ${JSON.stringify(facts)}`, () => virtualInboundListener(cache, facts)),
     ...narrowedSecrets(cache, facts, bundles),
     cache.resource('inbound passthrough', inboundPassthroughCluster),
     ...served.map((port) =>
