@@ -4,6 +4,7 @@ import { bytesOf, childrenOf, dottedOf, fromDer, isContext, isObjectId } from '.
 import type { Node } from './der.js';
 import { oid } from './oids.js';
 import { decodePem, encodePem } from './pem.js';
+import { readOnce } from './read-once.js';
 
 /** Facts of one X.509 certificate (RFC 5280); times in Unix milliseconds, fingerprints as lower-case hex. */
 export interface Certificate {
@@ -46,11 +47,11 @@ export const keyUsages: readonly KeyUsage[] = [
 ];
 
 /** Reads the first certificate of a PEM text; throws an error that says what is wrong with the text. */
-export function parseCertificate(pem: string): Certificate {
+export const parseCertificate = readOnce(1024, (pem): Certificate => {
   const block = decodePem(pem).find(({ label }) => label === 'CERTIFICATE');
   if (block === undefined) throw new Error('no CERTIFICATE block: PEM was expected');
   return certificateFromDer(block.der);
-}
+});
 
 export function certificateFromDer(der: Buffer): Certificate {
   try {

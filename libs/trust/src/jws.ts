@@ -1,5 +1,6 @@
 import { createPublicKey, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { readOnce } from './read-once.js';
 
 /** Header of the only JWS we speak: compact serialisation (RFC 7515), EdDSA (RFC 8037). */
 export interface JwsHeader {
@@ -65,18 +66,12 @@ export function jwsSignatureHolds(jws: DecodedJws, publicPem: string): boolean {
   }
 }
 
-const parsedKeys = new Map<string, KeyObject>();
-
-/** Parsed public keys are kept: a peer's few keys verify every request. Bounded, since only known keys come here. */
-function publicKeyOf(pem: string): KeyObject {
-  const known = parsedKeys.get(pem);
-  if (known !== undefined) return known;
+/** A peer's few keys verify every request. */
+const publicKeyOf = readOnce(4096, (pem): KeyObject => {
   const key = createPublicKey(pem.replaceAll('ED25519 PUBLIC KEY', 'PUBLIC KEY'));
   if (key.asymmetricKeyType !== 'ed25519') throw new Error('not an Ed25519 key');
-  if (parsedKeys.size >= 4096) parsedKeys.clear();
-  parsedKeys.set(pem, key);
   return key;
-}
+});
 
 function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -2,6 +2,7 @@ import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { spkiFingerprint, spkiOf } from './certificate.js';
 import { decodePem, encodePem } from './pem.js';
+import { readOnce } from './read-once.js';
 
 /** A fresh Ed25519 signing key; the public half under the block type that the reference system reads. */
 export interface SigningKeyPair {
@@ -36,7 +37,7 @@ export interface PublicSigningKey {
 }
 
 /** Reads a public key in PKIX PEM, block type `ED25519 PUBLIC KEY` or `PUBLIC KEY`; undefined when it is anything else. */
-export function readPublicSigningKey(pem: string): PublicSigningKey | undefined {
+export const readPublicSigningKey = readOnce(1024, (pem): PublicSigningKey | undefined => {
   const block = decodePem(pem).find(({ label }) => label === publicLabel || label === 'PUBLIC KEY');
   if (block === undefined) return undefined;
   try {
@@ -46,4 +47,4 @@ export function readPublicSigningKey(pem: string): PublicSigningKey | undefined 
   } catch {
     return undefined;
   }
-}
+});
