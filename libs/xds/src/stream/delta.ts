@@ -1,5 +1,6 @@
+import { advance } from './advance.js';
 import { dueOf, type Due } from './due.js';
-import { joined, owedTo, push, pushWarming, respond } from './respond.js';
+import { joined, owedTo, respond } from './respond.js';
 import type { ResourceSet } from './served.js';
 import { withType, type DeltaRequest, type Reading, type Step, type StreamState, type TypeState } from './state.js';
 import { changedSubscription, firstDeltaSubscription, wants, type Subscription } from './subscription.js';
@@ -11,7 +12,7 @@ export function deltaRequest(state: StreamState, request: DeltaRequest): Step {
   if (set === undefined) return { state, send: [], reading: 'ignored' };
   const type = state.types.get(request.typeUrl);
   const step = type === undefined ? firstRequest(state, request, set) : laterRequest(state, request, { type, set });
-  return joined(step, (after) => pushWarming(after, request.typeUrl));
+  return joined(step, advance);
 }
 
 /**
@@ -54,7 +55,7 @@ function laterRequest(state: StreamState, request: DeltaRequest, { type, set }: 
   const step =
     again.size > 0
       ? respond(next, request.typeUrl, { type: current, due: dueAfter(next, request, { current, set, again }) })
-      : push(next, request.typeUrl);
+      : { state: next, send: [] };
   return { ...step, reading: answered.reading === 'nack' ? 'nack' : reading };
 }
 

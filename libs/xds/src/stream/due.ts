@@ -15,6 +15,8 @@ export interface Wanted {
   readonly held: ReadonlyMap<string, string>;
   /** Names to send although the client holds this version. */
   readonly again?: ReadonlySet<string>;
+  /** Leaves what is no longer there for later. */
+  readonly keepGone?: boolean;
 }
 
 /** Version noted for a name of which the client was told that there is none. */
@@ -30,10 +32,10 @@ export function dueOf(set: ResourceSet, wanted: Wanted): Due {
   const { held, again } = wanted;
   if (held === set.versions && (again?.size ?? 0) === 0) return { resources: [], removed: [], held };
   const resources: Resource[] = [];
-  const removed = noLongerThere(set, wanted);
+  const removed = wanted.keepGone === true ? [] : noLongerThere(set, wanted);
   const after = new Map(held);
   for (const name of removed) after.delete(name);
-  for (const name of wantedNames(set, wanted.subscription)) {
+  for (const name of namesToLookAt(set, wanted)) {
     const resource = set.resource(name);
     const version = resource?.version ?? toldAbsent;
     if (held.get(name) === version && again?.has(name) !== true) continue;
@@ -42,6 +44,11 @@ export function dueOf(set: ResourceSet, wanted: Wanted): Due {
     else resources.push(resource);
   }
   return { resources, removed: removed.sort(), held: sameAs(set.versions, after) };
+}
+
+function namesToLookAt(set: ResourceSet, { subscription, again, keepGone }: Wanted): Iterable<string> {
+  const names = wantedNames(set, subscription);
+  return keepGone === true ? [...names].filter((name) => set.versions.has(name) || again?.has(name) === true) : names;
 }
 
 function wantedNames(set: ResourceSet, subscription: Subscription): Iterable<string> {

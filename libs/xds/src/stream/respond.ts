@@ -2,7 +2,7 @@ import type { Resource } from '#proto';
 import { dueOf, isDue, type Due } from './due.js';
 import type { ResourceSet } from './served.js';
 import { withType, type Outgoing, type Step, type StreamState, type TypeState } from './state.js';
-import { pushOrder, ruleOf, warmedBy } from './type-rules.js';
+import { ruleOf, warmedBy } from './type-rules.js';
 import { wants } from './subscription.js';
 
 const nothing: ReadonlySet<string> = new Set();
@@ -14,20 +14,29 @@ export function owedTo(state: StreamState, typeUrl: string): ReadonlySet<string>
 
 /**
  * Sends what one type lacks, if the client has answered everything of that type: at most one response is on its way, and
- * whatever changes meanwhile is merged into the next.
+ * whatever changes meanwhile is merged into the next. `keepGone` leaves removals for later.
  */
-export function push(state: StreamState, typeUrl: string): Step {
+export function push(state: StreamState, typeUrl: string, keepGone = false): Step {
   const type = state.types.get(typeUrl);
   const set = state.served.set(typeUrl);
   if (type === undefined || set === undefined || type.awaiting.length > 0) return { state, send: [] };
-  const due = dueOf(set, { ...type, again: owedTo(state, typeUrl) });
+  const due = dueOf(set, { ...type, again: owedTo(state, typeUrl), keepGone });
   return respond(state, typeUrl, { type, due });
 }
 
-/** Pushes every type that the client has asked for, in the order that never refers to what was not sent yet. */
-export function pushAll(state: StreamState): Step {
-  const others = [...state.types.keys()].filter((typeUrl) => !pushOrder.includes(typeUrl)).sort();
-  return pushEach(state, [...pushOrder, ...others]);
+/** Pushes several types, one after the other. */
+export function pushEach(state: StreamState, typeUrls: readonly string[], keepGone = false): Step {
+  let step: Step = { state, send: [] };
+  for (const typeUrl of typeUrls) step = joined(step, (after) => push(after, typeUrl, keepGone));
+  return step;
+}
+
+/** Whether a push of the type would send something now. */
+export function isToPush(state: StreamState, typeUrl: string): boolean {
+  const type = state.types.get(typeUrl);
+  const set = state.served.set(typeUrl);
+  if (type === undefined || set === undefined || type.awaiting.length > 0) return false;
+  return isDue(dueOf(set, { ...type, again: owedTo(state, typeUrl) }));
 }
 
 /** Pushes what warms resources of this type: their client may wait for it without asking. */
@@ -136,10 +145,4 @@ function withoutOwed(state: StreamState, typeUrl: string, { type, due }: Answer)
   if (rest.size === 0) all.delete(typeUrl);
   else all.set(typeUrl, rest);
   return { ...state, owed: all };
-}
-
-function pushEach(state: StreamState, typeUrls: readonly string[]): Step {
-  let step: Step = { state, send: [] };
-  for (const typeUrl of typeUrls) step = joined(step, (after) => push(after, typeUrl));
-  return step;
 }

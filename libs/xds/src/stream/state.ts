@@ -38,6 +38,8 @@ export interface StreamState {
   readonly types: ReadonlyMap<string, TypeState>;
   /** Names per type that must be sent again although unchanged, since what they warm was sent (Envoy issues 13009 and 33607). */
   readonly owed: ReadonlyMap<string, ReadonlySet<string>>;
+  /** What is held back until responses up to this one have been answered; see `advance`. */
+  readonly waits: { readonly referring?: number | undefined; readonly gone?: number | undefined };
 }
 
 /** Hash of texts in order; equal input gives equal output in every replica. */
@@ -88,7 +90,7 @@ export interface Step {
 
 /** A stream that has seen nothing yet. */
 export function openStream(protocol: Protocol, served: Served, digest: Digest): StreamState {
-  return { protocol, served, digest, sequence: 0, types: new Map(), owed: new Map() };
+  return { protocol, served, digest, sequence: 0, types: new Map(), owed: new Map(), waits: {} };
 }
 
 /** Responses sent and not answered yet, over all types. */

@@ -150,7 +150,8 @@ const delta: readonly Scenario[] = [
       [{ ask: 'lds' }, ['2 lds']],
       [{ ask: 'eds' }, []],
       [{ ask: 'nds' }, [], 'init'],
-      [{ now: { nds: 'n@1' } }, ['3 nds n@1']],
+      [{ now: { nds: 'n@1' } }, []],
+      [{ ask: 'cds', ack: '1' }, ['3 nds n@1']],
     ],
   },
   {
@@ -162,13 +163,15 @@ const delta: readonly Scenario[] = [
       [{ ask: 'sds', sub: 'z' }, ['3 sds -z']],
       [{ ask: 'other', sub: 'z' }, [], 'ignored'],
       [{ ask: 'sds', ack: '3' }, []],
+      [{ ask: 'rds', ack: '2' }, []],
       [{ now: { eds: 'a@1', sds: 'z@1' } }, ['4 sds z@1']],
       [{ ask: 'sds', ack: '4' }, []],
       [{ now: { eds: 'a@1' } }, ['5 sds -z']],
     ],
   },
   {
-    title: 'one change is pushed clusters, endpoints, listeners, routes, secrets; only what differs',
+    title:
+      'one change is pushed clusters, endpoints, secrets, then listeners, routes, then what is gone; only what differs',
     world: { cds: 'a@1 b@1', eds: 'a@1 b@1', lds: 'l@1', rds: 'r@1', sds: 's@1' },
     beats: [
       [{ ask: 'lds' }, ['1 lds l@1']],
@@ -185,9 +188,57 @@ const delta: readonly Scenario[] = [
       [{ ask: 'cds', ack: '5' }, []],
       [
         { now: { cds: 'b@1 c@1', eds: 'b@2 c@1', lds: 'l@2', rds: 'r@2', sds: 's@2' } },
-        ['7 cds c@1 -a', '8 eds a@none b@2', '9 lds l@2', '10 rds r@2', '11 sds s@2'],
+        ['7 cds c@1', '8 eds b@2', '9 sds s@2'],
       ],
-      [{ ask: 'eds', unsub: 'a', sub: 'c' }, ['12 eds c@1']],
+      [{ ask: 'eds', sub: 'c' }, ['10 eds c@1']],
+      [{ ask: 'cds', ack: '7' }, []],
+      [{ ask: 'sds', ack: '9' }, []],
+      [{ ask: 'eds', ack: '8' }, ['11 lds l@2', '12 rds r@2']],
+      [{ ask: 'lds', ack: '11' }, []],
+      [{ ask: 'rds', ack: '12' }, ['13 cds -a']],
+      [{ ask: 'eds', unsub: 'a', ack: '10' }, []],
+      [{ ask: 'cds', ack: '13' }, []],
+    ],
+  },
+  {
+    title: 'what is gone alone goes at once; endpoints of a cluster that is gone are not emptied before it',
+    world: { cds: 'a@1 b@1', eds: 'a@1 b@1', lds: 'l@1', rds: 'r@1' },
+    beats: [
+      [{ ask: 'cds', has: 'a@1 b@1' }, []],
+      [{ ask: 'eds', sub: 'a b', has: 'a@1 b@1' }, []],
+      [{ ask: 'lds', has: 'l@1' }, []],
+      [{ ask: 'rds', sub: 'r', has: 'r@1' }, []],
+      [{ now: { cds: 'a@1', eds: 'a@1', lds: 'l@1', rds: 'r@1' } }, ['1 cds -b', '2 eds b@none']],
+      [{ ask: 'cds', ack: '1' }, []],
+      [{ ask: 'eds', ack: '2', unsub: 'b' }, []],
+      [{ now: { cds: 'a@1', eds: 'a@1', lds: 'l@1', rds: 'r@2' } }, ['3 rds r@2']],
+      [{ now: { eds: '', lds: 'l@1', rds: 'r@2' } }, []],
+      [{ ask: 'rds', ack: '3' }, ['4 cds -a', '5 eds a@none']],
+    ],
+  },
+  {
+    title: 'a stream of endpoint changes does not hold routes back for ever, nor one of routes what is gone',
+    world: { cds: 'a@1 b@1', eds: 'a@1', rds: 'r@1' },
+    beats: [
+      [{ ask: 'cds', has: 'a@1 b@1' }, []],
+      [{ ask: 'eds', sub: 'a', has: 'a@1' }, []],
+      [{ ask: 'rds', sub: 'r', has: 'r@1' }, []],
+      [{ now: { cds: 'a@1 b@1', eds: 'a@2', rds: 'r@2' } }, ['1 eds a@2']],
+      [{ now: { cds: 'a@1', eds: 'a@3', rds: 'r@2' } }, []],
+      [{ ask: 'eds', ack: '1' }, ['2 eds a@3', '3 rds r@2']],
+      [{ now: { cds: 'a@1', eds: 'a@3', rds: 'r@3' } }, []],
+      [{ ask: 'rds', ack: '3' }, []],
+      [{ ask: 'eds', ack: '2' }, ['4 rds r@3', '5 cds -b']],
+    ],
+  },
+  {
+    title: 'a refused response holds nothing back either',
+    world: { cds: 'a@1', rds: 'r@1' },
+    beats: [
+      [{ ask: 'cds', has: 'a@1' }, []],
+      [{ ask: 'rds', sub: 'r', has: 'r@1' }, []],
+      [{ now: { cds: 'a@2', rds: 'r@2' } }, ['1 cds a@2']],
+      [{ ask: 'cds', ack: '1', error: 'no such filter' }, ['2 rds r@2'], 'nack'],
     ],
   },
   {
@@ -246,12 +297,12 @@ const delta: readonly Scenario[] = [
       [{ ask: 'eds', sub: 'a' }, ['1 eds a@1']],
       [{ ask: 'lds' }, ['2 lds l@1']],
       [{ ask: 'lds', ack: '2' }, []],
-      [{ now: { eds: 'a@2', lds: 'l@2' } }, ['3 lds l@2']],
+      [{ now: { eds: 'a@2', lds: 'l@2' } }, []],
       [{ now: { eds: 'a@3', lds: 'l@2' } }, []],
-      [{ ask: 'eds', ack: '1' }, ['4 eds a@3']],
+      [{ ask: 'eds', ack: '1' }, ['3 eds a@3', '4 lds l@2']],
       [{ now: { eds: 'a@4', lds: 'l@2' } }, []],
       [{ now: { eds: 'a@3', lds: 'l@2' } }, []],
-      [{ ask: 'eds', ack: '4' }, []],
+      [{ ask: 'eds', ack: '3' }, []],
     ],
   },
   {
@@ -531,6 +582,7 @@ describe('a stream as a value', () => {
     stream.play({ ask: 'lds', ack: '2', error: 'unknown field' });
     expect(outstanding(stream.state)).toBe(1);
     expect(stream.state.types.get(types.lds)?.refusal).toEqual({ nonce: '2', message: 'unknown field' });
+    stream.play({ ask: 'cds', ack: '1' });
     stream.play({ now: { cds: 'a@1', lds: 'l@2' } });
     stream.play({ ask: 'lds', ack: '3' });
     expect(stream.state.types.get(types.lds)?.refusal).toBeUndefined();

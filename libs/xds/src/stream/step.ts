@@ -1,5 +1,5 @@
+import { advance } from './advance.js';
 import { deltaRequest } from './delta.js';
-import { pushAll } from './respond.js';
 import { sotwRequest } from './sotw.js';
 import type { Step, StreamEvent, StreamState } from './state.js';
 
@@ -7,7 +7,7 @@ import type { Step, StreamEvent, StreamState } from './state.js';
 export function step(state: StreamState, event: StreamEvent): Step {
   switch (event.kind) {
     case 'served':
-      return pushAll({ ...state, served: event.served });
+      return advance({ ...state, served: event.served });
     case 'delta-request':
       return deltaRequest(state, event);
     case 'sotw-request':

@@ -30,11 +30,14 @@ export function ruleOf(typeUrl: string): TypeRule {
 export const pushOrder: readonly string[] = [
   TYPE_URLS.cluster,
   TYPE_URLS.endpoints,
+  TYPE_URLS.secret,
   TYPE_URLS.listener,
   TYPE_URLS.route,
-  TYPE_URLS.secret,
   TYPE_URLS.nameTable,
 ];
+
+/** Types that the others refer to. */
+export const referredTo: readonly string[] = [TYPE_URLS.cluster, TYPE_URLS.endpoints, TYPE_URLS.secret];
 
 /** The type whose same-named resource makes one of `typeUrl` warm; the inverse of `warms`. */
 export function warmedBy(typeUrl: string): string | undefined {
