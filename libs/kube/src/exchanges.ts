@@ -4,6 +4,8 @@ import type { Dispatcher } from 'undici';
 
 /** Fewer than API servers allow on one connection (100 as a rule): none must wait until a watch of ten minutes ends. */
 const streamsPerConnection = 90;
+/** Kept for exchanges that end soon, which HTTP/1.1 carries at half the cost; what is more at a time goes over HTTP/2. */
+const briefConnections = 8;
 
 export interface ExchangeOptions {
   /** `https://host:port`. */
@@ -17,30 +19,47 @@ export interface ExchangeOptions {
   readonly pingMs: number;
 }
 
+export interface ExchangeRequest extends Dispatcher.DispatchOptions {
+  /** True for a watch, which stays open. */
+  readonly long: boolean;
+}
+
 interface Connection {
   readonly client: Client;
   open: number;
 }
 
-/** Raw exchanges with one server over few HTTP/2 connections, over HTTP/1.1 where it speaks nothing else. No redirect is followed. */
+/**
+ * Raw exchanges with one server: long ones over few HTTP/2 connections, as many as come; brief ones over a handful of HTTP/1.1 connections
+ * (docs/benchmarks.md, "API proxies"), all of them where it speaks nothing else. No redirect is followed.
+ */
 export class Exchanges {
   readonly #options: ExchangeOptions;
   #connections: readonly Connection[] = [];
   #speaksH2: Promise<boolean> | undefined;
   #pool: Pool | undefined;
+  #briefPool: Pool | undefined;
+  #briefOpen = 0;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
   }
 
   /** Begins an exchange; the handler is told everything else, failures too. Rejects when it cannot even be asked what the server speaks. */
-  async send(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): Promise<void> {
-    if (await this.#asked()) this.#sendOverH2(options, handler);
-    else this.#http1Pool().dispatch(options, new Counted(handler, (error) => this.#ended(error)));
+  async send(request: ExchangeRequest, handler: Dispatcher.DispatchHandler): Promise<void> {
+    const { long, ...options } = request;
+    if (!(await this.#asked()))
+      this.#http1Pool().dispatch(options, new Counted(handler, (error) => this.#ended(error)));
+    else if (!long && this.#briefOpen < briefConnections) this.#sendBriefly(options, handler);
+    else this.#sendOverH2(options, handler);
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#pool?.destroy(), ...this.#connections.map(({ client }) => client.destroy())]);
+    await Promise.all([
+      this.#pool?.destroy(),
+      this.#briefPool?.destroy(),
+      ...this.#connections.map(({ client }) => client.destroy()),
+    ]);
   }
 
   /** undici's own pool leaves requests waiting for a connection with room, so connections are chosen here. */
@@ -53,6 +72,19 @@ export class Exchanges {
       this.#letGo(connection);
     };
     connection.client.dispatch(options, new Counted(handler, ended));
+  }
+
+  #sendBriefly(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    this.#briefPool ??= new Pool(this.#options.origin, {
+      ...this.#clientOptions(false),
+      connections: briefConnections,
+    });
+    this.#briefOpen += 1;
+    const ended = (error?: Error): void => {
+      this.#briefOpen -= 1;
+      this.#ended(error);
+    };
+    this.#briefPool.dispatch(options, new Counted(handler, ended));
   }
 
   #connect(): Connection {

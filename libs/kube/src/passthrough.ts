@@ -15,6 +15,8 @@ export interface PassthroughRequest {
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | undefined;
+  /** True for a watch. */
+  readonly long: boolean;
 }
 
 /**
@@ -38,10 +40,10 @@ export class Passthrough {
 
   /** Begins an exchange; the handler is told everything else, failures too. */
   async send(request: PassthroughRequest, handler: Dispatcher.DispatchHandler): Promise<void> {
-    const { method, target, headers, body } = request;
+    const { method, target, headers, body, long } = request;
     const credential = await this.#access.headers();
     await this.#exchanges.send(
-      { method, path: target, headers: { ...headers, ...credential }, body: body ?? null },
+      { method, path: target, headers: { ...headers, ...credential }, body: body ?? null, long },
       handler,
     );
   }

@@ -2,6 +2,7 @@ import { createPrivateKey } from 'node:crypto';
 import type { Scope, TrustedPeer, TrustRegistry } from '#model';
 import { decodeJws, jwsSignatureHolds, signJws } from './jws.js';
 import type { DecodedJws } from './jws.js';
+import { readOnce } from './read-once.js';
 
 export const tokenIssuer = 'd8-istio';
 const longestBytes = 8192;
@@ -25,6 +26,9 @@ export interface TokenOrder {
   readonly jti: string;
 }
 
+/** The key in use and the one before: a request each is too often to read them. */
+const privateKeyOf = readOnce(4, (pem) => createPrivateKey(pem));
+
 /** A token of one minute for one peer and one scope (protocol: "Tokens"). */
 export function issueToken(order: TokenOrder): string {
   const iat = Math.floor(order.now / 1000);
@@ -38,7 +42,7 @@ export function issueToken(order: TokenOrder): string {
     exp: iat + ownLifetimeSeconds,
     jti: order.jti,
   };
-  return signJws(claims, createPrivateKey(order.privatePem), { kid: order.kid, typ: 'JWT' });
+  return signJws(claims, privateKeyOf(order.privatePem), { kid: order.kid, typ: 'JWT' });
 }
 
 export interface TokenExpectation {

@@ -212,6 +212,7 @@ export class ApiProxy {
         target: forwardedTarget(allowed, seconds),
         headers: forwardedHeaders(head.headers, allowed.verb, account),
         body,
+        long: reply.watch,
       },
     });
     forwarding.start();

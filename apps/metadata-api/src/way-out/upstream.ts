@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { buildConnector } from 'undici';
 import type { Dispatcher } from 'undici';
 import { Exchanges } from '#kube';
-import type { PassthroughRequest } from '#kube';
+import type { ExchangeRequest, PassthroughRequest } from '#kube';
 import type { WayOutPeer } from '#model';
 import { guardAddress } from '#peer-client';
 import type { AddressRule } from '#peer-client';
@@ -74,7 +74,8 @@ export class PeerConnections {
 
   /** Asks for the peer's version: status and headers of the answer, by whichever key it takes. Rejects without an answer. */
   async version(): Promise<AnswerHead> {
-    const request: PassthroughRequest = { method: 'GET', target: '/version', headers: { accept: 'application/json' } };
+    const headers = { accept: 'application/json' };
+    const request: PassthroughRequest = { method: 'GET', target: '/version', headers, long: false };
     const first = await this.#ask(request, false);
     return first.status === 401 ? this.#ask(request, true) : first;
   }
@@ -103,13 +104,19 @@ export class PeerConnections {
     });
   }
 
-  #dispatch({ method, target, headers, body }: PassthroughRequest, second: boolean): Dispatcher.DispatchOptions {
+  #dispatch({ method, target, headers, body, long }: PassthroughRequest, second: boolean): ExchangeRequest {
     const { peer, now, identity } = this.#options;
     const { clusterUUID, keys } = identity();
     const key = second ? (keys.previous ?? keys.current) : keys.current;
     if (clusterUUID === undefined || key === undefined) throw new NoKeyError('this cluster has no signing key yet');
     const token = tokenFor(key, { subject: clusterUUID, audience: peer().audience, now: now() });
-    return { method, path: target, headers: { ...headers, authorization: `Bearer ${token}` }, body: body ?? null };
+    return {
+      method,
+      path: target,
+      headers: { ...headers, authorization: `Bearer ${token}` },
+      body: body ?? null,
+      long,
+    };
   }
 }
 

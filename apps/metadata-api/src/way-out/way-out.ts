@@ -181,6 +181,7 @@ export class WayOut {
         target: `${asked.path}${queryText(asked.query)}`,
         headers: passedHeaders(headOf(request).headers, asked.verb),
         body,
+        long: reply.watch,
       },
     }).start();
   }
