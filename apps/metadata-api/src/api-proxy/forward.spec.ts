@@ -32,7 +32,12 @@ class Pair {
     this.url = await this.#listen((incoming, outgoing) => {
       const reply = new Reply(outgoing, incoming.url?.includes('watch') === true, 200);
       void reply.ended.then((end) => this.ends.push(end));
-      const asked = { method: 'GET', target: incoming.url ?? '', headers: { 'impersonate-user': 'peer' }, long: false } as const;
+      const asked = {
+        method: 'GET',
+        target: incoming.url ?? '',
+        headers: { 'impersonate-user': 'peer' },
+        long: false,
+      } as const;
       new Forwarding({ passthrough, reply, logger, request: asked, onBytes: () => 0 }).start();
     });
   }
