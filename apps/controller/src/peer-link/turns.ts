@@ -57,7 +57,8 @@ export function nextTurn(
   if (turns.failures === 0 && stream === 'held') return { pauseMs: 50 * random, stream: pacing.streams };
   const pollPause =
     turns.failures > 0 ? delayAfter(turns.failures, pacing, random) : pacing.pollMs * (0.9 + 0.2 * random);
-  const streamPause = Math.max(0, turns.streamNotBefore - now);
+  // A clock that was set back makes it no longer.
+  const streamPause = Math.min(longestStreamPauseMs, Math.max(0, turns.streamNotBefore - now));
   if (!pacing.streams || streamPause > pollPause) return { pauseMs: pollPause, stream: false };
   return { pauseMs: turns.failures > 0 ? pollPause : streamPause, stream: true };
 }

@@ -12,7 +12,16 @@ import { pushOrder, referredTo } from './type-rules.js';
  */
 export function advance(state: StreamState): Step {
   if (state.protocol === 'sotw') return pushEach(state, [...referredTo, ...referring(state)]);
+  // Nothing refers to what is gone any more: it goes along.
+  if (isSettled(state, referring(state))) return pushEach(withWaits(state, {}), referredTo);
   return joined(joined(pushEach(state, referredTo, true), advanceReferring), advanceGone);
+}
+
+/** The client holds all that there is of these types, and has answered it. */
+function isSettled(state: StreamState, typeUrls: readonly string[]): boolean {
+  return typeUrls.every(
+    (typeUrl) => !isToPush(state, typeUrl) && (state.types.get(typeUrl)?.awaiting.length ?? 0) === 0,
+  );
 }
 
 /** Listeners, routes and the rest. */

@@ -232,6 +232,23 @@ const delta: readonly Scenario[] = [
     ],
   },
   {
+    title: 'what is gone goes along with changes that keep coming, when nothing refers to it',
+    world: { cds: 'a@1 b@1', lds: 'l@1' },
+    beats: [
+      [{ ask: 'cds', has: 'a@1 b@1' }, []],
+      [{ ask: 'lds', has: 'l@1' }, []],
+      [{ now: { cds: 'a@2 b@1', lds: 'l@1' } }, ['1 cds a@2']],
+      [{ now: { cds: 'a@3', lds: 'l@1' } }, []],
+      [{ ask: 'cds', ack: '1' }, ['2 cds a@3 -b']],
+      // held back, then no longer wanted, then wanted again: it waits for the clusters of its own change
+      [{ now: { cds: 'a@3', lds: 'l@2' } }, []],
+      [{ now: { cds: 'a@3', lds: 'l@1' } }, []],
+      [{ ask: 'cds', ack: '2' }, []],
+      [{ now: { cds: 'a@4', lds: 'l@2' } }, ['3 cds a@4']],
+      [{ ask: 'cds', ack: '3' }, ['4 lds l@2']],
+    ],
+  },
+  {
     title: 'a refused response holds nothing back either',
     world: { cds: 'a@1', rds: 'r@1' },
     beats: [
