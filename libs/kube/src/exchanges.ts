@@ -40,6 +40,8 @@ export class Exchanges {
   #pool: Pool | undefined;
   #briefPool: Pool | undefined;
   #briefOpen = 0;
+  /** Whether brief exchanges end well over HTTP/1.1: a server, or what stands before it, may speak HTTP/2 only. */
+  #brief: 'untried' | 'works' | 'refused' = 'untried';
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -50,7 +52,8 @@ export class Exchanges {
     const { long, ...options } = request;
     if (!(await this.#asked()))
       this.#http1Pool().dispatch(options, new Counted(handler, (error) => this.#ended(error)));
-    else if (!long && this.#briefOpen < briefConnections) this.#sendBriefly(options, handler);
+    else if (!long && this.#brief !== 'refused' && this.#briefOpen < briefConnections)
+      this.#sendBriefly(options, handler);
     else this.#sendOverH2(options, handler);
   }
 
@@ -82,6 +85,8 @@ export class Exchanges {
     this.#briefOpen += 1;
     const ended = (error?: Error): void => {
       this.#briefOpen -= 1;
+      if (error === undefined) this.#brief = 'works';
+      else if (this.#brief === 'untried' && 'code' in error) this.#brief = 'refused';
       this.#ended(error);
     };
     this.#briefPool.dispatch(options, new Counted(handler, ended));

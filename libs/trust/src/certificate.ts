@@ -47,7 +47,7 @@ export const keyUsages: readonly KeyUsage[] = [
 ];
 
 /** Reads the first certificate of a PEM text; throws an error that says what is wrong with the text. */
-export const parseCertificate = readOnce(1024, (pem): Certificate => {
+export const parseCertificate = readOnce(512, (pem): Certificate => {
   const block = decodePem(pem).find(({ label }) => label === 'CERTIFICATE');
   if (block === undefined) throw new Error('no CERTIFICATE block: PEM was expected');
   return certificateFromDer(block.der);

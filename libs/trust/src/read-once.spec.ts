@@ -17,4 +17,14 @@ describe('readOnce', () => {
     once('a');
     expect(read).toEqual(['a', 'bad', 'bad', 'b', 'c', 'a']);
   });
+
+  it('keeps nothing of texts that are longer than any that is meant, and of those that mean nothing', () => {
+    let reads = 0;
+    const once = readOnce(2, (text) => {
+      reads += 1;
+      return text === '' ? undefined : { text };
+    });
+    for (const text of ['', '', 'x'.repeat(16_385), 'x'.repeat(16_385)]) once(text);
+    expect(reads).toBe(4);
+  });
 });

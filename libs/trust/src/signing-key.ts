@@ -37,7 +37,7 @@ export interface PublicSigningKey {
 }
 
 /** Reads a public key in PKIX PEM, block type `ED25519 PUBLIC KEY` or `PUBLIC KEY`; undefined when it is anything else. */
-export const readPublicSigningKey = readOnce(1024, (pem): PublicSigningKey | undefined => {
+export const readPublicSigningKey = readOnce(512, (pem): PublicSigningKey | undefined => {
   const block = decodePem(pem).find(({ label }) => label === publicLabel || label === 'PUBLIC KEY');
   if (block === undefined) return undefined;
   try {

@@ -26,8 +26,8 @@ export interface TokenOrder {
   readonly jti: string;
 }
 
-/** The key in use and the one before: a request each is too often to read them. */
-const privateKeyOf = readOnce(4, (pem) => createPrivateKey(pem));
+/** Read once and not for every request: the key in use, and the one before while it is honoured. */
+const privateKeyOf = readOnce(2, (pem) => createPrivateKey(pem));
 
 /** A token of one minute for one peer and one scope (protocol: "Tokens"). */
 export function issueToken(order: TokenOrder): string {

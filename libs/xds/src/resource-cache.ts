@@ -1,17 +1,23 @@
 import type { Resource } from '#proto';
 
+/** Messages of which a large resource is made, one by one. */
+export type PartKind = 'virtual host' | 'filter chain';
+
 /**
  * Encoded resources, and encoded parts of large ones, by the text of all they depend on. What was not asked for during a whole
- * generation is forgotten with the next, so the cache holds about what two successive models need.
+ * generation is forgotten with the next, so the cache holds about what two successive models need. Parts are asked for only when a
+ * resource is made anew: for them a generation in which none was is none.
  */
 export class ResourceCache {
   private readonly resources = new Generations<Resource>();
-  private readonly parts = new Generations<Uint8Array>();
+  private readonly parts = {
+    'virtual host': new Generations<Uint8Array>(),
+    'filter chain': new Generations<Uint8Array>(),
+  } satisfies Record<PartKind, unknown>;
 
   /** Starts a generation; call it once per new model. */
   nextGeneration(): void {
-    this.resources.next();
-    this.parts.next();
+    for (const each of [this.resources, ...Object.values(this.parts)]) each.next();
   }
 
   /** The resource of a key, built when it is not known. */
@@ -20,8 +26,8 @@ export class ResourceCache {
   }
 
   /** The bytes of a key, encoded when they are not known. */
-  part(key: string, encode: () => Uint8Array): Uint8Array {
-    return this.parts.get(key, encode);
+  part(kind: PartKind, key: string, encode: () => Uint8Array): Uint8Array {
+    return this.parts[kind].get(key, encode);
   }
 }
 
@@ -30,6 +36,7 @@ class Generations<T> {
   private previous = new Map<string, T>();
 
   next(): void {
+    if (this.current.size === 0) return;
     this.previous = this.current;
     this.current = new Map();
   }

@@ -157,9 +157,7 @@ export class PeerLink {
     const asksForPatience = end.kind === 'failed' && end.status === 429;
     if (signal.aborted || asksForPatience) return { end, stream: 'none' };
     if (this.#opened) return { end, stream: this.#endedTooSoon(end, started) ? 'vain' : 'held' };
-    const polled = await this.#poll(audience, signal);
-    if (polled.kind === 'ended') this.#hearing = { ...this.#hearing, mode: 'poll' };
-    return { end: polled, stream: 'vain' };
+    return { end: await this.#poll(audience, signal), stream: 'vain' };
   }
 
   #endedTooSoon({ kind }: StreamEnd, started: number): boolean {
@@ -203,8 +201,9 @@ export class PeerLink {
     if (outcome.kind === 'failed') return outcome;
     if (signal.aborted) return { kind: 'ended' };
     if (outcome.kind === 'unchanged') {
-      const recovered = this.#hearing.privateFailure !== undefined;
-      this.#update(heardNothingNew(this.#hearing, 'private', this.#ports.clock.now()), recovered);
+      const { privateFailure, mode } = this.#hearing;
+      const unchanged = heardNothingNew(this.#hearing, 'private', this.#ports.clock.now());
+      this.#update({ ...unchanged, mode: 'poll' }, privateFailure !== undefined || mode !== 'poll');
     } else {
       this.#privateEtag = outcome.etag;
       this.#update({ ...heardPrivate(this.#hearing, this.#heard(outcome.body, outcome.peerTime)), mode: 'poll' }, true);

@@ -13,9 +13,10 @@ export class StatusPace {
     key: string,
     { before, status, now }: { before: PeerStatus | undefined; status: PeerStatus; now: number },
   ): number {
-    const since = this.#since.get(key) ?? now;
+    // A clock that was set back makes it no longer.
+    const since = Math.min(this.#since.get(key) ?? now, now);
     this.#since.set(key, since);
-    return turns(before, status) ? 0 : Math.max(0, Math.min(gatherMs, since + gatherMs - now));
+    return turns(before, status) ? 0 : Math.max(0, since + gatherMs - now);
   }
 
   /** Nothing is left to tell. */

@@ -44,7 +44,7 @@ export interface AnswerHead {
   readonly headers: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
 }
 
-/** Connections to one peer's API server: HTTP/2 where it is spoken, its certificate checked, its address judged on every connect. */
+/** Connections to one peer's API server, its certificate checked, its address judged on every connect. */
 export class PeerConnections {
   readonly #options: PeerConnectionsOptions;
   readonly #exchanges: Exchanges;

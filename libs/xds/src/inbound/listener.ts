@@ -31,7 +31,7 @@ export function virtualInboundListener(cache: Pick<ResourceCache, 'part'>, facts
       chainPlans(port.mode, port.protocol).map((plan, index) => {
         const { grantedTrustDomains, ...rest } = port;
         const key = JSON.stringify([index, rest, ...(plan.http ? [] : [grantedTrustDomains, rules])]);
-        return cache.part(`filter chain ${key}`, () => encoded(FilterChainSchema, portChain(facts, port, plan)));
+        return cache.part('filter chain', key, () => encoded(FilterChainSchema, portChain(facts, port, plan)));
       }),
     ),
   ];

@@ -29,8 +29,8 @@ export function outboundRouteFor(cache: Pick<ResourceCache, 'part'>, input: Outb
   const virtualHosts = input.routed.flatMap(({ service, port }) => {
     const domains = domainsFor(service, input.dnsDomain).filter((domain) => claim(taken, domain));
     if (domains.length === 0) return [];
-    const key = `virtual host ${port} ${service.hostname} ${String(service.throughGateways)} ${domains.join(' ')}`;
-    return [cache.part(key, () => encoded(VirtualHostSchema, virtualHostFor(service, port, domains)))];
+    const key = `${port} ${service.hostname} ${String(service.throughGateways)} ${domains.join(' ')}`;
+    return [cache.part('virtual host', key, () => encoded(VirtualHostSchema, virtualHostFor(service, port, domains)))];
   });
   const fallback = encoded(VirtualHostSchema, fallbackVirtualHost(input.outboundTrafficPolicy));
   const configuration = create(RouteConfigurationSchema, {

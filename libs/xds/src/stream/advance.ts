@@ -1,56 +1,58 @@
-import { isToPush, joined, pushEach } from './respond.js';
+import { isToPush, joined, pushEach, somethingIsGone } from './respond.js';
 import type { Step, StreamState } from './state.js';
-import { pushOrder, referredTo } from './type-rules.js';
+import { awaitedFirst, pushOrder, referredTo } from './type-rules.js';
 
 /**
  * Sends what may be sent now of all that a client lacks, make before break (xDS protocol, "Eventual consistency considerations"): clusters,
- * endpoints and secrets that are new or changed; what refers to them once the client has answered those; and what is gone once it has answered these. So
- * no route names a cluster that is not there yet or no longer, and among many clients the small and urgent comes to all of them before the large.
- * Each part waits only for answers to what was sent before it was first held back: a stream of changes holds up nothing for ever.
+ * endpoints and secrets that are new or changed; what refers to them once the client has answered the endpoints; and what is gone once it has
+ * answered what referred to it. So no route names a cluster that is no longer there, and among many clients the small and urgent comes to all of
+ * them before the large. Each part waits only for answers to what was sent before it was first held back: a stream of changes holds up nothing for
+ * ever.
  *
  * In state of the world one response says what there is and what not, so all goes out at once in that order.
  */
 export function advance(state: StreamState): Step {
-  if (state.protocol === 'sotw') return pushEach(state, [...referredTo, ...referring(state)]);
-  // Nothing refers to what is gone any more: it goes along.
-  if (isSettled(state, referring(state))) return pushEach(withWaits(state, {}), referredTo);
-  return joined(joined(pushEach(state, referredTo, true), advanceReferring), advanceGone);
+  const types = referring(state);
+  if (state.protocol === 'sotw') return pushEach(state, [...referredTo, ...types]);
+  const isGone = referredTo.some((typeUrl) => somethingIsGone(state, typeUrl));
+  const from = isGone ? state : withWaits(state, { ...state.waits, gone: undefined });
+  const drops = isGone && mayDrop(from, types);
+  const made = joined(pushEach(from, referredTo, !drops), (after) => advanceReferring(after, types));
+  return isGone && !drops ? joined(made, (after) => advanceGone(after, types)) : made;
+}
+
+/** Nothing refers to what is gone any more, or all that was sent before it was held back has been answered. */
+function mayDrop(state: StreamState, types: readonly string[]): boolean {
+  const { gone } = state.waits;
+  return isSettled(state, types) || (gone !== undefined && !isOpen(state, types, gone));
 }
 
 /** The client holds all that there is of these types, and has answered it. */
-function isSettled(state: StreamState, typeUrls: readonly string[]): boolean {
-  return typeUrls.every(
-    (typeUrl) => !isToPush(state, typeUrl) && (state.types.get(typeUrl)?.awaiting.length ?? 0) === 0,
-  );
+function isSettled(state: StreamState, types: readonly string[]): boolean {
+  return types.every((typeUrl) => !isToPush(state, typeUrl) && (state.types.get(typeUrl)?.awaiting.length ?? 0) === 0);
 }
 
 /** Listeners, routes and the rest. */
-function advanceReferring(state: StreamState): Step {
-  const types = referring(state);
-  const waits = types.some((typeUrl) => isToPush(state, typeUrl))
-    ? waitsFor(state, referredTo, state.waits.referring)
-    : undefined;
-  const next = withWaits(state, { ...state.waits, referring: waits });
-  return waits === undefined ? pushEach(next, types) : { state: next, send: [] };
+function advanceReferring(state: StreamState, types: readonly string[]): Step {
+  if (!types.some((typeUrl) => isToPush(state, typeUrl)))
+    return { state: withWaits(state, { ...state.waits, referring: undefined }), send: [] };
+  const since = state.waits.referring ?? state.sequence;
+  if (isOpen(state, awaitedFirst, since))
+    return { state: withWaits(state, { ...state.waits, referring: since }), send: [] };
+  return pushEach(withWaits(state, { ...state.waits, referring: undefined }), types);
 }
 
 /** Clusters, endpoints and secrets that are no longer there. */
-function advanceGone(state: StreamState): Step {
-  const heldBack = state.waits.referring !== undefined;
-  const isThere = referredTo.some((typeUrl) => isToPush(state, typeUrl));
-  if (!isThere) return { state: withWaits(state, { ...state.waits, gone: undefined }), send: [] };
-  if (heldBack) return { state, send: [] };
-  const gone = waitsFor(state, referring(state), state.waits.gone);
+function advanceGone(state: StreamState, types: readonly string[]): Step {
+  if (state.waits.referring !== undefined) return { state, send: [] };
+  const gone = state.waits.gone ?? state.sequence;
   const next = withWaits(state, { ...state.waits, gone });
-  return gone === undefined ? pushEach(next, referredTo) : { state: next, send: [] };
+  return isOpen(state, types, gone) ? { state: next, send: [] } : pushEach(next, referredTo);
 }
 
-/** The last response that must be answered first: the one sent last when the waiting began; undefined = none any more. */
-function waitsFor(state: StreamState, typeUrls: readonly string[], since = state.sequence): number | undefined {
-  const open = typeUrls.some(
-    (typeUrl) => state.types.get(typeUrl)?.awaiting.some((nonce) => Number(nonce) <= since) === true,
-  );
-  return open ? since : undefined;
+/** Whether a response up to this one has not been answered. */
+function isOpen(state: StreamState, types: readonly string[], upTo: number): boolean {
+  return types.some((typeUrl) => state.types.get(typeUrl)?.awaiting.some((nonce) => Number(nonce) <= upTo) === true);
 }
 
 function withWaits(state: StreamState, waits: StreamState['waits']): StreamState {

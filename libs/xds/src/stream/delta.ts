@@ -4,7 +4,7 @@ import { joined, owedTo, respond } from './respond.js';
 import type { ResourceSet } from './served.js';
 import { withType, type DeltaRequest, type Reading, type Step, type StreamState, type TypeState } from './state.js';
 import { changedSubscription, firstDeltaSubscription, wants, type Subscription } from './subscription.js';
-import { ruleOf } from './type-rules.js';
+import { referredTo, ruleOf } from './type-rules.js';
 
 /** Incremental xDS: one request read (xDS protocol, "Incremental xDS"). */
 export function deltaRequest(state: StreamState, request: DeltaRequest): Step {
@@ -67,11 +67,13 @@ interface Asked {
 
 /**
  * What was just subscribed to is answered at once, even if held and even while a response is on its way: a client may wait
- * for it before it acknowledges anything. The rest joins only when no response is on its way.
+ * for it before it acknowledges anything. The rest joins only when no response is on its way and nothing is held back; what is gone
+ * never does (see `advance`).
  */
 function dueAfter(state: StreamState, request: DeltaRequest, { current, set, again }: Asked): Due {
-  if (current.awaiting.length === 0) {
-    return dueOf(set, { ...current, again: new Set([...again, ...owedTo(state, request.typeUrl)]) });
+  if (current.awaiting.length === 0 && state.waits.referring === undefined) {
+    const all = new Set([...again, ...owedTo(state, request.typeUrl)]);
+    return dueOf(set, { ...current, again: all, keepGone: referredTo.includes(request.typeUrl) });
   }
   const only: Subscription = { wildcard: request.subscribe.includes('*'), names: again };
   const due = dueOf(set, { subscription: only, held: current.held, again });

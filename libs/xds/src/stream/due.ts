@@ -46,6 +46,19 @@ export function dueOf(set: ResourceSet, wanted: Wanted): Due {
   return { resources, removed: removed.sort(), held: sameAs(set.versions, after) };
 }
 
+/** Whether the client holds something that is no longer there, and has not been told so. */
+export function holdsWhatIsGone(
+  set: ResourceSet,
+  { held, subscription }: Pick<Wanted, 'held' | 'subscription'>,
+): boolean {
+  if (held === set.versions) return false;
+  for (const [name, version] of held) {
+    if (set.versions.has(name) || !wants(subscription, name)) continue;
+    if (version !== (set.resource(name)?.version ?? toldAbsent)) return true;
+  }
+  return false;
+}
+
 function namesToLookAt(set: ResourceSet, { subscription, again, keepGone }: Wanted): Iterable<string> {
   const names = wantedNames(set, subscription);
   return keepGone === true ? [...names].filter((name) => set.versions.has(name) || again?.has(name) === true) : names;

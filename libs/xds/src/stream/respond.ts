@@ -1,5 +1,5 @@
 import type { Resource } from '#proto';
-import { dueOf, isDue, type Due } from './due.js';
+import { dueOf, holdsWhatIsGone, isDue, type Due } from './due.js';
 import type { ResourceSet } from './served.js';
 import { withType, type Outgoing, type Step, type StreamState, type TypeState } from './state.js';
 import { ruleOf, warmedBy } from './type-rules.js';
@@ -37,6 +37,13 @@ export function isToPush(state: StreamState, typeUrl: string): boolean {
   const set = state.served.set(typeUrl);
   if (type === undefined || set === undefined || type.awaiting.length > 0) return false;
   return isDue(dueOf(set, { ...type, again: owedTo(state, typeUrl) }));
+}
+
+/** Whether the client holds something of the type that is no longer there, answered or not what was sent last. */
+export function somethingIsGone(state: StreamState, typeUrl: string): boolean {
+  const type = state.types.get(typeUrl);
+  const set = state.served.set(typeUrl);
+  return type !== undefined && set !== undefined && holdsWhatIsGone(set, type);
 }
 
 /** Pushes what warms resources of this type: their client may wait for it without asking. */

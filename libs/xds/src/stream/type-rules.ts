@@ -39,6 +39,12 @@ export const pushOrder: readonly string[] = [
 /** Types that the others refer to. */
 export const referredTo: readonly string[] = [TYPE_URLS.cluster, TYPE_URLS.endpoints, TYPE_URLS.secret];
 
+/**
+ * What the others wait for. Not clusters: Envoy answers those only when none of them warms any more, and one whose host name does not resolve must
+ * not hold back the access rules that travel in routes and listeners. New clusters are followed by their endpoints, which it answers at once.
+ */
+export const awaitedFirst: readonly string[] = [TYPE_URLS.endpoints];
+
 /** The type whose same-named resource makes one of `typeUrl` warm; the inverse of `warms`. */
 export function warmedBy(typeUrl: string): string | undefined {
   for (const [parent, rule] of rules) if (rule.warms === typeUrl) return parent;
