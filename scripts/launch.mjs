@@ -118,6 +118,10 @@ async function main() {
   });
   // The terminal already sends ^C to the whole group; a signal sent to this pid alone is passed on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // npm ended by a signal leaves its shell's children behind, untold: they notice that they have another parent.
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event !== undefined)
+    setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 1000).unref();
   return new Promise((done) => child.on('close', (code, signal) => done(signal ? 128 + 15 : code)));
 }
 

@@ -1,5 +1,6 @@
 // `npm run verify`: everything CI asks, in the order a person would want to hear of it. Ends with one line of totals.
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,9 +64,29 @@ function demo(...args: readonly string[]): Stage {
   };
 }
 
+/** The stage's process, which must not outlive this one. */
+let underWay: ChildProcess | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => {
+    if (underWay?.pid !== undefined) endWithChildren(underWay.pid);
+    process.exit(143);
+  });
+
+/** Jest leaves its workers behind when it is ended: its children are asked for first. */
+function endWithChildren(pid: number): void {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    process.kill(pid, 'SIGTERM');
+    for (const child of children === '' ? [] : children.split(' ')) endWithChildren(Number(child));
+  } catch {
+    // It has ended by itself.
+  }
+}
+
 function exitCode(program: string, args: readonly string[], extra: NodeJS.ProcessEnv = {}): Promise<number> {
   return new Promise((done) => {
     const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...extra } });
+    underWay = child;
     child.on('error', () => done(127));
     child.on('close', (code) => done(code ?? 1));
   });
@@ -74,6 +95,7 @@ function exitCode(program: string, args: readonly string[], extra: NodeJS.Proces
 function lastLineOf(program: string, args: readonly string[]): Promise<{ code: number; lastLine: string }> {
   return new Promise((done) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    underWay = child;
     let tail = '';
     child.stdout.on('data', (chunk: Buffer) => {
       process.stdout.write(chunk);
@@ -100,20 +122,17 @@ const stages: readonly Stage[] = [
 
 async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-verify-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   let passed = 0;
   let failed = 0;
-  try {
-    for (const [index, stage] of stages.entries()) {
-      const started = Date.now();
-      console.log(`\n=== ${stage.title}`);
-      const totals = await stage.run(join(folder, `${index}.json`));
-      passed += totals.passed;
-      failed += totals.failed;
-      const seconds = ((Date.now() - started) / 1000).toFixed(1);
-      console.log(`=== ${stage.title}: ${totals.passed} ok, ${totals.failed} not ok, ${seconds} s`);
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  for (const [index, stage] of stages.entries()) {
+    const started = Date.now();
+    console.log(`\n=== ${stage.title}`);
+    const totals = await stage.run(join(folder, `${index}.json`));
+    passed += totals.passed;
+    failed += totals.failed;
+    const seconds = ((Date.now() - started) / 1000).toFixed(1);
+    console.log(`=== ${stage.title}: ${totals.passed} ok, ${totals.failed} not ok, ${seconds} s`);
   }
   console.log(`\n${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;
