@@ -1,26 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createSecureServer } from 'node:http2';
 import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { buildConnector } from 'undici';
+import { serverCertificate } from '#testing';
 import { Exchanges } from './exchanges.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'exchanges-'));
+const certificate = serverCertificate();
 let server: Http2SecureServer;
 let exchanges: Exchanges;
 /** HTTP versions of the requests seen, in order; answers wait while the gate is shut. */
 const seen: string[] = [];
 let gate: Promise<void> = Promise.resolve();
 const sockets = new Set<Socket>();
-
-beforeAll(() => {
-  const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=api'.split(' ');
-  execFileSync('openssl', [...request, '-keyout', join(folder, 'key'), '-out', join(folder, 'crt')], { stdio: 'pipe' });
-});
 
 afterEach(async () => {
   await exchanges.close();
@@ -29,12 +21,9 @@ afterEach(async () => {
   seen.length = 0;
 });
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
 async function serve(allowHTTP1: boolean): Promise<void> {
-  const files = { key: readFileSync(join(folder, 'key')), cert: readFileSync(join(folder, 'crt')) };
   server = createSecureServer(
-    { ...files, allowHTTP1 },
+    { ...certificate, allowHTTP1 },
     (request: Http2ServerRequest, response: Http2ServerResponse) => {
       seen.push(request.httpVersion);
       void gate.then(() => response.end('ok'));

@@ -2,6 +2,7 @@ import { buildConnector } from 'undici';
 import type { Dispatcher } from 'undici';
 import type { ClusterAccess } from './credentials.js';
 import { Exchanges } from './exchanges.js';
+import type { ExchangeRequest } from './exchanges.js';
 
 const connectTimeoutMs = 10_000;
 /** An API server answers a list within its own minute; a watch begins at once. */
@@ -17,6 +18,14 @@ export interface PassthroughRequest {
   readonly body?: Uint8Array | undefined;
   /** True for a watch. */
   readonly long: boolean;
+}
+
+/** The exchange that carries a request, with these headers besides. */
+export function withCredential(
+  { method, target, headers, body, long }: PassthroughRequest,
+  credential: Readonly<Record<string, string>>,
+): ExchangeRequest {
+  return { method, path: target, headers: { ...headers, ...credential }, body: body ?? null, long };
 }
 
 /**
@@ -40,12 +49,7 @@ export class Passthrough {
 
   /** Begins an exchange; the handler is told everything else, failures too. */
   async send(request: PassthroughRequest, handler: Dispatcher.DispatchHandler): Promise<void> {
-    const { method, target, headers, body, long } = request;
-    const credential = await this.#access.headers();
-    await this.#exchanges.send(
-      { method, path: target, headers: { ...headers, ...credential }, body: body ?? null, long },
-      handler,
-    );
+    await this.#exchanges.send(withCredential(request, await this.#access.headers()), handler);
   }
 
   /** To be called after a 401: the credential is read anew. */

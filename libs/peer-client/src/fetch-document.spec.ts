@@ -1,16 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { serverCertificate } from '#testing';
 import { fetchDocument, PeerConnection, streamDocuments } from './index.js';
 import type { EventParser, FetchOutcome, StreamEnd } from './index.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'peer-client-'));
 const routes: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
   '/ok.json': (request, response) => {
     if (request.headers['if-none-match'] === '"1"') response.writeHead(304).end();
@@ -42,31 +38,9 @@ let base = '';
 let ca = '';
 
 beforeAll(async () => {
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=peer',
-      '-addext',
-      'subjectAltName=IP:127.0.0.1',
-      '-keyout',
-      join(folder, 'key'),
-      '-out',
-      join(folder, 'crt'),
-    ],
-    { stdio: 'ignore' },
-  );
-  ca = readFileSync(join(folder, 'crt'), 'utf8');
-  server = createServer({ key: readFileSync(join(folder, 'key')), cert: ca }, (request, response) => {
+  const { key, cert } = serverCertificate();
+  ca = cert;
+  server = createServer({ key, cert }, (request, response) => {
     (routes[request.url ?? ''] ?? ((_in, out) => out.writeHead(404).end()))(request, response);
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -76,7 +50,6 @@ beforeAll(async () => {
 afterAll(() => {
   server.closeAllConnections();
   server.close();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 async function get(

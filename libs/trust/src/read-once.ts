@@ -3,7 +3,7 @@ const longestKept = 16_384;
 
 /**
  * A pure reading of texts that come again at every look (a peer's few certificates and keys), done once for each. Keeps `most` results of texts
- * of ordinary length and begins anew when they are more, so that nobody's flood of texts costs more than a few MiB; what throws, or is
+ * of ordinary length and begins anew when they are more, so that nobody's flood of texts costs more than some tens of MiB; what throws, or is
  * undefined, is not kept.
  */
 export function readOnce<T>(most: number, read: (text: string) => T): (text: string) => T {

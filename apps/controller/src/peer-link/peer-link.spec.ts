@@ -1,17 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { heartbeat, EventStreamParser } from '#protocol';
+import { serverCertificate } from '#testing';
 import { defaultPacing } from './pacing.js';
 import { PeerLink } from './peer-link.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'peer-link-'));
 const asked: string[] = [];
 let answerStream: (response: ServerResponse, nth: number) => void = () => undefined;
 let server: Server;
@@ -24,11 +20,7 @@ function answer({ url = '' }: IncomingMessage, response: ServerResponse): void {
 }
 
 beforeAll(async () => {
-  const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=peer'.split(' ');
-  execFileSync('openssl', [...request, '-keyout', join(folder, 'key'), '-out', join(folder, 'crt')], {
-    stdio: 'pipe',
-  });
-  server = createServer({ key: readFileSync(join(folder, 'key')), cert: readFileSync(join(folder, 'crt')) }, answer);
+  server = createServer(serverCertificate(), answer);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
 });
 
@@ -40,7 +32,6 @@ afterEach(async () => {
 afterAll(() => {
   server.closeAllConnections();
   server.close();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 function listen(): PeerLink {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
 import { buildConnector } from 'undici';
 import type { Dispatcher } from 'undici';
-import { Exchanges } from '#kube';
+import { Exchanges, withCredential } from '#kube';
 import type { ExchangeRequest, PassthroughRequest } from '#kube';
 import type { WayOutPeer } from '#model';
 import { guardAddress } from '#peer-client';
@@ -104,19 +104,13 @@ export class PeerConnections {
     });
   }
 
-  #dispatch({ method, target, headers, body, long }: PassthroughRequest, second: boolean): ExchangeRequest {
+  #dispatch(request: PassthroughRequest, second: boolean): ExchangeRequest {
     const { peer, now, identity } = this.#options;
     const { clusterUUID, keys } = identity();
     const key = second ? (keys.previous ?? keys.current) : keys.current;
     if (clusterUUID === undefined || key === undefined) throw new NoKeyError('this cluster has no signing key yet');
     const token = tokenFor(key, { subject: clusterUUID, audience: peer().audience, now: now() });
-    return {
-      method,
-      path: target,
-      headers: { ...headers, authorization: `Bearer ${token}` },
-      body: body ?? null,
-      long,
-    };
+    return withCredential(request, { authorization: `Bearer ${token}` });
   }
 }
 

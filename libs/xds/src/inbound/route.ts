@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { type Resource, toResource } from '#proto';
 import { RouteConfigurationSchema } from '#proto-gen/envoy/config/route/v3/route_pb';
 import { routedAccessRules } from '../authz/rbac.js';
-import { duration } from '../envoy/config.js';
+import { allTo } from '../envoy/route-action.js';
 import { inboundCluster } from '../resource-names.js';
 import type { InboundFacts, InboundPort } from './facts.js';
 
@@ -21,21 +21,7 @@ export function inboundRouteFor(facts: InboundFacts, port: InboundPort): Resourc
         name: `inbound|http|${port.port}`,
         domains: ['*'],
         typedPerFilterConfig: routedAccessRules(access),
-        routes: [
-          {
-            name: 'default',
-            match: { pathSpecifier: { case: 'prefix', value: '/' } },
-            action: {
-              case: 'route',
-              value: {
-                clusterSpecifier: { case: 'cluster', value: name },
-                timeout: duration(0),
-                maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
-                retryPolicy: { retryOn: 'reset-before-request', numRetries: 2 },
-              },
-            },
-          },
-        ],
+        routes: [allTo('default', name, { retryOn: 'reset-before-request', numRetries: 2 })],
       },
     ],
   });

@@ -1,6 +1,6 @@
 import type { VirtualHostSchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
-import { duration } from '../envoy/config.js';
 import type { Init } from '../envoy/init.js';
+import { allTo } from '../envoy/route-action.js';
 import type { MeshService, MeshSettings } from '../mesh-model.js';
 import { sortedUnique } from '../ordering.js';
 import { names, outboundCluster } from '../resource-names.js';
@@ -39,44 +39,22 @@ export function virtualHostFor(
   return {
     name: `${service.hostname}:${port}`,
     domains: [...domains],
-    routes: [
-      {
-        name: 'default',
-        match: { pathSpecifier: { case: 'prefix', value: '/' } },
-        action: {
-          case: 'route',
-          value: {
-            clusterSpecifier: { case: 'cluster', value: outboundCluster(port, service.hostname) },
-            timeout: duration(0),
-            maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
-            retryPolicy: retryPolicyFor(service),
-          },
-        },
-      },
-    ],
+    routes: [allTo('default', outboundCluster(port, service.hostname), retryPolicyFor(service))],
     includeRequestAttemptCount: true,
   };
 }
 
 /** Last resort for unknown hosts: pass through, or refuse with 502. */
 export function fallbackVirtualHost(policy: MeshSettings['outboundTrafficPolicy']): VirtualHost {
-  const match = { pathSpecifier: { case: 'prefix', value: '/' } } as const;
   if (policy === 'REGISTRY_ONLY') {
+    const match = { pathSpecifier: { case: 'prefix', value: '/' } } as const;
     const action = { case: 'directResponse', value: { status: 502 } } as const;
     return { name: 'block_all', domains: ['*'], routes: [{ name: 'block_all', match, action }] };
   }
-  const action = {
-    case: 'route',
-    value: {
-      clusterSpecifier: { case: 'cluster', value: names.passthroughCluster },
-      timeout: duration(0),
-      maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
-    },
-  } as const;
   return {
     name: 'allow_any',
     domains: ['*'],
-    routes: [{ name: 'allow_any', match, action }],
+    routes: [allTo('allow_any', names.passthroughCluster)],
     typedPerFilterConfig: withoutRetries(),
   };
 }

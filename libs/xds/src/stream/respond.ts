@@ -17,11 +17,16 @@ export function owedTo(state: StreamState, typeUrl: string): ReadonlySet<string>
  * whatever changes meanwhile is merged into the next. `keepGone` leaves removals for later.
  */
 export function push(state: StreamState, typeUrl: string, keepGone = false): Step {
+  const answer = answerTo(state, typeUrl, keepGone);
+  return answer === undefined ? { state, send: [] } : respond(state, typeUrl, answer);
+}
+
+/** What the client lacks of a type; undefined while it has not answered what was sent of it, or is not served it. */
+function answerTo(state: StreamState, typeUrl: string, keepGone: boolean): Answer | undefined {
   const type = state.types.get(typeUrl);
   const set = state.served.set(typeUrl);
-  if (type === undefined || set === undefined || type.awaiting.length > 0) return { state, send: [] };
-  const due = dueOf(set, { ...type, again: owedTo(state, typeUrl), keepGone });
-  return respond(state, typeUrl, { type, due });
+  if (type === undefined || set === undefined || type.awaiting.length > 0) return undefined;
+  return { type, due: dueOf(set, { ...type, again: owedTo(state, typeUrl), keepGone }) };
 }
 
 /** Pushes several types, one after the other. */
@@ -33,10 +38,8 @@ export function pushEach(state: StreamState, typeUrls: readonly string[], keepGo
 
 /** Whether a push of the type would send something now. */
 export function isToPush(state: StreamState, typeUrl: string): boolean {
-  const type = state.types.get(typeUrl);
-  const set = state.served.set(typeUrl);
-  if (type === undefined || set === undefined || type.awaiting.length > 0) return false;
-  return isDue(dueOf(set, { ...type, again: owedTo(state, typeUrl) }));
+  const answer = answerTo(state, typeUrl, false);
+  return answer !== undefined && isDue(answer.due);
 }
 
 /** Whether the client holds something of the type that is no longer there, answered or not what was sent last. */
