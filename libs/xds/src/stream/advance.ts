@@ -1,11 +1,12 @@
 import { isToPush, joined, pushEach, somethingIsGone } from './respond.js';
 import type { Step, StreamState } from './state.js';
-import { awaitedFirst, pushOrder, referredTo } from './type-rules.js';
+import { noSubscription, wants } from './subscription.js';
+import { awaitedFirst, pushOrder, referredTo, ruleOf } from './type-rules.js';
 
 /**
  * Sends what may be sent now of all that a client lacks, make before break (xDS protocol, "Eventual consistency considerations"): clusters,
- * endpoints and secrets that are new or changed; what refers to them once the client has answered the endpoints; and what is gone once it has
- * answered what referred to it. So no route names a cluster that is no longer there, and among many clients the small and urgent comes to all of
+ * endpoints and secrets that are new or changed; what refers to them once the client has asked for the endpoints of new clusters and answered
+ * all endpoints; and what is gone once it has answered what referred to it. So no route names a cluster that is no longer there, and among many clients the small and urgent comes to all of
  * them before the large. Each part waits only for answers to what was sent before it was first held back: a stream of changes holds up nothing for
  * ever.
  *
@@ -32,14 +33,33 @@ function isSettled(state: StreamState, types: readonly string[]): boolean {
   return types.every((typeUrl) => !isToPush(state, typeUrl) && (state.types.get(typeUrl)?.awaiting.length ?? 0) === 0);
 }
 
-/** Listeners, routes and the rest. */
+/** Listeners, routes and the rest: once endpoints of the clusters that went before have been asked for, and endpoints have been answered. */
 function advanceReferring(state: StreamState, types: readonly string[]): Step {
   if (!types.some((typeUrl) => isToPush(state, typeUrl)))
     return { state: withWaits(state, { ...state.waits, referring: undefined }), send: [] };
-  const since = state.waits.referring ?? state.sequence;
-  if (isOpen(state, awaitedFirst, since))
-    return { state: withWaits(state, { ...state.waits, referring: since }), send: [] };
+  const { since, answered } = state.waits.referring ?? { since: state.sequence };
+  const upTo = answered ?? (isToBeAskedFor(state, since) ? undefined : state.sequence);
+  if (upTo === undefined || isOpen(state, awaitedFirst, upTo))
+    return { state: withWaits(state, { ...state.waits, referring: { since, answered: upTo } }), send: [] };
   return pushEach(withWaits(state, { ...state.waits, referring: undefined }), types);
+}
+
+/**
+ * Whether the client, still at work on a response up to this one, has yet to ask for what warms something it holds. Envoy asks for the endpoints of
+ * all new clusters as soon as it has read them, whatever else they warm for.
+ */
+function isToBeAskedFor(state: StreamState, upTo: number): boolean {
+  return referredTo.some((typeUrl) => {
+    const { warms } = ruleOf(typeUrl);
+    return warms !== undefined && isOpen(state, [typeUrl], upTo) && lacksSubscription(state, typeUrl, warms);
+  });
+}
+
+function lacksSubscription(state: StreamState, typeUrl: string, warms: string): boolean {
+  const there = state.served.set(warms)?.versions;
+  const subscription = state.types.get(warms)?.subscription ?? noSubscription;
+  const held = state.types.get(typeUrl)?.held.keys() ?? [];
+  return [...held].some((name) => there?.has(name) === true && !wants(subscription, name));
 }
 
 /** Clusters, endpoints and secrets that are no longer there. */

@@ -27,6 +27,17 @@ export interface TypeState {
   readonly refusal: Refusal | undefined;
 }
 
+/** What is held back, by numbers of responses; see `advance`. */
+export interface Waits {
+  /**
+   * Listeners, routes and the rest: held back since this response, for endpoints of clusters sent up to then to be asked for; and from then on for
+   * endpoints up to `answered` to be answered.
+   */
+  readonly referring?: { readonly since: number; readonly answered?: number | undefined } | undefined;
+  /** What is gone: until responses up to this one have been answered. */
+  readonly gone?: number | undefined;
+}
+
 /** One stream, as a value. */
 export interface StreamState {
   readonly protocol: Protocol;
@@ -38,8 +49,7 @@ export interface StreamState {
   readonly types: ReadonlyMap<string, TypeState>;
   /** Names per type that must be sent again although unchanged, since what they warm was sent (Envoy issues 13009 and 33607). */
   readonly owed: ReadonlyMap<string, ReadonlySet<string>>;
-  /** What is held back until responses up to this one have been answered; see `advance`. */
-  readonly waits: { readonly referring?: number | undefined; readonly gone?: number | undefined };
+  readonly waits: Waits;
 }
 
 /** Hash of texts in order; equal input gives equal output in every replica. */

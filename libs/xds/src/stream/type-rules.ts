@@ -40,8 +40,8 @@ export const pushOrder: readonly string[] = [
 export const referredTo: readonly string[] = [TYPE_URLS.cluster, TYPE_URLS.endpoints, TYPE_URLS.secret];
 
 /**
- * What the others wait for. Not clusters: Envoy answers those only when none of them warms any more, and one whose host name does not resolve must
- * not hold back the access rules that travel in routes and listeners. New clusters are followed by their endpoints, which it answers at once.
+ * What the others wait for the answer to. Not clusters: Envoy answers those only when none of them warms any more, and one whose host name does not
+ * resolve must not hold back the access rules that travel in routes and listeners. The endpoints of new clusters it asks for, and answers, at once.
  */
 export const awaitedFirst: readonly string[] = [TYPE_URLS.endpoints];
 
