@@ -9,7 +9,8 @@ import { annotations, documentSecretName, formatTrustRegistry, labels, names, sc
 import type { Scope, TrustedPeer } from '#model';
 import { createLogger } from '#platform';
 import type { Store } from '#store';
-import { generateSigningKey, issueToken } from '#trust';
+import { generateSigningKey, tokenIssuer } from '#trust';
+import { signByHand } from '../../libs/trust/src/jws.fixture.js';
 import { loadConfig } from '../../apps/metadata-api/src/config.js';
 import { createDoor } from '../../apps/metadata-api/src/door.js';
 import type { RunningDoor } from '../../apps/metadata-api/src/door.js';
@@ -50,7 +51,9 @@ export class TestPeer {
 
   token(scope: Scope, now = Date.now()): string {
     const { privatePem, kid } = this.key;
-    return issueToken({ privatePem, kid, subject: this.uuid, audience: ownUUID, scope, now, jti: randomUUID() });
+    const iat = Math.floor(now / 1000);
+    const whose = { iss: tokenIssuer, sub: this.uuid, aud: ownUUID, scope, jti: randomUUID() };
+    return signByHand({ ...whose, iat, nbf: iat, exp: iat + 60 }, privatePem, { kid, typ: 'JWT' });
   }
 }
 

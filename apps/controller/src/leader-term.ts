@@ -66,7 +66,7 @@ const probeEveryMs = 20_000;
 const passPatienceMs = 20_000;
 
 interface PeerPhases<Input, Verdict> {
-  readonly gather: () => Input | undefined;
+  readonly gather: () => Promise<Input | undefined>;
   readonly decide: (input: Input) => Verdict;
   readonly status: (input: Input, verdict: Verdict | undefined, failure?: Error) => PeerStatus;
 }
@@ -295,7 +295,7 @@ export class LeaderTerm {
     let input: Input | undefined;
     const outcome = await reconcileOnce<Input, Verdict, PeerStatus>(
       {
-        gather: () => Promise.resolve((input = gather())),
+        gather: async () => (input = await gather()),
         decide,
         apply: async (verdict, given) => (input === undefined ? undefined : applyPeer(actions, input, verdict, given)),
         status: (given, verdict, failure) => status(given, verdict, failure ?? this.#news.failure),
@@ -362,7 +362,7 @@ export class LeaderTerm {
     this.#queue.add(publicationKey);
   }
 
-  #token(scope: Scope, audience: string, by: 'current' | 'previous'): string | undefined {
+  async #token(scope: Scope, audience: string, by: 'current' | 'previous'): Promise<string | undefined> {
     const state = this.#identity.state;
     const key = state === undefined ? undefined : by === 'current' ? currentKey(state.ring) : previousKey(state.ring);
     if (state === undefined || key === undefined) return undefined;

@@ -8,6 +8,7 @@ import { failed } from '#peer-client';
 import { hearingFromStatus } from './peer/told-silence.js';
 import { planReport } from './plan-report.js';
 import { decidePublication } from './publication/decide.js';
+import { signedSecrets } from './publication/documents.js';
 import type { PublicationInput } from './publication/decide.js';
 import type { KnownPeer } from './publication/standing.js';
 
@@ -116,11 +117,11 @@ describe('what a plan says', () => {
     expect(trust[2]).toMatchObject({ silentSeconds: 90 });
   });
 
-  it('of documents: what each peer is told, and whether that is new to it', () => {
+  it('of documents: what each peer is told, and whether that is new to it', async () => {
     const first = input([known('b')]);
     const told = { gateways: ['198.51.100.1:15443'], services: ['echo.demo.svc.a.example http=80'] };
     expect(report(first).documents).toEqual([{ peer: 'federation/b', change: 'new', ...told }]);
-    const liveDocuments = decidePublication(first).documents;
+    const liveDocuments = await signedSecrets(decidePublication(first).documents);
     const change = (given: PublicationInput): unknown => report(given).documents[0]?.['change'];
     expect(change({ ...first, liveDocuments })).toBe('none');
     expect(change({ ...first, liveDocuments, services: [] })).toBe('changed');

@@ -38,6 +38,14 @@ export function fuzz(check: (dice: Dice) => void): void {
   );
 }
 
+/** The same of a check that ends later. */
+export function fuzzAsync(check: (dice: Dice) => Promise<void>): Promise<void> {
+  return fc.assert(
+    fc.asyncProperty(seeds, (numbers) => check(new Dice(numbers))),
+    { numRuns: fuzzRuns },
+  );
+}
+
 /** What a foreign text or structure must never carry into an error. */
 export const fuzzSecret = 'hunter2-never-tell';
 

@@ -1,5 +1,6 @@
-import { createPublicKey, sign, verify } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { base64url, CompactSign, compactVerify, decodeProtectedHeader } from 'jose';
 import { readOnce } from './read-once.js';
 
 /** Header of the only JWS we speak: compact serialisation (RFC 7515), EdDSA (RFC 8037). */
@@ -13,16 +14,17 @@ export interface JwsHeader {
 export interface DecodedJws {
   readonly header: JwsHeader;
   readonly payload: Readonly<Record<string, unknown>>;
-  readonly signingInput: string;
-  readonly signature: Buffer;
+  /** As it came. */
+  readonly compact: string;
 }
 
-const base64url = /^[A-Za-z0-9_-]+$/;
+const base64urlText = /^[A-Za-z0-9_-]+$/;
+const signatureBytes = 64;
 
 /** Signs a JSON payload; the member order given is the order sent. */
-export function signJws(payload: object, key: KeyObject, header: Omit<JwsHeader, 'alg'>): string {
-  const input = `${encode({ alg: 'EdDSA', ...header })}.${encode(payload)}`;
-  return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}`;
+export function signJws(payload: object, key: KeyObject, header: Omit<JwsHeader, 'alg'>): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(payload));
+  return new CompactSign(bytes).setProtectedHeader({ alg: 'EdDSA', ...header }).sign(key);
 }
 
 /**
@@ -32,22 +34,22 @@ export function signJws(payload: object, key: KeyObject, header: Omit<JwsHeader,
 export function decodeJws(raw: string, maximumBytes: number): DecodedJws | string {
   if (raw.length > maximumBytes) return `longer than ${maximumBytes} bytes`;
   const parts = raw.split('.');
-  const [head = '', body = '', tail = ''] = parts;
-  if (parts.length !== 3 || !parts.every((part) => base64url.test(part))) return 'not three base64url parts';
-  const header = jsonObject(head);
+  const [, body = '', tail = ''] = parts;
+  if (parts.length !== 3 || !parts.every((part) => base64urlText.test(part))) return 'not three base64url parts';
+  const header = protectedHeader(raw);
   const payload = jsonObject(body);
   if (header === undefined || payload === undefined) return 'header and payload must be JSON objects';
   const fault = headerFault(header);
   if (fault !== undefined) return fault;
-  const signature = Buffer.from(tail, 'base64url');
-  // Node passes over surplus bits: only the one canonical text of a signature is taken.
-  if (signature.length !== 64 || signature.toString('base64url') !== tail) return 'the signature is not 64 bytes';
-  return {
-    header: { alg: 'EdDSA', ...(typeof header['kid'] === 'string' ? { kid: header['kid'] } : {}) },
-    payload,
-    signingInput: `${head}.${body}`,
-    signature,
-  };
+  // Decoders pass over surplus bits: only the one canonical text of a signature is taken.
+  if (!isCanonicalSignature(tail)) return 'the signature is not 64 bytes';
+  const { kid } = header;
+  return { header: { alg: 'EdDSA', ...(typeof kid === 'string' ? { kid } : {}) }, payload, compact: raw };
+}
+
+function isCanonicalSignature(text: string): boolean {
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.length === signatureBytes && bytes.toString('base64url') === text;
 }
 
 function headerFault(header: Readonly<Record<string, unknown>>): string | undefined {
@@ -57,10 +59,11 @@ function headerFault(header: Readonly<Record<string, unknown>>): string | undefi
   return kid === undefined || (typeof kid === 'string' && kid.length <= 128) ? undefined : 'kid must be a short text';
 }
 
-/** True when this Ed25519 public key (PEM) made the signature. */
-export function jwsSignatureHolds(jws: DecodedJws, publicPem: string): boolean {
+/** True when this Ed25519 public key (PEM) made the signature; false, too, when the key is none. */
+export async function jwsSignatureHolds({ compact }: DecodedJws, publicPem: string): Promise<boolean> {
   try {
-    return verify(null, Buffer.from(jws.signingInput), publicKeyOf(publicPem), jws.signature);
+    await compactVerify(compact, publicKeyOf(publicPem), { algorithms: ['EdDSA'] });
+    return true;
   } catch {
     return false;
   }
@@ -73,13 +76,17 @@ const publicKeyOf = readOnce(4096, (pem): KeyObject => {
   return key;
 });
 
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
+function protectedHeader(raw: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return decodeProtectedHeader(raw);
+  } catch {
+    return undefined;
+  }
 }
 
 function jsonObject(part: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+    const value: unknown = JSON.parse(new TextDecoder().decode(base64url.decode(part)));
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : undefined;

@@ -8,11 +8,22 @@ import {
   issueWorkloadCertificate,
   loadCa,
   parseCertificate,
-  signPublicDocument,
+  documentType,
+  privatePayloadFor,
+  publicPayloadFor,
   spkiFingerprint,
   subjectDerOf,
 } from './index.js';
-import type { CaFiles, PublicDocumentInput, SigningKeyPair } from './index.js';
+import type {
+  CaFiles,
+  Freshness,
+  Parties,
+  PublicDocumentInput,
+  PublicFacts,
+  SigningIdentity,
+  SigningKeyPair,
+} from './index.js';
+import { signByHand } from './jws.fixture.js';
 
 /** A fixed moment for specs: 2026-01-01. */
 export const now = Date.UTC(2026, 0, 1);
@@ -85,6 +96,25 @@ export function rootPin(ca: CaFiles): string {
 
 export function keyPin(key: SigningKeyPair): string {
   return `sha256:${spkiFingerprint(createPublicKey(createPrivateKey(key.privatePem)))}`;
+}
+
+/** A public document's `signed`, by hand. */
+export function signPublicDocument(facts: PublicFacts, freshness: Freshness, signer: SigningIdentity): string {
+  return byHand('public', publicPayloadFor(facts, freshness), signer);
+}
+
+/** A private document's `signed`, by hand. */
+export function signPrivateDocument(
+  content: object,
+  parties: Parties,
+  freshness: Freshness,
+  signer: SigningIdentity,
+): string {
+  return byHand('private', privatePayloadFor(content, parties, freshness), signer);
+}
+
+function byHand(sort: keyof typeof documentType, payload: object, { kid, privatePem }: SigningIdentity): string {
+  return signByHand(payload, privatePem, { kid, typ: documentType[sort] });
 }
 
 /** A peer that signs: its CA, its key, and documents made of them with anything changed. */

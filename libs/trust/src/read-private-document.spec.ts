@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { generateSigningKey, nextSequence, readPrivateDocument, signPrivateDocument } from './index.js';
+import { generateSigningKey, nextSequence, readPrivateDocument } from './index.js';
 import type { PeerFacts, PrivateDocumentInput } from './index.js';
-import { now, ownUUID, peerUUID, SigningPeer, trusted } from './peer.fixture.js';
+import { provenByHand } from './jws.fixture.js';
+import { now, ownUUID, peerUUID, signPrivateDocument, SigningPeer, trusted } from './peer.fixture.js';
 
 const peer = new SigningPeer();
 const stranger = generateSigningKey();
@@ -50,7 +51,8 @@ describe('private document', () => {
     ['no JWS', { signed: 'x.y' }, 'DocumentInvalid'],
     ['its public document as the private one', { signed: peer.document().signed ?? '' }, 'SignatureInvalid'],
   ])('%s', (_name, more, expected) => {
-    const verdict = readPrivateDocument({ facts, ownClusterUUID: ownUUID, lastSeq: 0, now, ...more });
+    const proven = provenByHand([more.signed ?? ''], [peer.key.publicPem, stranger.publicPem]);
+    const verdict = readPrivateDocument({ proven, facts, ownClusterUUID: ownUUID, lastSeq: 0, now, ...more });
     expect(verdict.kind === 'refused' ? verdict.reason : verdict.kind).toBe(expected);
     if (verdict.kind === 'signed') expect(verdict.content).toMatchObject(content);
   });

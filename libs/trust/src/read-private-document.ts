@@ -1,10 +1,13 @@
 import type { PeerFacts } from './peer-facts.js';
+import type { ProvenSignatures } from './proven-signatures.js';
 import { isCount, openSigned, refused, signerAmong } from './read-signed.js';
 import type { Refusal } from './read-signed.js';
 
 export interface PrivateDocumentInput {
   /** `signed` of the document as decoded; absent from legacy peers. */
   readonly signed?: string;
+  /** Who made its signature. */
+  readonly proven: ProvenSignatures;
   readonly facts: PeerFacts;
   /** Our cluster UUID: the document must be made for us. */
   readonly ownClusterUUID: string;
@@ -37,7 +40,7 @@ export function readPrivateDocument(input: PrivateDocumentInput): PrivateDocumen
   if (!input.facts.signed) return { kind: 'legacy' };
   const jws = openSigned(input.signed, input.now, 'private document');
   if ('kind' in jws) return jws;
-  if (signerAmong(jws, input.facts.keys) === undefined)
+  if (signerAmong(jws, input.facts.keys, input.proven) === undefined)
     return refused('SignatureInvalid', 'private document: no known key of the peer made its signature');
   const { clusterUUID, aud, seq, exp } = jws.payload;
   if (clusterUUID !== input.facts.clusterUUID)

@@ -1,14 +1,8 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import {
-  buildCertificate,
-  buildCrl,
-  generateSigningKey,
-  parseCertificate,
-  readPublicDocument,
-  signJws,
-} from './index.js';
+import { buildCertificate, buildCrl, generateSigningKey, parseCertificate, readPublicDocument } from './index.js';
 import type { PeerFacts, PublicDocumentInput, PublicDocumentVerdict } from './index.js';
+import { provenInDocuments, signByHand } from './jws.fixture.js';
 import {
   caOf,
   crossCertificate,
@@ -34,6 +28,7 @@ const day = 24 * 3600 * seconds;
 function read(document: PeerDocument, more: Partial<PublicDocumentInput> = {}): PublicDocumentVerdict {
   return readPublicDocument({
     document,
+    proven: provenInDocuments([JSON.stringify(document)], []),
     trustDomain: 'b.example',
     clusterDomain: 'b.example',
     ownClusterUUID: ownUUID,
@@ -63,7 +58,7 @@ function resigned(change: (payload: Record<string, unknown>) => object): PeerDoc
   const document = peer.document();
   const body = (document.signed ?? '').split('.')[1] ?? '';
   const payload = JSON.parse(Buffer.from(body, 'base64url').toString()) as Record<string, unknown>;
-  const signed = signJws(change(payload), createPrivateKey(peer.key.privatePem), { kid: peer.key.kid });
+  const signed = signByHand(change(payload), peer.key.privatePem, { kid: peer.key.kid });
   return { ...document, signed };
 }
 
@@ -274,6 +269,7 @@ describe('first contact with a legacy peer', () => {
   it('needs a trust domain from the resource', () => {
     const verdict = readPublicDocument({
       document: peer.legacyDocument(),
+      proven: new Map(),
       ownClusterUUID: ownUUID,
       verifiedByCa: false,
       now,

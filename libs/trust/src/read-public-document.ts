@@ -5,6 +5,7 @@ import type { Certificate } from './certificate.js';
 import { listsTooLarge, usableLists } from './crl.js';
 import { splitCertificates } from './pem.js';
 import type { FirstContact, PeerFacts } from './peer-facts.js';
+import type { ProvenSignatures } from './proven-signatures.js';
 import { openSigned, publicPayload, refused, signerAmong } from './read-signed.js';
 import type { Refusal } from './read-signed.js';
 import { readCrossCertificates, readRoots, tlsCaFault, vouchedByOldCa } from './roots.js';
@@ -26,6 +27,8 @@ export interface PublicDocumentInput {
     readonly crl?: string;
     readonly signed?: string;
   };
+  /** Who made the signature of `signed`. */
+  readonly proven: ProvenSignatures;
   readonly known?: PeerFacts;
   readonly pins?: Pins;
   /** From the resource; a multicluster peer may leave them to the signed document. */
@@ -126,7 +129,7 @@ function signedClaim(input: PublicDocumentInput, raw: string): Claimed | Refusal
   const payload = publicPayload(jws.payload);
   if (typeof payload === 'string')
     return refused('DocumentInvalid', `public.json: signed.${payload}: missing, of another type or too long`);
-  const signer = signerAmong(jws, payload.keys);
+  const signer = signerAmong(jws, payload.keys, input.proven);
   if (signer?.state !== 'current')
     return refused('SignatureInvalid', 'public.json: no key that it names as current made its signature');
   const roots = readRoots(payload.roots, input.now);

@@ -1,7 +1,8 @@
 import type { Reason } from '#crd';
 import type { TrustedKey } from '#model';
-import { decodeJws, jwsSignatureHolds } from './jws.js';
+import { decodeJws } from './jws.js';
 import type { DecodedJws } from './jws.js';
+import type { ProvenSignatures } from './proven-signatures.js';
 import { readPublicSigningKey } from './signing-key.js';
 import { longestSignedBytes, protocolVersion } from './signed-payload.js';
 import type { SignedPublicPayload } from './signed-payload.js';
@@ -46,8 +47,13 @@ export function openSigned(raw: string, now: number, what: string): DecodedJws |
 }
 
 /** The key of this list that made the signature, or undefined. */
-export function signerAmong(jws: DecodedJws, keys: readonly TrustedKey[]): TrustedKey | undefined {
-  return keys.find((key) => jwsSignatureHolds(jws, key.pem));
+export function signerAmong(
+  { compact }: DecodedJws,
+  keys: readonly TrustedKey[],
+  proven: ProvenSignatures,
+): TrustedKey | undefined {
+  const maker = proven.get(compact);
+  return keys.find(({ pem }) => pem === maker);
 }
 
 /** These words end up in object names, SPIFFE ids and proxy configuration: nothing but plain characters. */

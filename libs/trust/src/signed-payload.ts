@@ -50,10 +50,10 @@ export interface PublicFacts {
   readonly crossCertificates?: readonly string[];
 }
 
-/** Compact JWS over the public facts. */
-export function signPublicDocument(facts: PublicFacts, freshness: Freshness, signer: SigningIdentity): string {
+/** What a peer is told of this cluster: payload of `signed` in public.json. */
+export function publicPayloadFor(facts: PublicFacts, freshness: Freshness): SignedPublicPayload {
   const { identity } = facts;
-  const payload: SignedPublicPayload = {
+  return {
     ver: protocolVersion,
     clusterUUID: identity.clusterUUID,
     ...stamp(freshness),
@@ -68,24 +68,29 @@ export function signPublicDocument(facts: PublicFacts, freshness: Freshness, sig
     crls: facts.crls,
     ...(facts.crossCertificates === undefined ? {} : { crossCertificates: facts.crossCertificates }),
   };
-  return signJws(payload, createPrivateKey(signer.privatePem), { kid: signer.kid, typ: 'isthmus-public+jws' });
 }
 
-/** Compact JWS over a private document's content, made for one peer: `aud` is that peer's cluster UUID. */
-export function signPrivateDocument(
-  content: object,
-  parties: { readonly clusterUUID: string; readonly audience: string },
-  freshness: Freshness,
-  signer: SigningIdentity,
-): string {
-  const payload = {
-    ver: protocolVersion,
-    clusterUUID: parties.clusterUUID,
-    aud: parties.audience,
-    ...stamp(freshness),
-    ...content,
-  };
-  return signJws(payload, createPrivateKey(signer.privatePem), { kid: signer.kid, typ: 'isthmus-private+jws' });
+/** Who says it, and for whose eyes: cluster UUIDs. */
+export interface Parties {
+  readonly clusterUUID: string;
+  readonly audience: string;
+}
+
+/** Payload of `signed` in a private document, made for one peer. */
+export function privatePayloadFor(content: object, { clusterUUID, audience }: Parties, freshness: Freshness): object {
+  return { ver: protocolVersion, clusterUUID, aud: audience, ...stamp(freshness), ...content };
+}
+
+/** `typ` of a signed document, by its sort. */
+export const documentType = { public: 'isthmus-public+jws', private: 'isthmus-private+jws' } as const;
+
+/** Compact JWS over a document's payload. */
+export function signDocument(
+  sort: keyof typeof documentType,
+  payload: object,
+  { kid, privatePem }: SigningIdentity,
+): Promise<string> {
+  return signJws(payload, createPrivateKey(privatePem), { kid, typ: documentType[sort] });
 }
 
 /** Next sequence number: grows by at least one and keeps near the clock (trust rule 5). */

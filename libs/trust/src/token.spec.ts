@@ -1,8 +1,9 @@
-import { createHmac, createPrivateKey } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import type { Scope, TrustedPeer, TrustRegistry } from '#model';
-import { generateSigningKey, issueToken, signJws, verifyToken } from './index.js';
+import { generateSigningKey, issueToken, verifyToken } from './index.js';
 import type { TokenExpectation } from './index.js';
+import { signByHand } from './jws.fixture.js';
 import { now, ownUUID, peerUUID, trusted } from './peer.fixture.js';
 
 const key = generateSigningKey();
@@ -42,24 +43,23 @@ const claims = {
 const without = (...names: readonly string[]): object =>
   Object.fromEntries(Object.entries(claims).filter(([name]) => !names.includes(name)));
 const sign = (payload: object, signer = key): string =>
-  signJws(payload, createPrivateKey(signer.privatePem), { kid: signer.kid, typ: 'JWT' });
-const signWithoutKid = (payload: object, signer = key): string =>
-  signJws(payload, createPrivateKey(signer.privatePem), {});
+  signByHand(payload, signer.privatePem, { kid: signer.kid, typ: 'JWT' });
+const signWithoutKid = (payload: object, signer = key): string => signByHand(payload, signer.privatePem, {});
 const expected: TokenExpectation = { audience: ownUUID, scope: 'private-federation', now };
 const part = (value: object | string): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
-function outcome(
+async function outcome(
   raw: string,
   peers: TrustRegistry = registry(other, peer),
   more: Partial<TokenExpectation> = {},
-): string {
-  const verdict = verifyToken(raw, peers, { ...expected, ...more });
+): Promise<string> {
+  const verdict = await verifyToken(raw, peers, { ...expected, ...more });
   return verdict.ok ? `ok ${verdict.peer.name}` : `${verdict.status} ${verdict.reason}`;
 }
 
 describe('our own token', () => {
-  const raw = issueToken({
+  const issued = issueToken({
     privatePem: key.privatePem,
     kid: key.kid,
     subject: peerUUID,
@@ -69,17 +69,17 @@ describe('our own token', () => {
     jti: 'j1',
   });
 
-  it('is taken, with its jti and end', () => {
-    expect(verifyToken(raw, registry(peer), expected)).toEqual({
+  it('is taken, with its jti and end', async () => {
+    expect(await verifyToken(await issued, registry(peer), expected)).toEqual({
       ok: true,
       peer,
       claims: { sub: peerUUID, scope: 'private-federation', exp: at + 60, jti: 'j1' },
     });
   });
 
-  it('lives a minute', () => {
-    expect(outcome(raw, registry(peer), { now: now + 89_000 })).toBe('ok b');
-    expect(outcome(raw, registry(peer), { now: now + 91_000 })).toBe('401 claims');
+  it('lives a minute', async () => {
+    expect(await outcome(await issued, registry(peer), { now: now + 89_000 })).toBe('ok b');
+    expect(await outcome(await issued, registry(peer), { now: now + 91_000 })).toBe('401 claims');
   });
 });
 
@@ -90,14 +90,14 @@ describe('signature and identity', () => {
     ['no kid', signWithoutKid(claims), registry(peer), 'ok b'],
     [
       'legacy peer with a kid of its own making',
-      signJws(claims, createPrivateKey(key.privatePem), { kid: 'x' }),
+      signByHand(claims, key.privatePem, { kid: 'x' }),
       registry(legacy),
       'ok b',
     ],
     ['unknown key', sign(claims, stranger), registry(peer), '401 unknown-key'],
     [
       'unknown key under a known kid',
-      signJws(claims, createPrivateKey(stranger.privatePem), { kid: key.kid }),
+      signByHand(claims, stranger.privatePem, { kid: key.kid }),
       registry(peer),
       '401 unknown-key',
     ],
@@ -118,8 +118,8 @@ describe('signature and identity', () => {
       registry(multicluster, peer),
       'ok b',
     ],
-  ])('%s', (_name, raw, peers, result) => {
-    expect(outcome(raw, peers)).toBe(result);
+  ])('%s', async (_name, raw, peers, result) => {
+    expect(await outcome(raw, peers)).toBe(result);
   });
 });
 
@@ -158,13 +158,13 @@ describe('form', () => {
     ['kid a number', `${part({ alg: 'EdDSA', kid: 5 })}.${body}.${signature}`],
     ['kid too long', `${part({ alg: 'EdDSA', kid: 'k'.repeat(129) })}.${body}.${signature}`],
     ['too large', sign({ ...claims, more: 'x'.repeat(8192) })],
-  ])('400: %s', (_name, raw) => {
-    expect(outcome(raw)).toBe('400 malformed');
+  ])('400: %s', async (_name, raw) => {
+    expect(await outcome(raw)).toBe('400 malformed');
   });
 
-  it('never shows the token', () => {
+  it('never shows the token', async () => {
     const raw = sign(claims, stranger);
-    expect(JSON.stringify(verifyToken(raw, registry(peer), expected))).not.toContain(raw.slice(-20));
+    expect(JSON.stringify(await verifyToken(raw, registry(peer), expected))).not.toContain(raw.slice(-20));
   });
 });
 
@@ -203,12 +203,12 @@ describe('claims', () => {
     ['no scope', without('scope'), '403 scope'],
     ['scope unknown', { ...claims, scope: 'everything' }, '403 scope'],
     ['claims nobody knows', { ...claims, admin: true }, 'ok b'],
-  ])('%s', (_name, payload, result) => {
-    expect(outcome(sign(payload))).toBe(result);
+  ])('%s', async (_name, payload, result) => {
+    expect(await outcome(sign(payload))).toBe(result);
   });
 
-  it('a legacy peer may leave out jti, and gets none back', () => {
-    const verdict = verifyToken(sign(without('jti', 'iat')), registry(legacy), expected);
+  it('a legacy peer may leave out jti, and gets none back', async () => {
+    const verdict = await verifyToken(sign(without('jti', 'iat')), registry(legacy), expected);
     expect(verdict).toMatchObject({ ok: true });
     expect(verdict.ok && 'jti' in verdict.claims).toBe(false);
   });
@@ -252,7 +252,7 @@ describe('scope follows the kind', () => {
       { jti: undefined },
       '401 claims',
     ],
-  ])('%s', (_name, who, scope, more, result) => {
-    expect(outcome(withScope(scope, more), registry(who), { scope })).toBe(result);
+  ])('%s', async (_name, who, scope, more, result) => {
+    expect(await outcome(withScope(scope, more), registry(who), { scope })).toBe(result);
   });
 });

@@ -30,7 +30,7 @@ export interface TokenOrder {
 const privateKeyOf = readOnce(2, (pem) => createPrivateKey(pem));
 
 /** A token of one minute for one peer and one scope (protocol: "Tokens"). */
-export function issueToken(order: TokenOrder): string {
+export function issueToken(order: TokenOrder): Promise<string> {
   const iat = Math.floor(order.now / 1000);
   const claims = {
     iss: tokenIssuer,
@@ -81,14 +81,14 @@ export interface TokenRefused {
 }
 
 /**
- * Judges a token (trust rules 1 to 4). Pure and synchronous: whether its `jti` was seen before is the caller's question. The identity is
+ * Judges a token (trust rules 1 to 4). Pure: whether its `jti` was seen before is the caller's question. The identity is
  * the peer whose key made the signature; nothing is taken from the claims before that.
  */
-export function verifyToken(
+export async function verifyToken(
   raw: string,
   registry: TrustRegistry,
   expected: TokenExpectation,
-): TokenAccepted | TokenRefused {
+): Promise<TokenAccepted | TokenRefused> {
   const jws = decodeJws(raw, longestBytes);
   if (typeof jws === 'string')
     return { ok: false, status: 400, reason: 'malformed', message: `malformed token: ${jws}` };
@@ -100,7 +100,7 @@ export function verifyToken(
     const message = 'sub names no cluster that is trusted here now';
     return { ok: false, status: 403, reason: 'untrusted-peer', message };
   }
-  const peer = signer(jws, claimed, expected.scope);
+  const peer = await signer(jws, claimed, expected.scope);
   if (peer === undefined) {
     const message = 'no known key of the named cluster made this signature';
     return { ok: false, status: 401, reason: 'unknown-key', message };
@@ -128,14 +128,21 @@ function claimsOf(claims: Readonly<Record<string, unknown>>, scope: Scope): Toke
 }
 
 /** Of the peers under the claimed UUID the one whose key made the signature; of several (one cluster, both kinds) the one that grants the scope. */
-function signer(jws: DecodedJws, claimed: readonly TrustedPeer[], scope: Scope): TrustedPeer | undefined {
-  const proven = claimed.filter((peer) =>
-    peer.keys.some(
-      (key) =>
-        (jws.header.kid === undefined || jws.header.kid === key.kid || !peer.signed) && jwsSignatureHolds(jws, key.pem),
-    ),
-  );
+async function signer(
+  jws: DecodedJws,
+  claimed: readonly TrustedPeer[],
+  scope: Scope,
+): Promise<TrustedPeer | undefined> {
+  const holds = await Promise.all(claimed.map((peer) => isSignedBy(jws, peer)));
+  const proven = claimed.filter((_peer, index) => holds[index] === true);
   return proven.find(({ scopes }) => scopes.includes(scope)) ?? proven[0];
+}
+
+async function isSignedBy(jws: DecodedJws, { keys, signed }: TrustedPeer): Promise<boolean> {
+  const { kid } = jws.header;
+  const candidates = keys.filter((key) => kid === undefined || kid === key.kid || !signed);
+  const holds = await Promise.all(candidates.map(({ pem }) => jwsSignatureHolds(jws, pem)));
+  return holds.includes(true);
 }
 
 type Check = (

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { describe, it } from '@jest/globals';
 import fc from 'fast-check';
-import { anyValue, brokenValue, fuzz, fuzzLimitMs, fuzzRuns } from '#testing';
+import { anyValue, brokenValue, fuzzAsync, fuzzLimitMs, fuzzRuns } from '#testing';
 import {
   buildCrl,
   buildCsr,
@@ -12,12 +12,14 @@ import {
   parseCertificate,
   parseCrls,
   parseCsr,
+  proveSignatures,
   readPublicDocument,
   readPublicSigningKey,
   signJws,
   usableLists,
   verifyToken,
 } from './index.js';
+import { signByHand } from './jws.fixture.js';
 import { now, ownUUID, peerUUID, serial, SigningPeer, trusted } from './peer.fixture.js';
 
 const peer = new SigningPeer();
@@ -33,7 +35,7 @@ const claims = {
   exp: seconds + 60,
   jti: 'x',
 };
-const token = signJws(claims, privateKey, { kid: key.kid });
+const token = signByHand(claims, key.privatePem, { kid: key.kid });
 const registry = {
   version: 1 as const,
   peers: [
@@ -71,6 +73,10 @@ function broken(text: string, [where, how, what]: readonly [number, number, numb
 
 function check(property: (at: readonly [number, number, number]) => void): void {
   fc.assert(fc.property(place, property), { numRuns: fuzzRuns });
+}
+
+function checkAsync(property: (at: readonly [number, number, number]) => Promise<void>): Promise<void> {
+  return fc.assert(fc.asyncProperty(place, property), { numRuns: fuzzRuns });
 }
 
 /** Reads or throws an error of ours; anything else is a fault of the reader. */
@@ -114,11 +120,11 @@ function mayBeTaken({ iss, sub, aud, scope, iat = seconds, nbf, exp, jti }: Reco
 describe('readers of what peers send', () => {
   it(
     'tokens: a changed one is never taken',
-    () => {
-      if (!verifyToken(token, registry, expected).ok) throw new Error('the token itself must hold');
-      check((at) => {
+    async () => {
+      if (!(await verifyToken(token, registry, expected)).ok) throw new Error('the token itself must hold');
+      await checkAsync(async (at) => {
         const raw = broken(token, at);
-        if (raw !== token && verifyToken(raw, registry, expected).ok) throw new Error(raw);
+        if (raw !== token && (await verifyToken(raw, registry, expected)).ok) throw new Error(raw);
       });
     },
     fuzzLimitMs,
@@ -126,12 +132,12 @@ describe('readers of what peers send', () => {
 
   it(
     'claims that a peer did sign: taken only when each holds by itself, else refused with a short reason',
-    () => {
+    async () => {
       let taken = 0;
-      fuzz((dice) => {
+      await fuzzAsync(async (dice) => {
         const said = brokenValue(dice, claims, ['iss', 'sub', 'aud', 'scope', 'iat', 'nbf', 'exp', 'jti', '__proto__']);
-        const raw = signJws(said as object, privateKey, { kid: key.kid });
-        const verdict = verifyToken(raw, registry, expected);
+        const raw = await signJws(said as object, privateKey, { kid: key.kid });
+        const verdict = await verifyToken(raw, registry, expected);
         if (!verdict.ok) {
           if (verdict.message.length > 200 || verdict.message.includes(raw)) throw new Error(verdict.message);
           return;
@@ -160,12 +166,12 @@ describe('readers of what peers send', () => {
 
   it(
     'payloads come back as they were signed',
-    () => {
-      fuzz((dice) => {
+    async () => {
+      await fuzzAsync(async (dice) => {
         const payload = Object.fromEntries(
           dice.list(5, (index) => [`k${index}`, anyValue(dice, ['a', '__proto__'], 2)]),
         );
-        const decoded = decodeJws(signJws(payload, privateKey, {}), 100_000);
+        const decoded = decodeJws(await signJws(payload, privateKey, {}), 100_000);
         if (typeof decoded === 'string') throw new Error(decoded);
         if (JSON.stringify(decoded.payload) !== JSON.stringify(payload)) throw new Error(JSON.stringify(payload));
       });
@@ -240,14 +246,15 @@ describe('readers of what peers send', () => {
 
   it(
     'signed public documents: a changed one is refused, with a reason',
-    () => {
+    async () => {
       const document = peer.document();
       const signed = document.signed ?? '';
       const input = { ownClusterUUID: ownUUID, trustDomain: 'b.example', verifiedByCa: false, now };
-      check((at) => {
+      await checkAsync(async (at) => {
         const changed = broken(signed, at);
         if (changed === signed) return;
-        const verdict = readPublicDocument({ ...input, document: { ...document, signed: changed } });
+        const proven = await proveSignatures([changed], [{ pem: peer.key.publicPem }]);
+        const verdict = readPublicDocument({ ...input, proven, document: { ...document, signed: changed } });
         if (verdict.kind !== 'refused' || verdict.message === '') throw new Error(changed);
       });
     },

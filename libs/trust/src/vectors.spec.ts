@@ -12,12 +12,14 @@ import {
   issueToken,
   keyIdentifier,
   parseCertificate,
+  privatePayloadFor,
+  proveSignatures,
+  publicPayloadFor,
   readPrivateDocument,
   readPublicDocument,
   readPublicSigningKey,
+  signDocument,
   signJws,
-  signPrivateDocument,
-  signPublicDocument,
   spkiOf,
   verifyToken,
 } from './index.js';
@@ -87,42 +89,41 @@ describe('keys', () => {
   });
 });
 
+const scope: Scope = 'private-federation';
+const order = {
+  privatePem: key.privatePem,
+  kid: key.kid,
+  subject: caller,
+  audience: callee,
+  scope,
+  now,
+  jti: 'vector-1',
+};
+const legacyClaims = { iss: 'd8-istio', aud: [callee], sub: caller, scope, nbf: at, exp: at + 60 };
+const legacy = await signJws(legacyClaims, createPrivateKey(key.privatePem), {});
+const ours = {
+  plain: await issueToken(order),
+  elsewhere: await issueToken({ ...order, audience: caller }),
+  otherScope: await issueToken({ ...order, scope: 'api' }),
+  old: await issueToken({ ...order, now: now - 91_000 }),
+  nobody: await issueToken({ ...order, subject: callee }),
+  otherKey: await issueToken({ ...order, privatePem: next.privatePem, kid: next.kid }),
+};
+
 describe('tokens', () => {
-  const scope: Scope = 'private-federation';
-  const order = {
-    privatePem: key.privatePem,
-    kid: key.kid,
-    subject: caller,
-    audience: callee,
-    scope,
-    now,
-    jti: 'vector-1',
-  };
-  const legacyClaims = { iss: 'd8-istio', aud: [callee], sub: caller, scope, nbf: at, exp: at + 60 };
-  const legacy = signJws(legacyClaims, createPrivateKey(key.privatePem), {});
   const made = {
     now,
     audience: callee,
     scope,
     cases: [
-      { name: 'ours', token: issueToken(order), signedPeer: true, status: 200 },
+      { name: 'ours', token: ours.plain, signedPeer: true, status: 200 },
       { name: 'legacy, without jti', token: legacy, signedPeer: false, status: 200 },
       { name: 'without jti from a peer that signs', token: legacy, signedPeer: true, status: 401 },
-      { name: 'for another cluster', token: issueToken({ ...order, audience: caller }), signedPeer: true, status: 401 },
-      { name: 'another scope', token: issueToken({ ...order, scope: 'api' }), signedPeer: true, status: 403 },
-      {
-        name: 'a minute and a half old',
-        token: issueToken({ ...order, now: now - 91_000 }),
-        signedPeer: true,
-        status: 401,
-      },
-      { name: 'sub not trusted', token: issueToken({ ...order, subject: callee }), signedPeer: true, status: 403 },
-      {
-        name: 'unknown key',
-        token: issueToken({ ...order, privatePem: next.privatePem, kid: next.kid }),
-        signedPeer: true,
-        status: 401,
-      },
+      { name: 'for another cluster', token: ours.elsewhere, signedPeer: true, status: 401 },
+      { name: 'another scope', token: ours.otherScope, signedPeer: true, status: 403 },
+      { name: 'a minute and a half old', token: ours.old, signedPeer: true, status: 401 },
+      { name: 'sub not trusted', token: ours.nobody, signedPeer: true, status: 403 },
+      { name: 'unknown key', token: ours.otherKey, signedPeer: true, status: 401 },
       { name: 'signature missing', token: legacy.replace(/[^.]+$/, ''), signedPeer: false, status: 400 },
     ],
   };
@@ -130,7 +131,7 @@ describe('tokens', () => {
 
   it('are made as they stand', () => expect(kept).toEqual(made));
 
-  it.each(kept.cases)('$name: $status', ({ token, signedPeer, status }) => {
+  it.each(kept.cases)('$name: $status', async ({ token, signedPeer, status }) => {
     const registry: TrustRegistry = {
       version: 1,
       peers: [
@@ -149,62 +150,67 @@ describe('tokens', () => {
         },
       ],
     };
-    const verdict = verifyToken(token, registry, { audience: kept.audience, scope, now: kept.now });
+    const verdict = await verifyToken(token, registry, { audience: kept.audience, scope, now: kept.now });
     expect(verdict.ok ? 200 : verdict.status).toBe(status);
   });
 });
 
-describe('signed documents', () => {
-  const identity = {
-    clusterUUID: caller,
-    clusterID: 'a-example-1',
-    trustDomain: 'a.example',
-    clusterDomain: 'a.example',
-    networkName: 'net-a',
-  };
-  const keys = [
-    { kid: key.kid, pem: key.publicPem, state: 'current' as const },
-    { kid: next.kid, pem: next.publicPem, state: 'next' as const },
-  ];
-  const facts = { identity, roots: [certificates.root], keys, keyChain: certificates.keyChain, tlsCA: '', crls: [] };
-  const freshness = { seq: now, now, lifetimeSeconds: 3600 };
-  const federation = {
-    ingressGateways: [{ address: '203.0.113.10', port: 15443 }],
-    publicServices: [
-      {
-        hostname: 'echo.demo.svc.a.example',
-        ports: [{ name: 'http', port: 80, protocol: 'HTTP' }],
-        subjectAltNames: ['spiffe://a.example/ns/demo/sa/echo'],
-      },
-    ],
-  };
-  const multicluster = {
-    ingressGateways: federation.ingressGateways,
-    apiHost: 'api.a.example:6443',
-    networkName: 'net-a',
-  };
-  const parties = { clusterUUID: caller, audience: callee };
-  const made = {
-    now,
-    reader: callee,
-    public: signPublicDocument(facts, freshness, key),
-    publicWithNewRoot: signPublicDocument(
+const identity = {
+  clusterUUID: caller,
+  clusterID: 'a-example-1',
+  trustDomain: 'a.example',
+  clusterDomain: 'a.example',
+  networkName: 'net-a',
+};
+const keys = [
+  { kid: key.kid, pem: key.publicPem, state: 'current' as const },
+  { kid: next.kid, pem: next.publicPem, state: 'next' as const },
+];
+const facts = { identity, roots: [certificates.root], keys, keyChain: certificates.keyChain, tlsCA: '', crls: [] };
+const freshness = { seq: now, now, lifetimeSeconds: 3600 };
+const federation = {
+  ingressGateways: [{ address: '203.0.113.10', port: 15443 }],
+  publicServices: [
+    {
+      hostname: 'echo.demo.svc.a.example',
+      ports: [{ name: 'http', port: 80, protocol: 'HTTP' }],
+      subjectAltNames: ['spiffe://a.example/ns/demo/sa/echo'],
+    },
+  ],
+};
+const multicluster = {
+  ingressGateways: federation.ingressGateways,
+  apiHost: 'api.a.example:6443',
+  networkName: 'net-a',
+};
+const parties = { clusterUUID: caller, audience: callee };
+const signed = {
+  public: await signDocument('public', publicPayloadFor(facts, freshness), key),
+  publicWithNewRoot: await signDocument(
+    'public',
+    publicPayloadFor(
       {
         ...facts,
         roots: [certificates.root, certificates.newRoot],
         crossCertificates: [certificates.crossCertificate],
       },
       { ...freshness, seq: now + 1 },
-      key,
     ),
-    federation: signPrivateDocument(federation, parties, freshness, key),
-    multicluster: signPrivateDocument(multicluster, parties, freshness, key),
-  };
+    key,
+  ),
+  federation: await signDocument('private', privatePayloadFor(federation, parties, freshness), key),
+  multicluster: await signDocument('private', privatePayloadFor(multicluster, parties, freshness), key),
+};
+const proven = await proveSignatures(Object.values(signed), []);
+
+describe('signed documents', () => {
+  const made = { now, reader: callee, ...signed };
   const kept = vector('signed.json', made);
   const plain = { clusterUUID: caller, authnKeyPub: key.publicPem, rootCA: certificates.root };
   const read = (signed: string, known?: object): ReturnType<typeof readPublicDocument> =>
     readPublicDocument({
       document: { ...plain, signed },
+      proven,
       ownClusterUUID: callee,
       verifiedByCa: false,
       now: kept.now,
@@ -229,6 +235,7 @@ describe('signed documents', () => {
     ] as const) {
       const verdict = readPrivateDocument({
         signed,
+        proven,
         facts: first.facts,
         ownClusterUUID: callee,
         lastSeq: 0,

@@ -15,11 +15,10 @@ import {
   loadCa,
   nextSequence,
   readPublicSigningKey,
-  signPrivateDocument,
-  signPublicDocument,
   verifyToken,
 } from '#trust';
 import type { CaFiles, WorkloadCa } from '#trust';
+import { signPrivateDocument, signPublicDocument } from '../../../libs/trust/src/peer.fixture.js';
 import { isKnownTo, servedDocument } from '../../../apps/metadata-api/src/documents/served-document.js';
 import type { ServedDocument } from '../../../apps/metadata-api/src/documents/served-document.js';
 import { DocumentStream } from '../../../apps/metadata-api/src/private/document-stream.js';
@@ -62,7 +61,7 @@ export class SimulatedPeer {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     const cert = this.#certificate(key, ['isthmus-system', 'metadata-api'], ['127.0.0.1']).join('');
-    this.#server = createServer({ key, cert }, (request, response) => this.#answer(request, response));
+    this.#server = createServer({ key, cert }, (request, response) => void this.#answer(request, response));
     this.#gateway = createTcpServer((socket) => socket.destroy());
   }
 
@@ -146,7 +145,7 @@ export class SimulatedPeer {
     for (const tell of this.#listeners) tell();
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? '';
     if (path === '/metadata/public/public.json') {
       send(request, response, this.#publicDocument);
@@ -157,7 +156,7 @@ export class SimulatedPeer {
       response.writeHead(404).end();
       return;
     }
-    const token = verifyToken((request.headers.authorization ?? '').replace(/^Bearer /, ''), this.#registry, {
+    const token = await verifyToken((request.headers.authorization ?? '').replace(/^Bearer /, ''), this.#registry, {
       audience: this.#uuid,
       scope: 'private-federation',
       now: Date.now(),

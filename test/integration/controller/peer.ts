@@ -1,8 +1,14 @@
 import { createPrivateKey, sign } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { formatEvent } from '#protocol';
-import { signPrivateDocument, signPublicDocument } from '#trust';
-import { caOf, keyChainFor, SigningPeer, trusted } from '../../../libs/trust/src/peer.fixture.js';
+import {
+  caOf,
+  keyChainFor,
+  signPrivateDocument,
+  signPublicDocument,
+  SigningPeer,
+  trusted,
+} from '../../../libs/trust/src/peer.fixture.js';
 import { ownUUID } from './cluster.js';
 import { json, PeerServer } from './peer-server.js';
 

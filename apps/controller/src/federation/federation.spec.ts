@@ -4,9 +4,19 @@ import type { FederationSpec } from '#crd';
 import { failed } from '#peer-client';
 import { encodeFederationDocument, encodePublicDocument } from '#protocol';
 import { expectConditions, federation } from '#testing';
-import { authorityOf, generateSigningKey, signPrivateDocument } from '#trust';
+import { authorityOf, generateSigningKey } from '#trust';
 import type { PeerMemory } from '#trust';
-import { SigningPeer, caOf, keyPin, now, ownUUID, peerUUID, rootPin } from '../../../../libs/trust/src/peer.fixture.js';
+import {
+  SigningPeer,
+  caOf,
+  keyPin,
+  now,
+  ownUUID,
+  peerUUID,
+  rootPin,
+  signPrivateDocument,
+} from '../../../../libs/trust/src/peer.fixture.js';
+import { provenInDocuments } from '../../../../libs/trust/src/jws.fixture.js';
 import type { PeerDocument } from '../../../../libs/trust/src/peer.fixture.js';
 import { heardFailure, heardNothingNew, nothingHeard } from '../peer-link/hearing.js';
 import type { Hearing } from '../peer-link/hearing.js';
@@ -59,6 +69,12 @@ function withPrivate(hearing: Hearing, body = privateBody(), at = now): Hearing 
   return { ...hearing, privateDocument: { body, at } };
 }
 
+/** Who made the signatures of what was heard: every key that these specs know is tried. */
+function provenIn({ publicDocument, privateDocument }: Hearing): FederationInput['proven'] {
+  const bodies = [publicDocument, privateDocument].flatMap((document) => document?.body ?? []);
+  return provenInDocuments(bodies, [peer.key.publicPem]);
+}
+
 function input(over: Partial<FederationInput> = {}, spec: Partial<FederationSpec> = {}): FederationInput {
   const resource = federation(spec);
   return {
@@ -67,6 +83,7 @@ function input(over: Partial<FederationInput> = {}, spec: Partial<FederationSpec
     previous: undefined,
     resource,
     hearing: nothingHeard,
+    proven: provenIn(over.hearing ?? nothingHeard),
     memory: undefined,
     publication: published,
     probes: [{ address: '192.0.2.1', port: 15443, reachable: true }],

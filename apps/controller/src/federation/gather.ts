@@ -4,6 +4,6 @@ import type { PeerSources } from '../peer/gather.js';
 import type { FederationInput } from './decide.js';
 
 /** Reads everything one reconcile of an IstioFederation looks at; undefined when the resource is gone. */
-export function gatherFederation(sources: PeerSources, name: string): FederationInput | undefined {
+export function gatherFederation(sources: PeerSources, name: string): Promise<FederationInput | undefined> {
   return gatherPeer(sources, { kind: 'IstioFederation', name }, sources.world.federations, parseIstioFederation);
 }

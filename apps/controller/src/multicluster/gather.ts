@@ -12,10 +12,13 @@ export interface MulticlusterSources extends PeerSources {
 }
 
 /** Reads everything one reconcile of an IstioMulticluster looks at; undefined when the resource is gone. */
-export function gatherMulticluster(sources: MulticlusterSources, name: string): MulticlusterInput | undefined {
+export async function gatherMulticluster(
+  sources: MulticlusterSources,
+  name: string,
+): Promise<MulticlusterInput | undefined> {
   const { multiclusters } = sources.world;
   if (multiclusters === undefined) return undefined;
-  const input = gatherPeer(sources, { kind: 'IstioMulticluster', name }, multiclusters, parseIstioMulticluster);
+  const input = await gatherPeer(sources, { kind: 'IstioMulticluster', name }, multiclusters, parseIstioMulticluster);
   if (input === undefined) return undefined;
   const { memory } = input;
   return {

@@ -9,7 +9,10 @@ const settings: PeerLinkSettings = { endpoint: 'https://127.0.0.1:1/metadata', t
 describe('the links of one term', () => {
   const asked: string[] = [];
   const links = new PeerLinks((key) => ({
-    token: (audience) => void asked.push(`${key} ${audience}`) as undefined,
+    token: (audience) => {
+      asked.push(`${key} ${audience}`);
+      return Promise.resolve(undefined);
+    },
     eventParser: () => new EventStreamParser(1024),
     clock: { now: () => 0 },
     random: () => 0.5,

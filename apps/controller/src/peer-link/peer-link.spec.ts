@@ -42,7 +42,7 @@ function listen(): PeerLink {
       document: 'federation',
     },
     {
-      token: () => 'token',
+      token: () => Promise.resolve('token'),
       eventParser: () => new EventStreamParser(1024),
       clock: { now: () => Date.now() },
       random: () => 0.5,

@@ -20,7 +20,7 @@ export interface PeerLinkPorts {
    * A fresh one-minute token for this audience (the peer's cluster UUID), by the current key or the one before; undefined without
    * such a key.
    */
-  readonly token: (audience: string, by: 'current' | 'previous') => string | undefined;
+  readonly token: (audience: string, by: 'current' | 'previous') => Promise<string | undefined>;
   readonly eventParser: () => EventParser;
   readonly clock: Clock;
   readonly random: () => number;
@@ -171,7 +171,7 @@ export class PeerLink {
   }
 
   async #stream(audience: string, signal: AbortSignal): Promise<StreamEnd> {
-    const token = this.#ports.token(audience, 'current');
+    const token = await this.#ports.token(audience, 'current');
     if (token === undefined) return noKey;
     return streamDocuments(this.#connection, {
       url: `${this.settings.endpoint}/private/${this.settings.document}/stream`,
@@ -193,10 +193,10 @@ export class PeerLink {
   }
 
   async #poll(audience: string, signal: AbortSignal): Promise<StreamEnd> {
-    const first = await this.#ask(this.#ports.token(audience, 'current'), signal);
+    const first = await this.#ask(await this.#ports.token(audience, 'current'), signal);
     // A peer that polls us may still know only the key before: one more try with that (trust rule 14).
     const previous =
-      first.kind === 'failed' && first.status === 401 ? this.#ports.token(audience, 'previous') : undefined;
+      first.kind === 'failed' && first.status === 401 ? await this.#ports.token(audience, 'previous') : undefined;
     const outcome = previous === undefined ? first : await this.#ask(previous, signal);
     if (outcome.kind === 'failed') return outcome;
     if (signal.aborted) return { kind: 'ended' };

@@ -18,6 +18,7 @@ const input: PeerInput = {
   previous: undefined,
   resource,
   hearing: nothingHeard,
+  proven: new Map(),
   memory: undefined,
   publication: undefined,
   probes: [],

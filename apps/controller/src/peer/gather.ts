@@ -12,6 +12,7 @@ import type { World } from '../world.js';
 import { authorityOf } from '#trust';
 import { registeredPeer } from '../publication/held.js';
 import type { PeerInput, PeerResource, RootOwner } from './input.js';
+import { provenSignatures } from './proven.js';
 
 export interface PeerSources {
   readonly world: World;
@@ -24,13 +25,13 @@ export interface PeerSources {
   readonly clock: Clock;
 }
 
-/** Reads what a reconcile of either kind looks at; undefined when the resource is gone. Throws while this cluster has no identity yet. */
-export function gatherPeer<Resource extends PeerResource>(
+/** Reads what a reconcile of either kind looks at; undefined when the resource is gone. Rejects while this cluster has no identity yet. */
+export async function gatherPeer<Resource extends PeerResource>(
   sources: PeerSources,
   ref: PeerRef,
   informer: Informer<ApiObject>,
   parse: (object: unknown) => Parsed<Resource>,
-): PeerInput<Resource> | undefined {
+): Promise<PeerInput<Resource> | undefined> {
   const { config, identity, memories, links, prober, news, clock } = sources;
   const object = informer.get(undefined, ref.name);
   if (object === undefined) return undefined;
@@ -38,13 +39,16 @@ export function gatherPeer<Resource extends PeerResource>(
   if (state === undefined) throw new Error('this cluster’s identity and signing key are not there yet');
   const parsed = parse(object);
   const key = peerKey(ref);
+  const hearing = links.hearing(key);
+  const memory = memories.get(ref);
   return {
     ref,
     metadata: object.metadata as PeerMetadata,
     previous: (object as { readonly status?: PeerStatus }).status,
     resource: parsed.ok ? parsed.value : parsed.faults,
-    hearing: links.hearing(key),
-    memory: memories.get(ref),
+    hearing,
+    proven: await provenSignatures(ref, hearing, memory),
+    memory,
     memoryFault: memories.fault(ref),
     publication: news.publicationOf(key),
     unwritten: news.unwrittenOf(key),

@@ -1,7 +1,7 @@
 import type { FieldFault, IstioFederation, IstioMulticluster, PeerMetadata, PeerStatus } from '#crd';
 import type { PeerRef } from '#model';
 import type { MeshFacts } from '#planner';
-import type { PeerMemory } from '#trust';
+import type { PeerMemory, ProvenSignatures } from '#trust';
 import type { GatewayProbe } from '../peer-link/gateway-prober.js';
 import type { Hearing } from '../peer-link/hearing.js';
 import type { PeerPublication } from '../publication/decide.js';
@@ -25,6 +25,8 @@ export interface PeerInput<Resource extends PeerResource = PeerResource> {
   /** The resource, or what is wrong with it. */
   readonly resource: Resource | readonly FieldFault[];
   readonly hearing: Hearing;
+  /** Who made the signatures of what was heard. */
+  readonly proven: ProvenSignatures;
   readonly memory: PeerMemory | undefined;
   /** Why what is stored of the peer cannot be read; then there is no `memory`, and nothing heard may be taken for a first contact. */
   readonly memoryFault?: string | undefined;

@@ -65,6 +65,7 @@ function readHeard(
   const verdict = atEitherTime(input, heard, (now) =>
     readPublicDocument({
       document: decoded.value,
+      proven: input.proven,
       ...(memory === undefined ? {} : { known: memory.facts }),
       ...(spec.pins === undefined ? {} : { pins: pinsOf(spec.pins) }),
       ...expected,
@@ -125,6 +126,7 @@ export function judgePrivate(
   const judge = (now: number): PrivateDocumentVerdict =>
     readPrivateDocument({
       ...(signed === undefined ? {} : { signed }),
+      proven: input.proven,
       facts: memory.facts,
       ownClusterUUID: input.ownClusterUUID,
       lastSeq: memory.privateDocument?.seq ?? 0,

@@ -4,6 +4,7 @@ import type { ApiObject, KubeClient } from '#kube';
 import { labels, names } from '#model';
 import type { World } from '../world.js';
 import type { PublicationVerdict } from './decide.js';
+import { signedSecrets } from './documents.js';
 import { keepMeshConfig } from './mesh-config.js';
 import type { RemoteClusters } from './remote-clusters.js';
 import type { RemoteSecretWriter } from './remote-secret-writer.js';
@@ -29,15 +30,9 @@ export async function applyPublication(
   const { world } = ports;
   const [trust] = await Promise.allSettled([applyOwn(ports, verdict.trustSecret, signal)]);
   const others = await Promise.allSettled([
-    applySet(
-      ports,
-      verdict.documents,
-      world.documents.list().filter((secret) => secret.metadata?.labels?.[labels.document] === 'private'),
-      signal,
-    ),
+    applyDocuments(ports, verdict, signal),
     applySet(ports, verdict.policies, world.authorizationPolicies.list(), signal),
     applySet(ports, verdict.gateway === undefined ? [] : [verdict.gateway], world.gateways.list(), signal),
-    verdict.publicDocument === undefined ? undefined : applyOwn(ports, verdict.publicDocument, signal),
     verdict.remote === undefined ? undefined : applyRemoteClusters(ports, verdict, verdict.remote, signal),
     applyMeshConfig(ports, verdict, signal),
   ]);
@@ -47,6 +42,26 @@ export async function applyPublication(
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+async function applyDocuments(
+  ports: ApplyPublicationPorts,
+  { documents, publicDocument }: PublicationVerdict,
+  signal: AbortSignal,
+): Promise<void> {
+  const owned = ports.world.documents
+    .list()
+    .filter(({ metadata }) => metadata?.labels?.[labels.document] === 'private');
+  const [open, closed] = await Promise.all([
+    signedSecrets(publicDocument === undefined ? [] : [publicDocument]),
+    signedSecrets(documents),
+  ]);
+  const written = await Promise.allSettled([
+    applySet(ports, closed, owned, signal),
+    ...open.map((secret) => applyOwn(ports, secret, signal)),
+  ]);
+  const failed = written.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw asError(failed.reason);
 }
 
 /** Access first, then what tells the mesh to use it. */

@@ -31,8 +31,8 @@ import { peerClusterDomain } from '#crd';
 import type { IstioFederation } from '#crd';
 import type { KubernetesObject } from '#istio-api';
 import type { SigningState } from '../identity/identity-keeper.js';
-import { privateDocumentSecrets, publicDocumentSecret } from './documents.js';
-import type { DocumentContent } from './documents.js';
+import { privateDocument, publicDocument } from './documents.js';
+import type { DocumentContent, DocumentDraft } from './documents.js';
 import type { AllowedGateway } from './address-book.js';
 import { withHeldImports } from './held.js';
 import { remoteClustersFor } from './remote-clusters.js';
@@ -90,8 +90,9 @@ export interface PeerPublication {
 export interface PublicationVerdict {
   readonly registry: TrustRegistry;
   readonly trustSecret: Secret;
-  readonly publicDocument?: Secret;
-  readonly documents: readonly Secret[];
+  /** Public and private, as they will stand once those that must be are signed. */
+  readonly publicDocument?: DocumentDraft;
+  readonly documents: readonly DocumentDraft[];
   /** By peer key: what its document says. */
   readonly contents: ReadonlyMap<string, DocumentContent>;
   readonly imports: readonly KubernetesObject[];
@@ -135,14 +136,14 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
   );
   const remote =
     input.remote === undefined ? undefined : remoteClustersFor({ ...input, facts: input.remote }, multicluster);
-  const publicDocument = publicDocumentSecret(input, input.livePublicDocument, {
+  const openDocument = publicDocument(input, input.livePublicDocument, {
     namespace: input.mesh.releaseNamespace,
     now: input.now,
   });
   return {
     registry,
     trustSecret: trustSecret(input.mesh.releaseNamespace, registry),
-    ...(publicDocument === undefined ? {} : { publicDocument }),
+    ...(openDocument === undefined ? {} : { publicDocument: openDocument }),
     documents: trusted.flatMap((standing) => documentFor(input, standing, contents)),
     contents,
     imports,
@@ -277,7 +278,7 @@ function documentFor(
   input: PublicationInput,
   standing: Standing,
   contents: PublicationVerdict['contents'],
-): readonly Secret[] {
+): readonly DocumentDraft[] {
   const ref: PeerRef = refOf(standing.peer.resource);
   const uuid = standing.peer.memory?.facts.clusterUUID;
   const content = contents.get(peerKey(ref));
@@ -288,7 +289,7 @@ function documentFor(
     input.liveDocuments.find((secret) => secret.metadata?.name === documentSecretName(ref, shard)),
   ).filter((secret) => secret !== undefined);
   const order = { peer: ref, peerUUID: uuid, content };
-  return privateDocumentSecrets(order, input.signing, live, { namespace: input.peersNamespace, now: input.now });
+  return [privateDocument(order, input.signing, live, { namespace: input.peersNamespace, now: input.now })];
 }
 
 function documentContent(

@@ -4,7 +4,8 @@ import { annotations, documentSecretName, kindWord, labels, names, peerKey } fro
 import type { PeerRef } from '#model';
 import type { FederationDocumentContent, MulticlusterDocumentContent } from '#planner';
 import { encodeFederationDocument, encodeMulticlusterDocument, encodePublicDocument } from '#protocol';
-import { encodeSpiffeBundle, nextSequence, signPrivateDocument, signPublicDocument } from '#trust';
+import { encodeSpiffeBundle, nextSequence, privatePayloadFor, publicPayloadFor, signDocument } from '#trust';
+import type { Freshness, SigningIdentity } from '#trust';
 import { currentKey } from '../identity/key-ring.js';
 import type { SigningState } from '../identity/identity-keeper.js';
 import { isWhole, secretsFor } from '../shards.js';
@@ -28,13 +29,33 @@ export interface DocumentOrder {
   readonly content: DocumentContent;
 }
 
-/** Secrets of one private document; the live ones, in order, come back unchanged when they are whole and nothing asks for a new signature. */
-export function privateDocumentSecrets(
+/** Secrets of one document: as they stand, or as they will be once it is signed. */
+export type DocumentDraft = readonly Secret[] | UnsignedDocument;
+
+export interface UnsignedDocument {
+  readonly sort: 'public' | 'private';
+  readonly payload: object;
+  readonly key: SigningIdentity;
+  readonly secretsOf: (signed: string) => readonly Secret[];
+}
+
+/** The Secrets of these documents, signed where they must be. */
+export async function signedSecrets(drafts: readonly DocumentDraft[]): Promise<readonly Secret[]> {
+  const secrets = await Promise.all(
+    drafts.map(async (draft) =>
+      'payload' in draft ? draft.secretsOf(await signDocument(draft.sort, draft.payload, draft.key)) : draft,
+    ),
+  );
+  return secrets.flat();
+}
+
+/** One private document; the live Secrets, in order, come back unchanged when they are whole and nothing asks for a new signature. */
+export function privateDocument(
   order: DocumentOrder,
   signing: SigningState,
   live: readonly Secret[],
   place: { readonly namespace: string; readonly now: number },
-): readonly Secret[] {
+): DocumentDraft {
   const key = currentKey(signing.ring);
   if (key === undefined) return live.map(asWritten);
   const content = JSON.stringify(order.content);
@@ -45,29 +66,30 @@ export function privateDocumentSecrets(
   const last = Math.max(0, ...live.map(({ metadata }) => Number(metadata?.annotations?.[annotations.sequence] ?? 0)));
   const seq = nextSequence(last, place.now);
   const parties = { clusterUUID: signing.identity.clusterUUID, audience: order.peerUUID };
-  const signed = signPrivateDocument(
-    order.content,
-    parties,
-    { seq, now: place.now, lifetimeSeconds: documentLifetimeSeconds },
-    key,
-  );
-  return secretsFor({
-    namespace: place.namespace,
-    nameOf: (shard) => documentSecretName(order.peer, shard),
-    text: encoded(order.content, signed),
-    labels: {
-      [labels.document]: 'private',
-      [labels.peerKind]: kindWord(order.peer.kind),
-      [labels.peerName]: order.peer.name,
-    },
-    annotations: {
-      [annotations.peerUUID]: order.peerUUID,
-      [annotations.sequence]: String(seq),
-      [contentAnnotation]: digest,
-      [signedAtAnnotation]: String(place.now),
-      [peerAnnotation]: peerKey(order.peer),
-    },
-  });
+  const payload = privatePayloadFor(order.content, parties, freshness(seq, place.now));
+  const secretsOf = (signed: string): readonly Secret[] =>
+    secretsFor({
+      namespace: place.namespace,
+      nameOf: (shard) => documentSecretName(order.peer, shard),
+      text: encoded(order.content, signed),
+      labels: {
+        [labels.document]: 'private',
+        [labels.peerKind]: kindWord(order.peer.kind),
+        [labels.peerName]: order.peer.name,
+      },
+      annotations: {
+        [annotations.peerUUID]: order.peerUUID,
+        [annotations.sequence]: String(seq),
+        [contentAnnotation]: digest,
+        [signedAtAnnotation]: String(place.now),
+        [peerAnnotation]: peerKey(order.peer),
+      },
+    });
+  return { sort: 'private', payload, key, secretsOf };
+}
+
+function freshness(seq: number, now: number): Freshness {
+  return { seq, now, lifetimeSeconds: documentLifetimeSeconds };
 }
 
 function encoded(content: DocumentContent, signed: string): string {
@@ -76,30 +98,28 @@ function encoded(content: DocumentContent, signed: string): string {
     : encodeFederationDocument({ ...content, signed });
 }
 
-/** Secret with the public document and the SPIFFE bundle. */
-export function publicDocumentSecret(
+/** Public document and SPIFFE bundle, in one Secret; undefined while there is nothing to say. */
+export function publicDocument(
   { signing, tlsCA }: { readonly signing: SigningState; readonly tlsCA: string },
   live: Secret | undefined,
   place: { readonly namespace: string; readonly now: number },
-): Secret | undefined {
+): DocumentDraft | undefined {
   const key = currentKey(signing.ring);
-  if (key?.chain === undefined) return live === undefined ? undefined : asWritten(live);
+  if (key?.chain === undefined) return live === undefined ? undefined : [asWritten(live)];
   const keys = signing.ring.keys.map(({ kid, publicPem, state }) => ({ kid, pem: publicPem, state }));
   const { identity, roots, crls, crossCertificates } = signing;
   const facts = { identity, roots, keys, keyChain: key.chain, tlsCA, crls, crossCertificates };
   const digest = contentDigest([JSON.stringify(facts), key.kid]);
-  if (live !== undefined && isFresh(live, digest, place.now)) return asWritten(live);
+  if (live !== undefined && isFresh(live, digest, place.now)) return [asWritten(live)];
   const seq = nextSequence(Number(live?.metadata?.annotations?.[annotations.sequence] ?? 0), place.now);
-  const signed = signPublicDocument(facts, { seq, now: place.now, lifetimeSeconds: documentLifetimeSeconds }, key);
-  const document = encodePublicDocument({
-    clusterUUID: signing.identity.clusterUUID,
+  const plain = {
+    clusterUUID: identity.clusterUUID,
     authnKeyPub: key.publicPem,
     rootCA: roots.join(''),
     ...(crls.length === 0 ? {} : { crl: crls.join('') }),
-    signed,
-  });
+  };
   const bundle = encodeSpiffeBundle({ roots, sequence: seq, refreshHintSeconds: 300 });
-  return {
+  const secretOf = (signed: string): Secret => ({
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: {
@@ -112,8 +132,14 @@ export function publicDocumentSecret(
         [signedAtAnnotation]: String(place.now),
       },
     },
-    data: { 'public.json': base64(document), 'spiffe-bundle.json': base64(bundle), seq: base64(String(seq)) },
-  };
+    data: {
+      'public.json': base64(encodePublicDocument({ ...plain, signed })),
+      'spiffe-bundle.json': base64(bundle),
+      seq: base64(String(seq)),
+    },
+  });
+  const payload = publicPayloadFor(facts, freshness(seq, place.now));
+  return { sort: 'public', payload, key, secretsOf: (signed) => [secretOf(signed)] };
 }
 
 function isFresh(secret: Secret, digest: string, now: number): boolean {

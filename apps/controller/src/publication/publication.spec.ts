@@ -11,6 +11,8 @@ import type { PeerMemory } from '#trust';
 import { caOf, keyChainFor, now, ownUUID } from '../../../../libs/trust/src/peer.fixture.js';
 import { secretsFor, textOf } from '../shards.js';
 import { allocatedAddresses, decidePublication } from './decide.js';
+import { signedSecrets } from './documents.js';
+import type { DocumentDraft } from './documents.js';
 import type { HeardOffer, PublicationInput } from './decide.js';
 import { heldPeer } from './held.js';
 import type { KnownPeer } from './standing.js';
@@ -96,8 +98,9 @@ function input(over: Partial<PublicationInput> = {}): PublicationInput {
   };
 }
 
-function documentOf(documents: readonly Secret[], peer: string): readonly string[] {
-  const mine = documents.filter(({ metadata }) => metadata?.name?.startsWith(`isthmus-document-federation-${peer}`));
+async function documentOf(documents: readonly DocumentDraft[], peer: string): Promise<readonly string[]> {
+  const secrets = await signedSecrets(documents);
+  const mine = secrets.filter(({ metadata }) => metadata?.name?.startsWith(`isthmus-document-federation-${peer}`));
   const decoded = decodeFederationDocument(textOf((shard) => mine[shard]) ?? '');
   return decoded.ok ? decoded.value.publicServices.map(({ hostname }) => hostname) : ['not readable'];
 }
@@ -109,11 +112,11 @@ const byName = (x: KubernetesObject, y: KubernetesObject): number =>
   `${x.kind}/${x.metadata?.name}` < `${y.kind}/${y.metadata?.name}` ? -1 : 1;
 
 describe('one publication pass', () => {
-  it('imports what trusted peers offer and offers each what it may see', () => {
+  it('imports what trusted peers offer and offers each what it may see', async () => {
     const verdict = decidePublication(input({ peers: [known('b', { spec: { exports: { hosts: [] } } }), known('c')] }));
     expect(hosts(verdict)).toEqual(['echo.demo.svc.b.example', 'echo.demo.svc.c.example']);
-    expect(documentOf(verdict.documents, 'b')).toEqual([]);
-    expect(documentOf(verdict.documents, 'c')).toEqual(['echo.demo.svc.a.example']);
+    expect(await documentOf(verdict.documents, 'b')).toEqual([]);
+    expect(await documentOf(verdict.documents, 'c')).toEqual(['echo.demo.svc.a.example']);
     expect(verdict.audiences).toEqual(
       new Map([
         ['federation/b', 'uuid-b'],
@@ -157,34 +160,31 @@ describe('one publication pass', () => {
     expect(hosts(decidePublication(input({ peers: [leaving] })))).toEqual([]);
   });
 
-  it('takes nothing from, and gives nothing to, a peer whose trust the operator withdrew', () => {
+  it('takes nothing from, and gives nothing to, a peer whose trust the operator withdrew', async () => {
     const verdict = decidePublication(input({ peers: [known('b', { spec: { revoked: true } }), known('c')] }));
     expect(verdict.registry.peers.map(({ name }) => name)).toEqual(['c']);
     expect(verdict.imports.some(({ metadata }) => JSON.stringify(metadata).includes('b.example'))).toBe(false);
-    expect(documentOf(verdict.documents, 'b')).toEqual(['not readable']);
+    expect(await documentOf(verdict.documents, 'b')).toEqual(['not readable']);
     expect(verdict.perPeer.get('IstioFederation/b') ?? verdict.perPeer.get('federation/b')).toMatchObject({
       trusted: false,
     });
   });
 
-  it('keeps a document while nothing asks for a new one; content, key and age do, and the sequence grows', () => {
-    const first = decidePublication(input());
-    const again = decidePublication(input({ liveDocuments: first.documents, now: now + 60_000 }));
-    expect(again.documents).toEqual(first.documents);
+  it('keeps a document while nothing asks for a new one; content, key and age do, and the sequence grows', async () => {
+    const pass = (over: Partial<PublicationInput>): Promise<readonly Secret[]> =>
+      signedSecrets(decidePublication(input(over)).documents);
+    const liveDocuments = await pass({});
+    expect(await pass({ liveDocuments, now: now + 60_000 })).toEqual(liveDocuments);
     const seq = (secrets: readonly Secret[]): number =>
       Number(secrets[0]?.metadata?.annotations?.[annotations.sequence]);
-    const renewed = decidePublication(input({ liveDocuments: first.documents, now: now + 21 * 60_000 }));
-    expect(seq(renewed.documents)).toBeGreaterThan(seq(first.documents));
-    const changed = decidePublication(input({ liveDocuments: first.documents, services: [], now: now - 60_000 }));
-    expect(seq(changed.documents)).toBe(seq(first.documents) + 1);
+    expect(seq(await pass({ liveDocuments, now: now + 21 * 60_000 }))).toBeGreaterThan(seq(liveDocuments));
+    expect(seq(await pass({ liveDocuments, services: [], now: now - 60_000 }))).toBe(seq(liveDocuments) + 1);
     const rotated = generateSigningKey();
     const ring = {
       version: 1 as const,
       keys: [{ ...rotated, state: 'current' as const, chain: ['leaf'], announcedAt: 0 }],
     };
-    expect(
-      decidePublication(input({ liveDocuments: first.documents, signing: { ...signing, ring } })).documents,
-    ).not.toEqual(first.documents);
+    expect(await pass({ liveDocuments, signing: { ...signing, ring } })).not.toEqual(liveDocuments);
   });
 
   it('tells a stock istiod of trusted peers’ roots, and of no certificate that is no authority; our own mesh core of none', () => {
@@ -425,8 +425,8 @@ describe('how a multicluster peer’s pods are reached', () => {
 });
 
 describe('a document whose writing was cut short', () => {
-  it('is written anew, with a greater sequence than any part of it had', () => {
-    const [first] = decidePublication(input({ peers: [known('b')] })).documents;
+  it('is written anew, with a greater sequence than any part of it had', async () => {
+    const [first] = await signedSecrets(decidePublication(input({ peers: [known('b')] })).documents);
     const shardOf = (name: string, digest: string, seq: number): Secret => ({
       ...first,
       metadata: {
@@ -444,11 +444,12 @@ describe('a document whose writing was cut short', () => {
     const torn = [shardOf(first?.metadata?.name ?? '', 'new', now), shardOf(name, 'old', now + 5)];
     for (const liveDocuments of [torn, torn.slice(0, 1)]) {
       const { documents } = decidePublication(input({ peers: [known('b')], liveDocuments }));
-      expect(documentOf(documents, 'b')).toEqual(['echo.demo.svc.a.example']);
+      expect(await documentOf(documents, 'b')).toEqual(['echo.demo.svc.a.example']);
       const last = Math.max(
         ...liveDocuments.map(({ metadata }) => Number(metadata?.annotations?.[annotations.sequence])),
       );
-      expect(Number(documents[0]?.metadata?.annotations?.[annotations.sequence])).toBeGreaterThan(last);
+      const [written] = await signedSecrets(documents);
+      expect(Number(written?.metadata?.annotations?.[annotations.sequence])).toBeGreaterThan(last);
     }
   });
 });

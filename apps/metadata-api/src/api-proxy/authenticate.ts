@@ -29,7 +29,7 @@ export async function authenticate(parts: AuthenticateParts, headers: readonly H
   const token = /^Bearer ([\x21-\x7e]+)$/i.exec(value)?.[1];
   if (token === undefined) throw new Refusal(401, 'no-token', 'send "Authorization: Bearer <token>"');
   const { registry, clusterUUID: audience } = knowledge;
-  const { peer, claims } = judgeToken(token, { registry, audience, scope: 'api', now: now() });
+  const { peer, claims } = await judgeToken(token, { registry, audience, scope: 'api', now: now() });
   const wait = peerBuckets.take(peerKey(peer), now());
   if (wait > 0)
     throw new Refusal(429, 'peer-limit', 'too many requests of this peer', { peer, retryAfterSeconds: wait });

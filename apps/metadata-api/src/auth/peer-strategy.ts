@@ -31,13 +31,17 @@ export interface ScopedRequest extends Request {
   requiredScope?: Scope;
 }
 
-/** Judges a token, throws `Refusal`; passport-jwt calls it instead of jsonwebtoken, which knows no EdDSA. */
-export function judgeToken(raw: string, expectation: Expectation, algorithms = ownAlgorithms): VerifiedPeer {
+/** Judges a token, rejects with a `Refusal`; passport-jwt calls it instead of jsonwebtoken, which knows no EdDSA. */
+export async function judgeToken(
+  raw: string,
+  expectation: Expectation,
+  algorithms = ownAlgorithms,
+): Promise<VerifiedPeer> {
   const { registry, audience, scope, now } = expectation;
   if (audience === undefined) throw new Refusal(503, 'not-ready', 'this cluster has no identity yet; try again');
   if (raw.length > largestTokenBytes)
     throw new Refusal(431, 'too-large', `token: longer than ${largestTokenBytes} bytes`);
-  const verdict = verifyToken(raw, registry, { audience, scope, now });
+  const verdict = await verifyToken(raw, registry, { audience, scope, now });
   if (verdict.ok) return { peer: verdict.peer, claims: verdict.claims };
   if (algorithmIsWrong(raw, algorithms)) {
     throw new Refusal(401, 'algorithm', `token: alg must be ${algorithms.join(' or ')}`);
@@ -62,11 +66,7 @@ type Done = (error: unknown, verified?: VerifiedPeer) => void;
 type VerifierHook = (raw: string, expectation: Expectation, options: VerifierOptions, done: Done) => void;
 
 const verifierHook: VerifierHook = (raw, expectation, { algorithms = ownAlgorithms }, done) => {
-  try {
-    done(null, judgeToken(raw, expectation, algorithms));
-  } catch (error) {
-    done(error);
-  }
+  judgeToken(raw, expectation, algorithms).then((verified) => done(null, verified), done);
 };
 
 // The hook is static in passport-jwt: set here, once, for the whole process.

@@ -68,7 +68,7 @@ export class PeerConnections {
       refresh: () => {
         refused = true;
       },
-      send: async (request, handler) => this.#exchanges.send(this.#dispatch(request, refused), handler),
+      send: async (request, handler) => this.#exchanges.send(await this.#dispatch(request, refused), handler),
     };
   }
 
@@ -100,21 +100,26 @@ export class PeerConnections {
         onResponseEnd: () => undefined,
         onResponseError: (_controller, error) => reject(error),
       };
-      this.#exchanges.send(this.#dispatch(request, second), handler).catch(reject);
+      this.#dispatch(request, second)
+        .then((exchange) => this.#exchanges.send(exchange, handler))
+        .catch(reject);
     });
   }
 
-  #dispatch(request: PassthroughRequest, second: boolean): ExchangeRequest {
+  async #dispatch(request: PassthroughRequest, second: boolean): Promise<ExchangeRequest> {
     const { peer, now, identity } = this.#options;
     const { clusterUUID, keys } = identity();
     const key = second ? (keys.previous ?? keys.current) : keys.current;
     if (clusterUUID === undefined || key === undefined) throw new NoKeyError('this cluster has no signing key yet');
-    const token = tokenFor(key, { subject: clusterUUID, audience: peer().audience, now: now() });
+    const token = await tokenFor(key, { subject: clusterUUID, audience: peer().audience, now: now() });
     return withCredential(request, { authorization: `Bearer ${token}` });
   }
 }
 
-function tokenFor({ privatePem, kid }: TokenKey, about: { subject: string; audience: string; now: number }): string {
+function tokenFor(
+  { privatePem, kid }: TokenKey,
+  about: { subject: string; audience: string; now: number },
+): Promise<string> {
   return issueToken({ ...about, privatePem, kid, scope: 'api', jti: randomUUID() });
 }
 
