@@ -4,11 +4,8 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-interface Totals {
-  readonly passed: number;
-  readonly failed: number;
-}
+import { demoTotals } from './demo-totals.js';
+import type { Totals } from './demo-totals.js';
 
 interface Stage {
   readonly title: string;
@@ -53,13 +50,7 @@ function demo(...args: readonly string[]): Stage {
     title: `demo ${args.join(' ')}`.trim(),
     run: async () => {
       const { code, lastLine } = await lastLineOf(process.execPath, ['dist/test/demo/main.js', '--json', ...args]);
-      try {
-        const steps = (JSON.parse(lastLine) as { steps: readonly { ok: boolean }[] }).steps;
-        const failed = steps.filter((step) => !step.ok).length;
-        return { passed: steps.length - failed, failed: code !== 0 && failed === 0 ? 1 : failed };
-      } catch {
-        return { passed: 0, failed: 1 };
-      }
+      return demoTotals(code, lastLine);
     },
   };
 }

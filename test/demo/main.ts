@@ -59,28 +59,26 @@ const started = performance.now();
 
 async function federation(): Promise<void> {
   out('Isthmus demo: two clusters on this machine, different trust domains and roots; one call between them.');
-  const { clusters } = await start(
+  const running = await start(
     'two clusters start, each with Isthmus (helm install) and workloads with sidecars',
     2,
     false,
   );
-  const [a, b] = clusters;
-  if (lab !== undefined && a !== undefined && b !== undefined) await tellFederation({ lab, a, b }, story);
+  await tellFederation({ lab: running, a: running.cluster('east'), b: running.cluster('west') }, story);
 }
 
 async function multicluster(): Promise<void> {
   out('Isthmus demo: three clusters that share all names, two of them on one network; one service in all of them.');
-  const { clusters } = await start(
+  const running = await start(
     'three clusters start, each with Isthmus (helm install) and workloads with sidecars',
     3,
     true,
   );
-  const [east, west, north] = clusters;
-  if (lab !== undefined && east !== undefined && west !== undefined && north !== undefined)
-    await tellMulticluster({ lab, east, west, north }, story);
+  const [east, west, north] = [running.cluster('east'), running.cluster('west'), running.cluster('north')];
+  await tellMulticluster({ lab: running, east, west, north }, story);
 }
 
-async function start(name: string, clusters: number, shared: boolean): Promise<Pick<Lab, 'clusters'>> {
+async function start(name: string, clusters: number, shared: boolean): Promise<Lab> {
   await story.step(
     name,
     async (say) => {
@@ -94,16 +92,12 @@ async function start(name: string, clusters: number, shared: boolean): Promise<P
     },
     true,
   );
-  return lab ?? { clusters: [] };
+  if (lab === undefined) throw new Error('the clusters were started, but nobody kept them');
+  return lab;
 }
 
-try {
-  await (positionals[0] === 'multicluster' ? multicluster() : federation());
-} catch (error) {
-  out(`     stopped: ${error instanceof Error ? error.message : String(error)}`);
-} finally {
-  await stop();
-}
+await story.tell('what stands between the steps', positionals[0] === 'multicluster' ? multicluster : federation);
+await story.tell('the clusters end', stop);
 const held = story.results.filter(({ ok }) => ok).length;
 out(`${held} of ${story.results.length} steps held, ${Math.round((performance.now() - started) / 1000)} s in all`);
 if (values.json) out(JSON.stringify({ ok: story.ok, steps: story.results }));

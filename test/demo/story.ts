@@ -5,6 +5,9 @@ export interface StepResult {
   readonly ms: number;
 }
 
+/** A step that all that follow need did not hold; it has been told. */
+class NeededStepFailed extends Error {}
+
 /** What a step returns to be shown beside its name; throwing means it did not hold. */
 export type StepWork = (say: (line: string) => void) => Promise<string | void>;
 
@@ -28,9 +31,24 @@ export class Story {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#finish({ name, ok: false, ms: Math.round(performance.now() - started) }, number, message);
-      if (needed) throw new Error(`step ${number.trim()} is needed by all that follow`, { cause: error });
+      if (needed) throw new NeededStepFailed(`step ${number.trim()} is needed by all that follow`, { cause: error });
     } finally {
       clearInterval(beat);
+    }
+  }
+
+  /** Runs steps and what stands between them. What throws outside of a step counts as a step that did not hold. */
+  async tell(name: string, work: () => Promise<void>): Promise<void> {
+    const started = performance.now();
+    try {
+      await work();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof NeededStepFailed) this.#out(`     stopped: ${message}`);
+      else {
+        const number = String(this.#results.length + 1).padStart(2);
+        this.#finish({ name, ok: false, ms: Math.round(performance.now() - started) }, number, message);
+      }
     }
   }
 
