@@ -16,6 +16,9 @@ export interface LegacyIdentity {
   readonly rootKeyFile: string;
 }
 
+/** OpenSSL adds key identifiers (RFC 5280, sections 4.2.1.1 and 4.2.1.2) that nobody asked for, unless it is told not to. */
+const noKeyIds = 'subjectKeyIdentifier=none\nauthorityKeyIdentifier=none\n';
+
 /** RSA root without key ids and without KeyUsage, Ed25519 key under the block type of the reference system. */
 export function createIdentity(folder: string, trustDomain: string, clusterUUID: string): LegacyIdentity {
   const rootFile = join(folder, 'root.pem');
@@ -23,7 +26,7 @@ export function createIdentity(folder: string, trustDomain: string, clusterUUID:
   const configuration = join(folder, 'root.cnf');
   writeFileSync(
     configuration,
-    '[req]\ndistinguished_name=dn\nx509_extensions=ca\nprompt=no\n[dn]\nO=legacy\n[ca]\nbasicConstraints=critical,CA:TRUE\n',
+    `[req]\ndistinguished_name=dn\nx509_extensions=ca\nprompt=no\n[dn]\nO=legacy\n[ca]\nbasicConstraints=critical,CA:TRUE\n${noKeyIds}`,
   );
   execFileSync(
     'openssl',
@@ -91,7 +94,7 @@ export function refusal(
   return Number(claims['exp']) * 1000 < Date.now() ? 'expired' : undefined;
 }
 
-/** Workload certificate of this peer, RSA, for calls into other clusters; files `<name>.pem` and `<name>-key.pem`. */
+/** Workload certificate of this peer, RSA, without key ids, for calls into other clusters; files `<name>.pem` and `<name>-key.pem`. */
 export function workloadCertificate(
   identity: LegacyIdentity,
   folder: string,
@@ -104,7 +107,7 @@ export function workloadCertificate(
   const extensions = join(folder, `${name}.ext`);
   writeFileSync(
     extensions,
-    `subjectAltName=critical,URI:${spiffeId}\nkeyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=critical,CA:FALSE\n`,
+    `subjectAltName=critical,URI:${spiffeId}\nkeyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=critical,CA:FALSE\n${noKeyIds}`,
   );
   execFileSync(
     'openssl',

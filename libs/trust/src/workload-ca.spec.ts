@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
@@ -220,34 +220,33 @@ describe('requests and chains', () => {
     expect(chainTo(leaf, [], [ca.certificate], now + 3600_000)).toBeUndefined();
   });
 
-  it('reads a legacy RSA root without KeyUsage and key ids', () => {
+  it('reads a legacy RSA root without KeyUsage and key ids, and issues under it', () => {
     writeFileSync(
       join(folder, 'cnf'),
-      '[req]\ndistinguished_name=dn\nx509_extensions=ca\nprompt=no\n[dn]\nO=legacy\n[ca]\nbasicConstraints=critical,CA:TRUE\n',
+      '[req]\ndistinguished_name=dn\nx509_extensions=ca\nprompt=no\n[dn]\nO=legacy\n[ca]\nbasicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=none\nauthorityKeyIdentifier=none\n',
     );
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'rsa:2048',
-        '-nodes',
-        '-days',
-        '10',
-        '-config',
-        join(folder, 'cnf'),
-        '-keyout',
-        join(folder, 'key'),
-        '-out',
-        join(folder, 'crt'),
-      ],
-      { stdio: 'ignore' },
-    );
-    const root = parseCertificate(execFileSync('cat', [join(folder, 'crt')], { encoding: 'utf8' }));
+    const [crt, key] = [join(folder, 'crt'), join(folder, 'key')];
+    const kind = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '10', '-config', join(folder, 'cnf')];
+    execFileSync('openssl', [...kind, '-keyout', key, '-out', crt], { stdio: 'ignore' });
+    const pem = readFileSync(crt, 'utf8');
+    const root = parseCertificate(pem);
     expect(root.isCA).toBe(true);
-    expect(root.keyUsage).toBeUndefined();
-    const key = createPrivateKey(execFileSync('cat', [join(folder, 'key')], { encoding: 'utf8' }));
-    expect(spkiFingerprint(root.publicKey)).toBe(spkiFingerprint(x509Public(key)));
+    expect([root.keyUsage, root.subjectKeyId]).toEqual([undefined, undefined]);
+    expect(execFileSync('openssl', ['x509', '-noout', '-text'], { input: pem, encoding: 'utf8' })).not.toContain(
+      'Key Identifier',
+    );
+    const files = { 'ca-cert.pem': pem, 'ca-key.pem': readFileSync(key, 'utf8'), 'cert-chain.pem': pem };
+    const { chain } = issueWorkloadCertificate(loadCa({ ...files, 'root-cert.pem': pem }, Date.now()), {
+      csrPem: buildCsr(keyOf('prime256v1')),
+      spiffeIds: ['spiffe://a/x'],
+      ttlSeconds: 60,
+      now: Date.now(),
+      serial: serial(3),
+    });
+    writeFileSync(join(folder, 'leaf'), chain[0] ?? '');
+    expect(execFileSync('openssl', ['verify', '-CAfile', crt, join(folder, 'leaf')], { encoding: 'utf8' })).toMatch(
+      /leaf: OK/,
+    );
+    expect(chainTo(parseCertificate(chain[0] ?? ''), [], [root], Date.now())).toHaveLength(2);
   });
 });
