@@ -4,7 +4,8 @@ export interface PemBlock {
   readonly der: Buffer;
 }
 
-const block = /-----BEGIN ([A-Z0-9 ]{1,60})-----\s*([A-Za-z0-9+/=\s]*?)-----END \1-----/g;
+/** One class for the whole body, spaces too: with two that overlap a long run of spaces without an end would take the square of its length. */
+const block = /-----BEGIN ([A-Z0-9 ]{1,60})-----([A-Za-z0-9+/=\s]*)-----END \1-----/g;
 
 /** All blocks of a PEM text, in order; text around them is passed over, as RFC 7468 section 2 allows. Never throws. */
 export function decodePem(text: string): readonly PemBlock[] {
