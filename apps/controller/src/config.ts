@@ -18,6 +18,7 @@ import type { Secret } from '#platform';
 import type { MeshFacts } from '#planner';
 import { defaultPacing } from './peer-link/pacing.js';
 import type { Pacing } from './peer-link/pacing.js';
+import { parseGatewayAddress } from './publication/gateway-wish.js';
 
 /** Everything the controller is told at start; frozen. */
 export interface ControllerConfig {
@@ -74,13 +75,6 @@ function serviceName(value: string): { readonly namespace: string; readonly name
   return { namespace, name };
 }
 
-function gatewayAddress(value: string): GatewayAddress {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value);
-  const number = Number(match?.[3]);
-  if (match === null || number < 1 || number > 65_535) throw new Error('expected host:port');
-  return { address: match[1] ?? match[2] ?? '', port: number };
-}
-
 function uuid(value: string): string {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) throw new Error('expected a UUID in lower case');
   return value;
@@ -100,7 +94,7 @@ export const variables = {
   ISTHMUS_PEERS_NAMESPACE: withDefault(domain, 'isthmus-peers'),
   ISTHMUS_PUBLIC_SERVICE_LABEL: withDefault(text, labels.publicService),
   ISTHMUS_GATEWAY_SERVICE: withDefault(serviceName, { namespace: 'isthmus-system', name: 'isthmus-eastwestgateway' }),
-  ISTHMUS_GATEWAY_ADDRESSES: withDefault(listOf(gatewayAddress), []),
+  ISTHMUS_GATEWAY_ADDRESSES: withDefault(listOf(parseGatewayAddress), []),
   ISTHMUS_MESH_ADDRESS: withDefault(text, 'istiod.istio-system.svc:15012'),
   ISTHMUS_MESH_TOKEN_FILE: withDefault(text, '/var/run/secrets/tokens/istio-token'),
   ISTHMUS_FEDERATION_ENABLED: withDefault(flag, true),

@@ -39,6 +39,7 @@ import { applyPublication } from './publication/apply.js';
 import { decidePublication } from './publication/decide.js';
 import { CredentialBook } from './publication/credential-book.js';
 import { gatherPublication, peersOf } from './publication/gather.js';
+import { GatewayBook } from './publication/own-gateways.js';
 import { ImportsWriter } from './publication/imports-writer.js';
 import { PassNews } from './publication/pass-news.js';
 import { RemoteSecretWriter } from './publication/remote-secret-writer.js';
@@ -91,6 +92,7 @@ export class LeaderTerm {
   #gateways: ReadonlyMap<string, readonly AllowedGateway[]> = new Map();
   readonly #imports: ImportsWriter;
   readonly #credentials = new CredentialBook();
+  readonly #gatewayBook = new GatewayBook();
   readonly #remoteSecrets: RemoteSecretWriter;
   readonly #apiReaches: ApiReaches;
 
@@ -227,6 +229,7 @@ export class LeaderTerm {
         links: this.#links,
         addressBook: this.#addressBook,
         credentials: this.#credentials,
+        gatewayBook: this.#gatewayBook,
         clock,
         doorAuthorities: this.#identity.doorAuthorities,
       },

@@ -15,6 +15,7 @@ import { AddressBook, addressRule } from './publication/address-book.js';
 import { CredentialBook } from './publication/credential-book.js';
 import { decidePublication } from './publication/decide.js';
 import { gatherPublication } from './publication/gather.js';
+import { GatewayBook } from './publication/own-gateways.js';
 import { registryInForce } from './publication/held.js';
 import { hearingFromStatus } from './peer/told-silence.js';
 import { apiServerAddresses } from './world.js';
@@ -50,7 +51,16 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
   });
   const signing = signingOf(world, config);
   const links = { hearing: (key: string) => toldHearing(world, key) };
-  const sources = { world, config, memories, links, addressBook, credentials: new CredentialBook(), clock };
+  const sources = {
+    world,
+    config,
+    memories,
+    links,
+    addressBook,
+    credentials: new CredentialBook(),
+    gatewayBook: new GatewayBook(),
+    clock,
+  };
   gatherPublication(sources, signing);
   await addressBook.settled();
   const input = gatherPublication(sources, signing);

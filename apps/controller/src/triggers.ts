@@ -2,7 +2,7 @@ import { names, peerKey } from '#model';
 import type { Logger } from '#platform';
 import { rememberedPeer } from './memories.js';
 import type { Memories } from './memories.js';
-import { isResourceWorthAPass, isSecretWorthAPass } from './publication/worth-a-pass.js';
+import { isConfigMapWorthAPass, isResourceWorthAPass, isSecretWorthAPass } from './publication/worth-a-pass.js';
 import type { World } from './world.js';
 
 /** Keys of the loops that are not about one peer. */
@@ -49,6 +49,9 @@ export function watchWorld(world: World, queue: Queue): readonly (() => void)[] 
     world.destinationRules.onChange(() => queue.addAfter(importsKey, ownWorkMs)),
     world.configMaps.onChange((key) => {
       if (identityConfigMaps.has(named(key))) queue.add(identityKey);
+    }),
+    world.configMaps.onChange((_key, current, previous) => {
+      if (isConfigMapWorthAPass(current, previous)) queue.add(publicationKey);
     }),
   ];
 }

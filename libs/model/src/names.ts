@@ -31,6 +31,10 @@ export const names = {
   caRotationKey: 'rotation.json',
   caCrlConfigMap: 'istio-ca-crl',
   caCrlKey: 'ca-crl.pem',
+  /** In the release namespace: what peers are told of our gateways, and how a change of them stands. */
+  gatewaysConfigMap: 'isthmus-gateways',
+  gatewaysToldKey: 'told.json',
+  gatewaysReportKey: 'rotation.json',
   fieldManager: 'isthmus',
   lease: 'isthmus-controller',
   finalizer: 'isthmus.dev/peer',
@@ -84,6 +88,8 @@ export const annotations = {
   rotateSigningKey: 'isthmus.dev/rotate-signing-key',
   rotateRoot: 'isthmus.dev/rotate-root',
   rotateDoorCertificate: 'isthmus.dev/rotate-door-certificate',
+  /** On the same: `host:port[,host:port]`, told to peers in place of the chart's or discovered addresses while it is there. */
+  gatewayAddresses: 'isthmus.dev/gateway-addresses',
   /** On the same: JSON, how the changes stand that the controller carries out. */
   rotationReport: 'isthmus.dev/rotation-report',
 } as const;

@@ -94,6 +94,23 @@ describe('what cannot be made again and somebody deletes while the controller ru
   }, 20_000);
 });
 
+describe('gateway addresses that were asked for by an annotation', () => {
+  const told = async (): Promise<string> => (await there('configMaps', 'isthmus-gateways')).data?.['told.json'] ?? '';
+
+  it('stand there again when somebody deletes the ConfigMap, and peers are told the same all the time', async () => {
+    const wish = '192.0.2.9:15443';
+    const annotation = 'isthmus.dev/gateway-addresses';
+    const body = { metadata: { annotations: { [annotation]: wish } } };
+    await cluster.client.patch(pathOf('configMaps', clusterMap), body, 'application/merge-patch+json');
+    const before = await waitFor('both to be told', async () => ((await told()).includes(wish) ? told() : undefined));
+    for (const name of [clusterMap, 'isthmus-gateways']) {
+      await cluster.client.delete(pathOf('configMaps', name));
+      expect((await there('configMaps', clusterMap, 5_000)).metadata?.annotations?.[annotation]).toBe(wish);
+      expect(await told()).toBe(before);
+    }
+  }, 30_000);
+});
+
 describe('the ConfigMap deleted while no controller runs', () => {
   it('comes back with the UUID that peers were last told', async () => {
     const { data } = await there('configMaps', clusterMap);

@@ -7,8 +7,7 @@ import { clusterAccessFromEnvironment, HttpKubeClient } from '#kube';
 import type { CommandContext } from './context.js';
 import { parsePeer, revokeTrust, restoreTrust } from './revoke.js';
 import { addSidecars } from './sidecar.js';
-import { rotate, rotations } from './rotate.js';
-import type { Rotation } from './rotate.js';
+import { rotate, rotations, rotationWish } from './rotate.js';
 import { noPeersLeft, showTrust } from './show.js';
 
 interface Options {
@@ -18,6 +17,8 @@ interface Options {
   readonly output: 'table' | 'json';
   readonly wait: boolean;
   readonly timeout?: string;
+  readonly to?: string;
+  readonly withdraw?: boolean;
 }
 
 const program = new Command('isthmus')
@@ -36,14 +37,21 @@ trust
 
 trust
   .command('rotate')
-  .description('replace the signing key, the generated root CA or the door’s self-signed certificate; no call is lost')
+  .description(
+    'replace the signing key, the generated root CA, the door’s self-signed certificate or the addresses of gateways; no call is lost',
+  )
   .argument(`<${rotations.join('|')}>`)
+  .option(
+    '--to <host:port,…>',
+    'gateway-addresses: where gateways are from now on; the old are told beside them for a while',
+  )
+  .option('--withdraw', 'gateway-addresses: back to what the chart says or the gateway’s Service shows')
   .option('--no-wait', 'ask for it and return')
   .option('--timeout <seconds>', 'how long to wait; default: as long as the announced steps take')
   .action((what: string, options: Options) => {
     const { timeout = '600' } = options;
-    const [rotation, deadline] = [rotationOf(what), waiting({ ...options, timeout })];
-    return run((context) => rotate(context, rotation, deadline, options.timeout === undefined));
+    const [wish, deadline] = [rotationWish(what, options, Date.now()), waiting({ ...options, timeout })];
+    return run((context) => rotate(context, wish, deadline, options.timeout === undefined));
   });
 
 trust
@@ -89,12 +97,6 @@ function waiting({ wait, timeout = '' }: Options): number | undefined {
   if (!Number.isFinite(seconds) || seconds <= 0)
     throw new Error(`--timeout ${timeout}: give a number of seconds above 0`);
   return wait ? Date.now() + seconds * 1000 : undefined;
-}
-
-function rotationOf(what: string): Rotation {
-  const found = rotations.find((each) => each === what);
-  if (found === undefined) throw new Error(`trust rotate ${what}: give one of ${rotations.join(', ')}`);
-  return found;
 }
 
 /** As kubectl: outside of a pod, and with nothing said, the file in the home folder. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { progressOf } from './rotate.js';
+import { progressOf, rotationWish } from './rotate.js';
 import type { ChangeReport } from './rotate.js';
 
 const report: ChangeReport = { phase: 'in use', request: 'a', message: 'key two signs' };
@@ -32,5 +32,58 @@ describe('what is told to whoever asked for a change', () => {
     ['door-certificate', { phase: 'given', message: 'it is yours' }, /door-certificate: it is yours/],
   ] as const)('refuses what is not ours: %s %j', (what, told, refused) => {
     expect(progressOf(what, { report: told, wish: 'a' }, 'a').refused).toMatch(refused);
+  });
+});
+
+describe('what is told to whoever asked for gateway addresses', () => {
+  const told = (over: Partial<ChangeReport>, wish?: string): Parameters<typeof progressOf>[1] => ({
+    report: { phase: 'in use', request: 'x:1', message: 'peers are told x:1', ...over },
+    wish,
+  });
+
+  it.each<[string, Parameters<typeof progressOf>[1], string, object]>([
+    ['they are told alone', told({}, 'x:1'), 'x:1', { done: true }],
+    [
+      'both are told',
+      told({ phase: 'announced', nextChangeAt: '1970-01-01T00:00:05Z' }, 'x:1'),
+      'x:1',
+      { done: false, next: 5_000 },
+    ],
+    [
+      'nobody has looked yet',
+      told({ request: '' }, 'x:1'),
+      'x:1',
+      { done: false, line: expect.stringContaining('not taken it up') },
+    ],
+    ['they are withdrawn', told({ request: '' }), '', { done: true }],
+    ['the withdrawal is not seen yet', told({ request: 'x:1' }), '', { done: false }],
+    [
+      'others took their place',
+      told({ request: 'y:1' }, 'y:1'),
+      'x:1',
+      { done: false, refused: expect.stringContaining('others were asked for meanwhile: y:1') },
+    ],
+  ])('%s', (_when, seen, request, expected) => {
+    expect(progressOf('gateway-addresses', seen, request)).toMatchObject(expected);
+  });
+});
+
+describe('what is typed after trust rotate', () => {
+  it.each<[string, Parameters<typeof rotationWish>[1], string]>([
+    ['root', {}, '1970-01-01T00:00:00.000Z'],
+    ['gateway-addresses', { to: 'b.example:2, a.example:1' }, 'a.example:1,b.example:2'],
+    ['gateway-addresses', { withdraw: true }, ''],
+  ])('%s %j', (what, options, request) => {
+    expect(rotationWish(what, options, 0)).toEqual({ what, request });
+  });
+
+  it.each<[string, Parameters<typeof rotationWish>[1], RegExp]>([
+    ['everything', {}, /give one of signing-key, root, door-certificate, gateway-addresses/],
+    ['root', { to: 'a.example:1' }, /--to and --withdraw are for gateway-addresses alone/],
+    ['gateway-addresses', {}, /give --to host:port\[,host:port\], or --withdraw/],
+    ['gateway-addresses', { to: 'a.example:1', withdraw: true }, /or --withdraw/],
+    ['gateway-addresses', { to: 'a.example' }, /^--to: "a\.example" is no host:port/],
+  ])('%s %j is refused', (what, options, why) => {
+    expect(() => rotationWish(what, options, 0)).toThrow(why);
   });
 });

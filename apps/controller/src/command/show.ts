@@ -58,8 +58,8 @@ export async function noPeersLeft(context: CommandContext): Promise<void> {
 async function ownTrust({ client, namespace }: CommandContext): Promise<Own> {
   const read = async (name: string): Promise<(ConfigMap & ApiObject) | undefined> =>
     client.get(pathFor(resources.configMaps, { namespace, name }));
-  const [cluster, rootMap, ca] = await Promise.all(
-    [names.clusterConfigMap, names.rootCertConfigMap, names.caReportConfigMap].map(read),
+  const [cluster, rootMap, ca, gateways] = await Promise.all(
+    [names.clusterConfigMap, names.rootCertConfigMap, names.caReportConfigMap, names.gatewaysConfigMap].map(read),
   );
   if (cluster === undefined)
     throw new Error(
@@ -76,7 +76,11 @@ async function ownTrust({ client, namespace }: CommandContext): Promise<Own> {
     trustDomain,
     roots,
     keys,
-    changes: { ...changes, ...rootReport(ca?.data?.[names.caRotationKey]) },
+    changes: {
+      ...changes,
+      ...reportOf('root', ca?.data?.[names.caRotationKey]),
+      ...reportOf('gateway-addresses', gateways?.data?.[names.gatewaysReportKey]),
+    },
   };
 }
 
@@ -109,8 +113,8 @@ function tellFingerprints(
   for (const { fingerprint, state } of keys) say(`  signing key ${fingerprint} (${state})`);
 }
 
-function rootReport(text: string | undefined): Readonly<Record<string, Report>> {
-  return text === undefined ? {} : { root: JSON.parse(text) as Report };
+function reportOf(what: string, text: string | undefined): Readonly<Record<string, Report>> {
+  return text === undefined ? {} : { [what]: JSON.parse(text) as Report };
 }
 
 const peerKinds = [resources.istioFederations, resources.istioMulticlusters] as const;

@@ -51,6 +51,8 @@ export interface IdentityKeeperPorts {
 export class IdentityKeeper {
   readonly #ports: IdentityKeeperPorts;
   #state: SigningState | undefined;
+  /** As last seen; it holds for longer than a request, so it comes back with the ConfigMap on which it stood. */
+  #gatewayWish: string | undefined;
 
   constructor(ports: IdentityKeeperPorts) {
     this.#ports = ports;
@@ -84,6 +86,7 @@ export class IdentityKeeper {
   /** Forgets the state of an earlier term as leader. */
   clear(): void {
     this.#state = undefined;
+    this.#gatewayWish = undefined;
     this.#ports.doorCertificate.clear();
   }
 
@@ -110,6 +113,7 @@ export class IdentityKeeper {
     const published = publishedUUID(this.#ports.secrets.get(settings.namespace, names.publicDocumentSecret));
     const identity = clusterIdentity(settings, { stored, remembered, published }, randomUUID);
     const known = storedUUID(stored) !== undefined;
+    if (stored !== undefined) this.#gatewayWish = stored.metadata?.annotations?.[annotations.gatewayAddresses];
     if (!known || this.#state === undefined) await this.#writeIdentity(identity, stored, signal);
     if (!known && [remembered, published].includes(identity.clusterUUID))
       this.#ports.logger.warn(
@@ -130,6 +134,13 @@ export class IdentityKeeper {
       'door-certificate': doorCertificate.report(),
     });
     const desired = clusterConfigMap(settings.namespace, identity, report) as ApiObject;
+    const wish = this.#gatewayWish;
+    if (stored === undefined && wish !== undefined) {
+      // In one write, and not as ours: peers would be told of the chart's addresses alone in between.
+      const written = { ...desired.metadata?.annotations, [annotations.gatewayAddresses]: wish };
+      await client.create({ ...desired, metadata: { ...desired.metadata, annotations: written } }, { signal });
+      return;
+    }
     await applyIfChanged({ client, desired, live: stored, fieldManager: names.fieldManager, signal });
   }
 

@@ -33,6 +33,7 @@ export async function applyPublication(
     applyDocuments(ports, verdict, signal),
     applySet(ports, verdict.policies, world.authorizationPolicies.list(), signal),
     applySet(ports, verdict.gateway === undefined ? [] : [verdict.gateway], world.gateways.list(), signal),
+    verdict.toldGateways === undefined ? undefined : applyToldGateways(ports, verdict.toldGateways, signal),
     verdict.remote === undefined ? undefined : applyRemoteClusters(ports, verdict, verdict.remote, signal),
     applyMeshConfig(ports, verdict, signal),
   ]);
@@ -108,6 +109,15 @@ async function applySet(
     fieldManager: names.fieldManager,
     signal,
   });
+}
+
+async function applyToldGateways(
+  { client, world }: ApplyPublicationPorts,
+  desired: KubernetesObject,
+  signal: AbortSignal,
+): Promise<void> {
+  const live = world.configMaps.get(desired.metadata?.namespace, desired.metadata?.name ?? '');
+  await applyIfChanged({ client, desired: desired as ApiObject, live, fieldManager: names.fieldManager, signal });
 }
 
 async function applyOwn(

@@ -1,6 +1,6 @@
-import type { Gateway, Secret, ServiceEntry } from '#istio-api';
+import type { ConfigMap, Gateway, Secret, ServiceEntry } from '#istio-api';
 import { annotations, documentSecretName, labels, names, peerKey, trustSecretData } from '#model';
-import type { Finding, GatewayAddress, PeerRef, PublicService, TrustRegistry } from '#model';
+import type { Finding, PeerRef, PublicService, TrustRegistry } from '#model';
 import {
   admitOffer,
   allocateVirtualAddresses,
@@ -34,6 +34,7 @@ import type { SigningState } from '../identity/identity-keeper.js';
 import { privateDocument, publicDocument } from './documents.js';
 import type { DocumentContent, DocumentDraft } from './documents.js';
 import type { AllowedGateway } from './address-book.js';
+import type { OwnGateways } from './own-gateways.js';
 import { withHeldImports } from './held.js';
 import { remoteClustersFor } from './remote-clusters.js';
 import type { RemoteClusterFacts, RemoteClusters } from './remote-clusters.js';
@@ -61,7 +62,7 @@ export interface PublicationInput {
   readonly offers: ReadonlyMap<string, HeardOffer>;
   readonly services: readonly LocalService[];
   readonly workloads: WorkloadIndex;
-  readonly gateways: { readonly addresses: readonly GatewayAddress[]; readonly findings: readonly Finding[] };
+  readonly gateways: OwnGateways;
   readonly virtualAddresses: readonly VirtualAddress[];
   readonly liveImports: readonly KubernetesObject[];
   readonly liveDocuments: readonly Secret[];
@@ -93,6 +94,8 @@ export interface PublicationVerdict {
   /** Public and private, as they will stand once those that must be are signed. */
   readonly publicDocument?: DocumentDraft;
   readonly documents: readonly DocumentDraft[];
+  /** What peers are told of our gateways, kept over restarts. */
+  readonly toldGateways?: ConfigMap;
   /** By peer key: what its document says. */
   readonly contents: ReadonlyMap<string, DocumentContent>;
   readonly imports: readonly KubernetesObject[];
@@ -144,6 +147,7 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     registry,
     trustSecret: trustSecret(input.mesh.releaseNamespace, registry),
     ...(openDocument === undefined ? {} : { publicDocument: openDocument }),
+    ...(input.gateways.kept === undefined ? {} : { toldGateways: input.gateways.kept }),
     documents: trusted.flatMap((standing) => documentFor(input, standing, contents)),
     contents,
     imports,
@@ -154,7 +158,11 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     ...(remote === undefined ? {} : { remote }),
     ...(input.trustUnscoped ? { caCertificates: poolableRoots(own, registry) } : {}),
     perPeer: peerPublications(input, { standings, offers, exported, merged, remote }),
-    nextLookMs: Math.min(60_000, ...standings.flatMap(({ changesInMs }) => changesInMs ?? [])),
+    nextLookMs: Math.min(
+      60_000,
+      input.gateways.changesInMs ?? 60_000,
+      ...standings.flatMap(({ changesInMs }) => changesInMs ?? []),
+    ),
   };
 }
 

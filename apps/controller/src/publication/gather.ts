@@ -4,7 +4,7 @@ import type { Secret } from '#istio-api';
 import type { Clock } from '#model';
 import { labels, names, peerKey, readerSecretName } from '#model';
 import type { GatewayAddress } from '#model';
-import { gatewayAddresses, localServiceFrom, workloadIndex } from '#planner';
+import { localServiceFrom, workloadIndex } from '#planner';
 import type { ControllerConfig } from '../config.js';
 import { contentOf, hostsOf } from '../federation/read-documents.js';
 import type { SigningState } from '../identity/identity-keeper.js';
@@ -22,6 +22,7 @@ import { doorAuthority, readIfThere } from './door-authority.js';
 import { allocatedAddresses } from './decide.js';
 import type { HeardOffer, PublicationInput } from './decide.js';
 import { heldPeer } from './held.js';
+import type { GatewayBook, OwnGateways } from './own-gateways.js';
 import { refOf } from './standing.js';
 import type { KnownPeer } from './standing.js';
 import type { RemoteClusterFacts } from './remote-clusters.js';
@@ -36,6 +37,7 @@ export interface PublicationSources {
   readonly links: Pick<PeerLinks, 'hearing'>;
   readonly addressBook: AddressBook;
   readonly credentials: CredentialBook;
+  readonly gatewayBook: GatewayBook;
   readonly clock: Clock;
   /** Of the door's certificate where it is ours to keep, PEM. */
   readonly doorAuthorities?: string | undefined;
@@ -58,12 +60,7 @@ export function gatherPublication(sources: PublicationSources, signing: SigningS
     offers: heardOffers(sources.addressBook, peers),
     services,
     workloads: workloadIndex(world.pods.list(), config.mesh.trustDomain),
-    gateways: gatewayAddresses({
-      service: world.services.get(config.gatewayService.namespace, config.gatewayService.name),
-      nodes: world.nodes?.list() ?? [],
-      pods: world.pods.list().filter((pod) => pod.metadata?.labels?.['istio'] === 'eastwestgateway'),
-      override: config.gatewayOverride,
-    }),
+    gateways: ownGateways(sources),
     virtualAddresses: allocatedAddresses(world.serviceEntries.list()),
     liveImports: [...world.serviceEntries.list(), ...world.destinationRules.list()],
     liveDocuments: world.documents.list().filter((secret) => secret.metadata?.labels?.[labels.document] === 'private'),
@@ -71,6 +68,21 @@ export function gatherPublication(sources: PublicationSources, signing: SigningS
     trustUnscoped: !config.meshEnabled,
     ...(config.multiclusterEnabled ? { remote: remoteFacts(sources, peers) } : {}),
   };
+}
+
+function ownGateways({ world, config, clock, gatewayBook }: PublicationSources): OwnGateways {
+  const { releaseNamespace } = config.mesh;
+  return gatewayBook.tell({
+    now: clock.now(),
+    announceMs: config.keyAnnounceMs,
+    namespace: releaseNamespace,
+    service: world.services.get(config.gatewayService.namespace, config.gatewayService.name),
+    nodes: world.nodes?.list() ?? [],
+    pods: world.pods.list().filter((pod) => pod.metadata?.labels?.['istio'] === 'eastwestgateway'),
+    override: config.gatewayOverride,
+    cluster: world.configMaps.get(releaseNamespace, names.clusterConfigMap),
+    stored: world.configMaps.get(releaseNamespace, names.gatewaysConfigMap),
+  });
 }
 
 /** All resources that can be read; a broken one keeps what its memory holds out of the mesh until it is mended. */

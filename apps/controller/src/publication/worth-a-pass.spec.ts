@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { labels } from '#model';
-import { isResourceWorthAPass, isSecretWorthAPass } from './worth-a-pass.js';
+import { isConfigMapWorthAPass, isResourceWorthAPass, isSecretWorthAPass } from './worth-a-pass.js';
 
 const federation = (more: object = {}) => ({ metadata: { name: 'b', uid: 'u', generation: 1, ...more } });
 
@@ -15,6 +15,24 @@ describe('what causes a publication pass', () => {
     ['its status alone', federation({ resourceVersion: '2' }), federation({ resourceVersion: '1' }), false],
   ])('%s', (_what, current, previous, expected) => {
     expect(isResourceWorthAPass(current, previous)).toBe(expected);
+  });
+
+  it.each([
+    ['another wish for gateway addresses', { 'isthmus.dev/gateway-addresses': 'b:1' }, true],
+    ['a wish that is gone', {}, true],
+    [
+      'another report on the same',
+      { 'isthmus.dev/gateway-addresses': 'a:1', 'isthmus.dev/rotation-report': '{}' },
+      false,
+    ],
+  ])('%s on ConfigMap isthmus-cluster', (_what, annotations, expected) => {
+    const before = { metadata: { name: 'isthmus-cluster', annotations: { 'isthmus.dev/gateway-addresses': 'a:1' } } };
+    expect(isConfigMapWorthAPass({ metadata: { name: 'isthmus-cluster', annotations } }, before)).toBe(expected);
+  });
+
+  it('ConfigMap isthmus-gateways when somebody deletes it', () => {
+    const kept = { metadata: { name: 'isthmus-gateways' } };
+    expect([isConfigMapWorthAPass(undefined, kept), isConfigMapWorthAPass(kept, undefined)]).toEqual([true, false]);
   });
 
   it('any Secret but what is remembered of a peer', () => {

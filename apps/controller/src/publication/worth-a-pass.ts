@@ -1,5 +1,5 @@
 import type { ApiObject } from '#kube';
-import { labels, names } from '#model';
+import { annotations, labels, names } from '#model';
 
 // A pass looks at everything, so what it does not read must not cause one: our own writes of status and memory come back as changes.
 
@@ -18,4 +18,13 @@ function ourAnnotations(all: Readonly<Record<string, string>> = {}): string {
 /** What is remembered of peers is read from this process's own memory, not from its Secrets. */
 export function isSecretWorthAPass(current: ApiObject | undefined, previous: ApiObject | undefined): boolean {
   return (current ?? previous)?.metadata?.labels?.[labels.peerMemory] === undefined;
+}
+
+/** A pass reads an operator's wish for gateway addresses, and writes again what somebody deleted. */
+export function isConfigMapWorthAPass(current: ApiObject | undefined, previous: ApiObject | undefined): boolean {
+  const name = (current ?? previous)?.metadata?.name;
+  if (name === names.gatewaysConfigMap) return current === undefined;
+  const wish = (object: ApiObject | undefined): string | undefined =>
+    object?.metadata?.annotations?.[annotations.gatewayAddresses];
+  return name === names.clusterConfigMap && wish(current) !== wish(previous);
 }
