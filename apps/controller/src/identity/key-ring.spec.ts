@@ -1,7 +1,16 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { generateSigningKey } from '#trust';
-import { advance, currentKey, emptyKeyRing, nextChangeMs, parseKeyRing, signingKeyReport } from './key-ring.js';
+import { generateSigningKey, readPublicDocument } from '#trust';
+import { now as documentNow, ownUUID, SigningPeer, trusted } from '../../../../libs/trust/src/peer.fixture.js';
+import {
+  advance,
+  currentKey,
+  emptyKeyRing,
+  mostKeys,
+  nextChangeMs,
+  parseKeyRing,
+  signingKeyReport,
+} from './key-ring.js';
 import type { KeyRing, RingFacts } from './key-ring.js';
 
 const times = { announceMs: 1_000, honourMs: 5_000 };
@@ -60,6 +69,43 @@ describe('key ring', () => {
     expect(advance(two, facts(4, 'b'))).toBe(two);
     const promoted = advance(certified(two), facts(1_002, 'b'));
     expect([states(promoted), promoted.handledRequest]).toEqual([['k0-1:retired', 'k2-1:current'], 'b']);
+  });
+
+  it('holds no more keys than peers take: requests wait, said, until the oldest is dropped; each is met once', () => {
+    const long = { announceMs: 10, honourMs: 5_000 };
+    const look = (ring: KeyRing, now: number, request: string): KeyRing =>
+      certified(advance(ring, { ...facts(now, request), times: long }));
+    const full = Array.from({ length: 7 }, (_x, at) => at * 10).reduce(
+      (ring, now) => look(look(ring, now, `r${now}`), now + 10, `r${now}`),
+      certified(advance(emptyKeyRing, facts(0))),
+    );
+    expect(full.keys).toHaveLength(8);
+    expect(signingKeyReport(full).message).toMatch(/told 8 keys.*a further change waits until the oldest/);
+    const waiting = look(full, 100, 'later');
+    expect([waiting.keys.length, waiting.handledRequest]).toEqual([8, 'r60']);
+    expect(nextChangeMs({ ...full, keys: full.keys.filter(({ state }) => state === 'retired') }, 100, long)).toBe(
+      4_910,
+    );
+    const taken = look(waiting, 5_010, 'later');
+    expect([taken.keys.length, taken.handledRequest]).toEqual([8, 'later']);
+    expect(taken.keys.filter(({ state }) => state === 'next')).toHaveLength(1);
+    expect(signingKeyReport(taken).message).not.toContain('waits');
+  });
+
+  it('is full when one more would make peers refuse the document', () => {
+    const peer = new SigningPeer('b.example');
+    const read = (count: number): string => {
+      const retired = Array.from({ length: count - 1 }, () => trusted(generateSigningKey(), 'retired'));
+      return readPublicDocument({
+        document: peer.document({ keys: [trusted(peer.key), ...retired] }),
+        trustDomain: 'b.example',
+        clusterDomain: 'b.example',
+        ownClusterUUID: ownUUID,
+        verifiedByCa: false,
+        now: documentNow,
+      }).kind;
+    };
+    expect([read(mostKeys), read(mostKeys + 1)]).toEqual(['accepted', 'refused']);
   });
 
   it('is told by the fingerprints that peers show and pin', () => {

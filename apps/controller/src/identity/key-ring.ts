@@ -25,6 +25,9 @@ export interface KeyRing {
   readonly handledRequest?: string;
 }
 
+/** Peers refuse a document that names more (docs/protocol.md, "Limits"). */
+export const mostKeys = 8;
+
 export const emptyKeyRing: KeyRing = { version: 1, keys: [] };
 
 export interface RotationTimes {
@@ -51,11 +54,11 @@ export interface RingFacts {
 
 /**
  * Where the ring stands after one look: a first key becomes current at once; a request adds a `next` key, or joins the one that is announced; an
- * announced key is promoted after its time and the old one retired; a retired one is dropped after its end. Pure but for `freshKey`. Same ring
- * returned = nothing to do.
+ * announced key is promoted after its time and the old one retired; a retired one is dropped after its end. While the ring is full a request
+ * waits for that. Pure but for `freshKey`. Same ring returned = nothing to do.
  */
 export function advance(ring: KeyRing, facts: RingFacts): KeyRing {
-  return [begin, announce, promote, drop].reduce((current, step) => step(current, facts), ring);
+  return [begin, drop, announce, promote].reduce((current, step) => step(current, facts), ring);
 }
 
 /** Milliseconds until time alone changes the ring; undefined when nothing is under way. */
@@ -97,7 +100,11 @@ export function signingKeyReport(ring: KeyRing): SigningKeyReport {
       message: `key ${fingerprintOf(next)} is announced to peers; ${current} still signs`,
     };
   const honoured = previousKey(ring) === undefined ? '' : '; the one before is honoured a while longer';
-  return { phase: 'in use', ...told, message: `key ${current} signs${honoured}` };
+  const full =
+    ring.keys.length < mostKeys
+      ? ''
+      : `; peers are told ${mostKeys} keys, and take no more: a further change waits until the oldest is honoured no longer`;
+  return { phase: 'in use', ...told, message: `key ${current} signs${honoured}${full}` };
 }
 
 function fingerprintOf({ publicPem }: StoredSigningKey): string {
@@ -135,6 +142,7 @@ function announce(ring: KeyRing, facts: RingFacts): KeyRing {
   if (request === undefined || request === ring.handledRequest) return ring;
   // Whoever asks while a key is announced gets that one.
   if (ring.keys.some((key) => key.state === 'next')) return { ...ring, handledRequest: request };
+  if (ring.keys.length >= mostKeys) return ring;
   const next: StoredSigningKey = { ...facts.freshKey(), state: 'next', announcedAt: facts.now };
   return { ...ring, keys: [...ring.keys, next], handledRequest: request };
 }
