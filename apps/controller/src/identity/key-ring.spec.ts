@@ -96,8 +96,10 @@ describe('key ring', () => {
     const peer = new SigningPeer('b.example');
     const read = (count: number): string => {
       const retired = Array.from({ length: count - 1 }, () => trusted(generateSigningKey(), 'retired'));
+      const document = peer.document({ keys: [trusted(peer.key), ...retired] });
       return readPublicDocument({
-        document: peer.document({ keys: [trusted(peer.key), ...retired] }),
+        document,
+        proven: new Map([[document.signed ?? '', peer.key.publicPem]]),
         trustDomain: 'b.example',
         clusterDomain: 'b.example',
         ownClusterUUID: ownUUID,
