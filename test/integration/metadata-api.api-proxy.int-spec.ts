@@ -8,7 +8,11 @@ import { silentLogger } from '#kube';
 import type { ApiObject } from '#kube';
 import { openStore } from '#store';
 import type { Store, StoredAuditRow } from '#store';
-import { readableGroups, readableResources } from '../../apps/metadata-api/src/api-proxy/readable-resources.js';
+import {
+  readableGroups,
+  readableResources,
+  reviewResources,
+} from '../../apps/metadata-api/src/api-proxy/readable-resources.js';
 import { forge, H2Connection, sendRaw, startAuditedCluster, startDoorProcess } from '../harness/api-door.js';
 import type { AuditedCluster, DoorProcess } from '../harness/api-door.js';
 import { bulkMegabytes, bulkPath, createBulkList, peakMemory, readSlowly } from '../harness/bulk-list.js';
@@ -18,7 +22,6 @@ import { startPostgres, temporaryDirectory } from '../harness/postgres.js';
 import type { PostgresServer } from '../harness/postgres.js';
 
 const program = 'dist/apps/metadata-api/src/main.js';
-const reviews = '/apis/authentication.k8s.io/v1/tokenreviews';
 /** Longest life of a watch in this spec. */
 const watchLifeMs = 6_000;
 
@@ -239,24 +242,34 @@ describe('API proxy in front of a real API server', () => {
       expect(cluster.forwarded().length).toBe(before);
     });
 
-    it('reviews, only of a peer that may', async () => {
-      const body = JSON.stringify({
-        apiVersion: 'authentication.k8s.io/v1',
-        kind: 'TokenReview',
-        spec: { token: 'x' },
-      });
-      const review = async (peer: TestPeer): Promise<number> => {
-        const answer = await request(`https://127.0.0.1:${door.apiPort}${reviews}`, {
+    it.each([
+      [
+        'TokenReview',
+        '/apis/authentication.k8s.io/v1/tokenreviews',
+        { apiVersion: 'authentication.k8s.io/v1', spec: { token: 'x' } },
+        { error: expect.stringContaining('token') },
+      ],
+      [
+        'SubjectAccessReview',
+        '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+        {
+          apiVersion: 'authorization.k8s.io/v1',
+          spec: { user: 'admin', groups: ['system:masters'], resourceAttributes: { verb: 'get', resource: 'nodes' } },
+        },
+        { allowed: true },
+      ],
+    ])('%s, only of a peer that may', async (kind, path, review, says) => {
+      const ask = async (peer: TestPeer): Promise<[number, unknown]> => {
+        const answer = await request(`https://127.0.0.1:${door.apiPort}${path}`, {
           method: 'POST',
           dispatcher: agent,
-          body,
+          body: JSON.stringify({ kind, ...review }),
           headers: { authorization: `Bearer ${peer.token('api')}`, 'content-type': 'application/json' },
         });
-        await answer.body.text();
-        return answer.statusCode;
+        return [answer.statusCode, await answer.body.json()];
       };
-      expect(await review(gamma)).toBe(201);
-      expect(await review(delta)).toBe(403);
+      expect(await ask(gamma)).toEqual([201, expect.objectContaining({ kind, status: expect.objectContaining(says) })]);
+      expect(await ask(delta)).toEqual([403, expect.objectContaining({ kind: 'Status', code: 403 })]);
     });
   });
 
@@ -654,20 +667,25 @@ describe('API proxy in front of a real API server', () => {
       expect(await asDoor(path, headers as Readonly<Record<string, string>>)).toBe(403);
     });
 
-    it('a peer’s role in the chart grants what the door lets through, and no more', () => {
-      const role = cluster.chart.objects.find(({ metadata }) => metadata?.name === 'isthmus-peer-reader');
-      const { rules } = role as unknown as {
-        rules: readonly { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+    it('a peer’s roles in the chart grant what the door lets through, and no more', () => {
+      const granted = (name: string): readonly string[] => {
+        const role = cluster.chart.objects.find(({ metadata }) => metadata?.name === name);
+        const { rules } = role as unknown as {
+          rules: readonly { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+        };
+        return rules
+          .flatMap(({ apiGroups, resources, verbs }) =>
+            apiGroups.flatMap((group) => resources.map((resource) => `${verbs.join()} ${resource}.${group}`)),
+          )
+          .sort();
       };
-      const granted = rules.flatMap(({ apiGroups, resources }) =>
-        apiGroups.flatMap((group) => resources.map((resource) => `${resource}.${group}`)),
-      );
-      const letThrough = [
+      const read = [
         ...Object.entries(readableResources).flatMap(([group, kinds]) => kinds.map((kind) => `${kind}.${group}`)),
         ...readableGroups.map((group) => `*.${group}`),
       ];
-      expect(granted.sort()).toEqual(letThrough.sort());
-      expect([...new Set(rules.map(({ verbs }) => verbs.join()))]).toEqual(['get,list,watch']);
+      const reviewed = Object.entries(reviewResources).map(([group, kind]) => `${kind}.${group}`);
+      expect(granted('isthmus-peer-reader')).toEqual(read.map((kind) => `get,list,watch ${kind}`).sort());
+      expect(granted('isthmus-peer-reviewer')).toEqual(reviewed.map((kind) => `create ${kind}`).sort());
     });
 
     it('may act as a peer', async () => {
