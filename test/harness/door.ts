@@ -79,6 +79,7 @@ export class TestLeader {
       { apiGroups: [''], resources: ['configmaps'], resourceNames: [names.clusterConfigMap], verbs: ['list', 'watch'] },
     ]);
     await this.#grant(peersNamespace, [{ apiGroups: [''], resources: ['secrets'], verbs: ['list', 'watch'] }]);
+    await this.#grant('default', [{ apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] }]);
     await this.#apply({
       apiVersion: 'v1',
       kind: 'ConfigMap',

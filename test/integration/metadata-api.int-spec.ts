@@ -6,6 +6,7 @@ import { connect } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '#kube';
+import type { ApiObject } from '#kube';
 import { EventStreamParser } from '#protocol';
 import type { ServerSentEvent } from '#protocol';
 import { openStore } from '#store';
@@ -22,6 +23,11 @@ const federationPath = '/metadata/private/federation.json';
 const multiclusterPath = '/metadata/private/multicluster.json';
 const streamPath = '/metadata/private/federation/stream';
 const publicPath = '/metadata/public/public.json';
+
+interface RevokedEvent extends ApiObject {
+  readonly reason?: string;
+  readonly regarding: { readonly name?: string };
+}
 
 /** A stream as a peer reads it. */
 class Reader {
@@ -366,6 +372,47 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
       await mine.ended;
       expect(performance.now() - started).toBeLessThan(1_000);
       expect(otherEnded).toBe(false);
+      await leader.trust(everyone.map((peer) => peer.trusted()));
+      await waitFor('trust again', async () =>
+        (await bodyOf(alpha, 'private-federation', federationPath))[0] === 200 ? true : undefined,
+      );
+    });
+
+    it('ends when the key of its token is dropped, and no Event says that the peer lost its trust', async () => {
+      const revoked = async (name: string): Promise<number> => {
+        const events = await api.client.list<RevokedEvent>('/apis/events.k8s.io/v1/namespaces/default/events');
+        return events.filter(({ reason, regarding }) => reason === 'Revoked' && regarding.name === name).length;
+      };
+      const old = new TestPeer('IstioFederation', 'beta');
+      const retired = { kid: old.key.kid, pem: old.key.publicPem, state: 'retired' as const };
+      const rotating = beta.trusted({ keys: [...beta.trusted().keys, retired] });
+      await leader.trust(everyone.map((peer) => (peer === beta ? rotating : peer.trusted())));
+      const signedByOld = await waitFor('a stream by the old key', async () => {
+        const now = Math.floor(Date.now() / 1000);
+        const claims = {
+          iss: 'd8-istio',
+          sub: beta.uuid,
+          aud: ownUUID,
+          scope: 'private-federation',
+          jti: randomUUID(),
+        };
+        const token = jws(old, { ...claims, iat: now, nbf: now, exp: now + 60 });
+        const answer = await door.get(streamPath, { authorization: `Bearer ${token}` });
+        if (answer.statusCode === 200) return new Reader(answer.body);
+        await answer.body.dump();
+        return undefined;
+      });
+      const untrusted = await open(alpha);
+      await Promise.all([signedByOld.event(0), untrusted.event(0)]);
+      const before = { alpha: await revoked('alpha'), beta: await revoked('beta') };
+      await leader.trust(everyone.map((peer) => peer.trusted(peer === alpha ? { scopes: [] } : {})));
+      await Promise.all([signedByOld.ended, untrusted.ended]);
+      await waitFor('the Event on who lost its trust', async () =>
+        (await revoked('alpha')) > before.alpha ? true : undefined,
+      );
+      // What was cut together is said together: one of the other would be there by now.
+      await sleep(200);
+      expect(await revoked('beta')).toBe(before.beta);
       await leader.trust(everyone.map((peer) => peer.trusted()));
       await waitFor('trust again', async () =>
         (await bodyOf(alpha, 'private-federation', federationPath))[0] === 200 ? true : undefined,

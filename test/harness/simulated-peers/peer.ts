@@ -175,7 +175,7 @@ export class SimulatedPeer {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
       },
-      stillTrusted: () => true,
+      standing: () => 'trusted',
       lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
       lifeMs: streamLifeMs,
       onSent: () => undefined,

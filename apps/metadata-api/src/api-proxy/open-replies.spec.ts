@@ -59,7 +59,7 @@ describe('open replies', () => {
     open.add(peer('a'), watch);
     open.add(peer('a'), list);
     open.endUntrusted(() => 'rekeyed');
-    expect(await Promise.all([watch.ended, list.ended])).toEqual(['over', 'untrusted']);
+    expect(await Promise.all([watch.ended, list.ended])).toEqual(['over', 'rekeyed']);
   });
 });
 

@@ -45,7 +45,7 @@ export class OpenReplies {
     for (const [peer, replies] of [...this.#open]) {
       const standing = standingOf(peer);
       if (standing === 'trusted') continue;
-      for (const reply of [...replies]) reply.end(standing === 'rekeyed' && reply.watch ? 'over' : 'untrusted');
+      for (const reply of [...replies]) reply.end(standing === 'rekeyed' && reply.watch ? 'over' : standing);
     }
   }
 

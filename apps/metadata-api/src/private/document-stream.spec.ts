@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
+import type { PeerStanding } from '../documents/knowledge.js';
 import { servedDocument } from '../documents/served-document.js';
 import type { ServedDocument } from '../documents/served-document.js';
 import { DocumentStream, StreamRegister } from './document-stream.js';
@@ -29,9 +30,9 @@ class SlowResponse extends EventEmitter {
 
 function stream(over: { lifeMs?: number; lastEventId?: string } = {}) {
   const response = new SlowResponse();
-  const state: { document: ServedDocument | undefined; trusted: boolean; tell: () => void; listening: number } = {
+  const state: { document: ServedDocument | undefined; standing: PeerStanding; tell: () => void; listening: number } = {
     document: servedDocument(Buffer.from('{"v":1}'), '1'),
-    trusted: true,
+    standing: 'trusted',
     tell: () => undefined,
     listening: 0,
   };
@@ -44,7 +45,7 @@ function stream(over: { lifeMs?: number; lastEventId?: string } = {}) {
       state.listening += 1;
       return () => (state.listening -= 1);
     },
-    stillTrusted: () => state.trusted,
+    standing: () => state.standing,
     lastEventId: over.lastEventId,
     lifeMs: over.lifeMs ?? 60_000,
     onSent: ({ seq }) => sent.push(seq),
@@ -85,11 +86,14 @@ describe('DocumentStream', () => {
     made.end('over');
   });
 
-  it('ends as soon as trust is gone, before it sends anything more', async () => {
+  it.each([
+    ['trust', 'untrusted', 'untrusted'],
+    ['a key', 'rekeyed', 'over'],
+  ] as const)('ends as soon as %s is gone, before it sends anything more: %s is %s', async (_what, standing, end) => {
     const { made, sent, change, state, response } = stream();
-    state.trusted = false;
+    state.standing = standing;
     change('2');
-    expect(await made.ended).toBe('untrusted');
+    expect(await made.ended).toBe(end);
     expect([sent, response.ended, state.listening]).toEqual([['1'], true, 0]);
   });
 

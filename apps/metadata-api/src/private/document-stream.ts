@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { formatEvent, heartbeat } from '#protocol';
+import type { PeerStanding } from '../documents/knowledge.js';
 import type { ServedDocument } from '../documents/served-document.js';
 
 export const heartbeatMs = 15_000;
 /** A reader that takes nothing for so long is cut off. */
 const stuckMs = 30_000;
 
-/** Why a stream ended. `over` = its time is up, `untrusted` = the peer's trust went away, `draining` = we shut down. */
+/** Why a stream ended. `over` = its time is up, or a key of the peer is gone and it is to prove itself anew; `untrusted` = the peer's trust went away, `draining` = we shut down. */
 export type StreamEnd = 'over' | 'untrusted' | 'draining' | 'closed' | 'stuck';
 
 export interface StreamOptions {
@@ -15,7 +16,8 @@ export interface StreamOptions {
   readonly current: () => ServedDocument | undefined;
   /** Calls back at every change that may concern this stream; returns the function that ends that. */
   readonly onChange: (listener: () => void) => () => void;
-  readonly stillTrusted: () => boolean;
+  /** How the peer that opened the stream stands now. */
+  readonly standing: () => PeerStanding;
   readonly lastEventId: string | undefined;
   readonly lifeMs: number;
   readonly onSent: (document: ServedDocument) => void;
@@ -71,8 +73,9 @@ export class DocumentStream {
 
   #update(): void {
     if (this.#over) return;
-    if (!this.#options.stillTrusted()) {
-      this.end('untrusted');
+    const standing = this.#options.standing();
+    if (standing !== 'trusted') {
+      this.end(standing === 'rekeyed' ? 'over' : 'untrusted');
       return;
     }
     // While the reader is slow nothing piles up: it gets the newest document once it has taken the last.

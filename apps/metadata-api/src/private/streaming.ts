@@ -47,7 +47,7 @@ export class Streaming {
       lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
       current: () => knowledge.privateDocument(peer),
       onChange: (listener) => knowledge.onChange(listener),
-      stillTrusted: () => knowledge.stillTrusts(peer, scope),
+      standing: () => knowledge.standingOf(peer, scope),
       onSent: ({ seq }) => {
         metrics.documentsStreamed.inc();
         auditor.note({ peer, action, status: 200, detail: `seq=${seq}`, sourceAddress: request.ip });
