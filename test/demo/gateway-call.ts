@@ -1,5 +1,6 @@
 // One TLS connection to an east-west gateway with a certificate and SNI of our choice, as an attacker (or a sidecar) would open it;
-// then HTTP/1.1 requests over it. Prints one JSON line per answer. `--hold` keeps asking on the same connection until it is refused.
+// then HTTP/1.1 requests over it. Prints one JSON line per answer; `refused` is an alert, a reset or a close, `silent` that nothing came in
+// time: that is no refusal. `--hold` keeps asking on the same connection until it is refused.
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { parseArgs } from 'node:util';
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     key: { type: 'string', default: '' },
     host: { type: 'string', default: '' },
     hold: { type: 'boolean', default: false },
+    timeout: { type: 'string', default: '5000' },
   },
 });
 const [host = '', port = '15443'] = values.gateway.split(':');
@@ -59,6 +61,7 @@ socket.on('data', (chunk) => {
   text += String(chunk);
   for (let answer = take(); answer !== undefined; answer = take()) {
     answers += 1;
+    silence.refresh();
     tell({ status: answer.status, answers, body: answer.body.slice(0, 2000) });
     if (!values.hold || answer.status !== 200) process.exit(0);
     setTimeout(ask, 50);
@@ -72,7 +75,8 @@ socket.on('close', () => {
   tell({ refused: 'connection closed', answers });
   process.exit(0);
 });
-setTimeout(() => {
-  tell({ refused: 'no answer within 60 s', answers });
+/** Measured from the last answer. */
+const silence = setTimeout(() => {
+  tell({ silent: `no answer within ${values.timeout} ms`, answers });
   process.exit(0);
-}, 60_000);
+}, Number(values.timeout));

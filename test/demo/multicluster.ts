@@ -2,7 +2,7 @@ import { demoNamespace, deploymentsAvailable, joinAll, runCommand, startLoad } f
 import type { ApiObject, Lab, LabCluster, RunningLoad } from '../lab/index.js';
 import { mintCertificate } from './certificates.js';
 import { replaceTrust } from './root-change.js';
-import { call, gatewayAddress, holdConnection } from './scene.js';
+import { call, gatewayAddress, holdConnection, mustRefuse } from './scene.js';
 import type { Condition } from './scene.js';
 import { eventually } from './story.js';
 import type { Story } from './story.js';
@@ -249,8 +249,8 @@ async function untrust(scene: ThreeClusters, story: Story): Promise<void> {
       const end = await open.end;
       const refusedAfter = performance.now() - started;
       const told = await command;
-      if (refusedAfter > 10_000 || end.status === 200)
-        throw new Error(`after ${seconds(refusedAfter)}: ${JSON.stringify(end)}`);
+      if (refusedAfter > 10_000) throw new Error(`after ${seconds(refusedAfter)}: ${JSON.stringify(end)}`);
+      if (end.status !== 403) mustRefuse('its open connection', end);
       await eventually('the remote Secret to go', 10_000, async () =>
         (await east.api.get(remoteSecret(north))) === undefined ? true : undefined,
       );

@@ -96,9 +96,21 @@ const refusals: Readonly<Record<string, string>> = {
 
 export interface GatewayAnswer {
   readonly status?: number;
+  /** A TLS alert, a reset or a close. */
   readonly refused?: string;
+  /** Nothing came in time: that shows no refusal. */
+  readonly silent?: string;
   readonly answers: number;
   readonly body?: string;
+}
+
+/** Neither an answer nor silence. @throws Error with what came instead of a refusal by an alert, a reset or a close */
+export function mustRefuse(what: string, { status, refused, silent }: GatewayAnswer): string {
+  if (status !== undefined) throw new Error(`${what}: answered ${status}`);
+  // Nobody there refuses everything.
+  if (refused === undefined || /ECONNREFUSED|UNREACH|TIMEDOUT/.test(refused))
+    throw new Error(`${what}: ${silent ?? refused ?? 'nothing was said'}; an alert or a close was expected`);
+  return refused;
 }
 
 /** First external address of a cluster's east-west gateway. */
@@ -143,7 +155,7 @@ export async function callGateway(
   host: string,
 ): Promise<GatewayAnswer> {
   const { stdout, stderr } = await scene.lab.runIn(scene.a.name, gatewayCommand(gateway, files, host, []), {
-    timeoutMs: 70_000,
+    timeoutMs: 20_000,
   });
   const line = stdout.trim().split('\n').at(-1) ?? '';
   if (line === '') throw new Error(`the gateway call said nothing: ${stderr.trim().slice(-300)}`);
