@@ -5,15 +5,27 @@ import type { Caller, CallOptions, CallResult } from './calls.js';
 
 /** One line there and one back over one kept connection; the target is `host:port`. A broken connection is made anew for the next call. */
 export function tcpCaller(): Caller {
+  const answered = new WeakSet<Socket>();
   let socket: Socket | undefined;
+  let closing = false;
+  let breaks = 0;
   return {
     call: async (options) => {
-      if (socket === undefined || socket.destroyed) socket = open(options.target);
+      if (socket === undefined || socket.destroyed) {
+        const fresh = open(options.target);
+        fresh.once('close', () => (breaks += !closing && answered.has(fresh) ? 1 : 0));
+        socket = fresh;
+      }
       const result = await callTcp(socket, options);
-      if (!result.ok) socket.destroy();
+      if (result.ok) answered.add(socket);
+      else socket.destroy();
       return result;
     },
-    close: () => socket?.destroy(),
+    close: () => {
+      closing = true;
+      socket?.destroy();
+    },
+    breaks: () => breaks,
   };
 }
 

@@ -25,6 +25,7 @@ describe('runLoad', () => {
     expect(Object.keys(report.statuses).sort()).toEqual(['200', '503', 'none']);
     expect(report.firstFailures[0]).toMatchObject({ error: 'reset' });
     expect(report.done).toBe(true);
+    expect(report.breaks).toBe(0);
   });
 });
 

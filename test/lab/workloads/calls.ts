@@ -25,6 +25,8 @@ export interface CallOptions {
 export interface Caller {
   call(options: CallOptions): Promise<CallResult>;
   close(): void;
+  /** Connections that had answered and then ended, not by `close`; a caller that does not say counts none. */
+  breaks?(): number;
 }
 
 /** Sum of a load, printed every second and at the end. */
@@ -37,6 +39,8 @@ export interface LoadReport {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
+  /** Kept connections that broke, also between two calls, where no call fails by it. */
+  readonly breaks: number;
   readonly done: boolean;
 }
 
@@ -110,10 +114,11 @@ export async function runLoad(
 ): Promise<LoadReport> {
   const tally = new Tally();
   const ends = load.seconds > 0 ? AbortSignal.any([stop, AbortSignal.timeout(load.seconds * 1000)]) : stop;
-  const printer = setInterval(() => print(tally.report(false)), 1000);
+  const callers = Array.from({ length: load.connections }, open);
+  const breaks = (): number => callers.reduce((sum, caller) => sum + (caller.breaks?.() ?? 0), 0);
+  const printer = setInterval(() => print(tally.report(false, breaks())), 1000);
   const gapMs = (1000 * load.connections) / load.rate;
-  const one = async (index: number): Promise<void> => {
-    const caller = open();
+  const one = async (caller: Caller, index: number): Promise<void> => {
     await sleep((gapMs / load.connections) * index, ends);
     while (!ends.aborted) {
       const started = performance.now();
@@ -122,9 +127,9 @@ export async function runLoad(
     }
     caller.close();
   };
-  await Promise.all(Array.from({ length: load.connections }, (_, index) => one(index)));
+  await Promise.all(callers.map(one));
   clearInterval(printer);
-  return tally.report(true);
+  return tally.report(true, breaks());
 }
 
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -151,12 +156,12 @@ class Tally {
     if (this.firstFailures.length < keptFailures) this.firstFailures.push({ ...result, at: new Date().toISOString() });
   }
 
-  report(done: boolean): LoadReport {
+  report(done: boolean, breaks: number): LoadReport {
     const sorted = [...this.times].sort((a, b) => a - b);
     const at = (share: number): number =>
       round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
     const { calls, failures, statuses, firstFailures } = this;
-    return { calls, failures, statuses, firstFailures, p50: at(0.5), p99: at(0.99), max: at(1), done };
+    return { calls, failures, statuses, firstFailures, p50: at(0.5), p99: at(0.99), max: at(1), breaks, done };
   }
 }
 
