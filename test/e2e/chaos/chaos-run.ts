@@ -3,18 +3,19 @@ import { condition } from '../../demo/scene.js';
 import { eventually } from '../../demo/story.js';
 import { startLoad } from '../../lab/index.js';
 import type { Lab, LabCluster, LoadReport, ProcessName, RunningLoad } from '../../lab/index.js';
-import { pick, seededRandom } from './random.js';
+import { killOrder } from './kill-order.js';
+import { seededRandom } from './random.js';
 import { producedState } from './state.js';
 
 /** Every control-plane process that may die at any moment. */
-export const victims: readonly ProcessName[] = [
+export const victims = [
   'controller',
   'metadata-api',
   'mesh',
   'etcd',
   'kube-apiserver',
   'postgres',
-];
+] as const satisfies readonly ProcessName[];
 
 export interface ChaosPlan {
   readonly kills: number;
@@ -47,16 +48,14 @@ export async function runChaos(lab: Lab, plan: ChaosPlan): Promise<ChaosOutcome>
   const loads = startLoads(lab, plan.host);
   await pause(2_000);
   const kills: string[] = [];
-  while (kills.length < plan.kills) {
-    const cluster = pick(lab.clusters, random);
-    const victim = pick(victims, random);
-    if (killed(lab, cluster, victim)) {
-      kills.push(`${cluster.name}/${victim}`);
-      plan.say(`kill ${kills.length} of ${plan.kills}: ${cluster.name}/${victim}`);
-      if (kills.length % burst === 0 && kills.length < plan.kills) {
-        await healed(lab);
-        plan.say('healed');
-      }
+  const names = lab.clusters.map(({ name }) => name);
+  for (const { cluster, victim } of killOrder(names, victims, plan.kills, random)) {
+    await killed(lab, cluster, victim);
+    kills.push(`${cluster}/${victim}`);
+    plan.say(`kill ${kills.length} of ${plan.kills}: ${cluster}/${victim}`);
+    if (kills.length % burst === 0 && kills.length < plan.kills) {
+      await healed(lab);
+      plan.say('healed');
     }
     await pause(400 + 1_600 * random());
   }
@@ -86,18 +85,16 @@ function startLoads(lab: Lab, host: string): Readonly<Record<'http' | 'grpc' | '
   };
 }
 
-/** A process that is just being started again has no pid: then another is picked. */
-function killed(lab: Lab, cluster: LabCluster, victim: ProcessName): boolean {
-  try {
-    lab.kill(cluster.name, victim);
+/** A process that is just being started again has no id yet: it is killed as soon as it has. */
+async function killed(lab: Lab, cluster: string, victim: ProcessName): Promise<void> {
+  await eventually(`${victim} in ${cluster}, to be killed`, healingMs, async () => {
+    lab.kill(cluster, victim);
     return true;
-  } catch {
-    return false;
-  }
+  });
 }
 
 /** All federations Ready, three looks in a row: a status from before the kill does not count. */
-async function healed(lab: Lab): Promise<void> {
+export async function healed(lab: Lab): Promise<void> {
   for (let look = 0; look < 3; look += 1) {
     await pause(1_500);
     const pairs = lab.clusters.flatMap((cluster) =>

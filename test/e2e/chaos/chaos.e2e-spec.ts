@@ -3,7 +3,8 @@ import { startLab } from '../../lab/index.js';
 import type { Lab } from '../../lab/index.js';
 import { call, label, publicLabel, serviceEntryHosts } from '../../demo/scene.js';
 import { eventually } from '../../demo/story.js';
-import { runChaos } from './chaos-run.js';
+import { loseAll } from './all-at-once.js';
+import { runChaos, victims } from './chaos-run.js';
 import type { ChaosOutcome } from './chaos-run.js';
 
 const host = 'echo.demo.svc.west.example';
@@ -26,6 +27,12 @@ afterAll(async () => {
 }, 60_000);
 
 describe(`twenty kills of the control plane, seed ${seed}`, () => {
+  it('have killed every process of the control plane, on both sides', () => {
+    expect(outcome.kills).toHaveLength(20);
+    const all = ['east', 'west'].flatMap((cluster) => victims.map((victim) => `${cluster}/${victim}`));
+    expect([...new Set(outcome.kills)].sort()).toEqual(all.sort());
+  });
+
   it.each(['http', 'grpc', 'tcp'] as const)('lose no %s call', (kind) => {
     const { calls, failures, firstFailures } = outcome.loads[kind];
     expect({ failures, firstFailures }).toEqual({ failures: 0, firstFailures: [] });
@@ -33,7 +40,6 @@ describe(`twenty kills of the control plane, seed ${seed}`, () => {
   });
 
   it('lose nothing that was produced, not even for a moment', () => {
-    expect(outcome.kills).toHaveLength(20);
     expect(outcome.after).toEqual(outcome.before);
   });
 
@@ -55,4 +61,15 @@ describe(`twenty kills of the control plane, seed ${seed}`, () => {
     });
     expect(answer.status).toBe(200);
   }, 60_000);
+});
+
+describe('the whole control plane of one cluster killed at once, while its peer is silent', () => {
+  it('comes back with what it knew: nothing produced is lost, and a proxy that knows nothing yet is led to the peer', async () => {
+    const { before, silent, after, answer, loads } = await loseAll(lab, host);
+    expect(Object.keys(before).length).toBeGreaterThan(3);
+    expect(after).toEqual(before);
+    expect(silent).toMatchObject({ status: 'False', reason: 'StaleKeepingLastKnownGood' });
+    expect(answer).toMatchObject({ ok: true, status: 200, body: { cluster: 'west' } });
+    expect(loads).toMatchObject({ failures: 0, firstFailures: [] });
+  }, 300_000);
 });
