@@ -106,7 +106,10 @@ export const status = z.object({
       clusterID: z.string(),
       synced: z.boolean(),
       services: count.optional(),
-      endpoints: count.optional(),
+      endpoints: count.optional().meta({ description: 'Endpoints that stand: read, and not withdrawn.' }),
+      withdrawnServices: count.optional().meta({
+        description: 'Services whose endpoints spec.stalePolicy has withdrawn for its silence; absent while none.',
+      }),
       lastContact: time.optional().meta({ description: 'Last answer of its API server.', format: 'date-time' }),
     })
     .optional()

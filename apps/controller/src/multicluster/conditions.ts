@@ -14,6 +14,7 @@ import { resourceOf } from '../peer/input.js';
 import type { PeerVerdict } from '../peer/verdict.js';
 import type { MulticlusterInput } from './decide.js';
 import { multiclusterContentOf } from './documents.js';
+import type { RegistryReport } from './reports.js';
 
 /** All conditions of one IstioMulticluster as they stand; pure. */
 export function judgeConditions(input: MulticlusterInput, verdict: PeerVerdict): readonly Judgement[] {
@@ -51,7 +52,8 @@ function refusedApiHost(publication: MulticlusterInput['publication']): Finding 
   );
 }
 
-function registrySynced({ registry, api, now, publication }: MulticlusterInput, { memory }: PeerVerdict): Judgement {
+function registrySynced(input: MulticlusterInput, { memory }: PeerVerdict): Judgement {
+  const { registry, api, publication } = input;
   const type = 'RegistrySynced';
   // The way out then knows no such peer, which is no fault of the mesh core's credential.
   const refused = refusedApiHost(publication);
@@ -67,7 +69,22 @@ function registrySynced({ registry, api, now, publication }: MulticlusterInput, 
       api?.reason === 'Forbidden' ? 'Forbidden' : 'Unreachable',
       registry.error ?? 'the mesh core has not read the whole registry yet',
     );
-  if (registry.synced && registry.error === undefined) return good(type, 'Succeeded', counts);
-  const age = Math.max(0, Math.round((now - registry.lastContact) / 1000));
-  return bad(type, 'StaleKeepingLastKnownGood', `${registry.error ?? 'not read yet'}; ${counts}, ${age} s old, go on`);
+  if (registry.synced && registry.error === undefined && (registry.withdrawnServices ?? 0) === 0)
+    return good(type, 'Succeeded', counts);
+  return silent(input, registry, counts);
+}
+
+/** A cluster that gives no answer: what of it goes on, and what its stale policy has withdrawn. */
+function silent(input: MulticlusterInput, registry: RegistryReport, counts: string): Judgement {
+  const type = 'RegistrySynced';
+  const age = `${Math.max(0, Math.round((input.now - registry.lastContact) / 1000))} s old`;
+  const error = registry.error ?? (registry.synced ? 'it answers again' : 'not read yet');
+  const withdrawn = registry.withdrawnServices ?? 0;
+  if (withdrawn === 0) return bad(type, 'StaleKeepingLastKnownGood', `${error}; ${counts}, ${age}, go on`);
+  const mode = resourceOf(input)?.spec.stalePolicy?.mode;
+  return bad(
+    type,
+    mode === 'FailClosed' ? 'FailedClosed' : 'Drained',
+    `${error}; stalePolicy has withdrawn the endpoints of ${withdrawn} of ${counted(registry.services, 'service')}, ${counted(registry.endpoints, 'endpoint')} of the others, ${age}, go on. They come back with its first answer: see ApiAccessible, or raise spec.stalePolicy.after`,
+  );
 }

@@ -15,7 +15,10 @@ export interface RegistryReport {
   /** Unix milliseconds; 0 = never. */
   readonly lastContact: number;
   readonly services: number;
+  /** Those that its stale policy has not withdrawn. */
   readonly endpoints: number;
+  /** Services whose endpoints its stale policy has withdrawn; absent while none. */
+  readonly withdrawnServices?: number;
   readonly error?: string;
   /** Ports of its Services that nobody here can call, in words. */
   readonly conflicts?: readonly string[];
@@ -41,6 +44,8 @@ export function registryReport(
 
 function isWorse(a: RegistryReport, b: RegistryReport): boolean {
   if (a.synced !== b.synced) return !a.synced;
+  const [ofA, ofB] = [a.withdrawnServices ?? 0, b.withdrawnServices ?? 0];
+  if (ofA !== ofB) return ofA > ofB;
   if ((a.error === undefined) !== (b.error === undefined)) return a.error !== undefined;
   return a.services < b.services || (a.services === b.services && a.endpoints < b.endpoints);
 }

@@ -36,12 +36,13 @@ function portFindings({ registry }: MulticlusterInput): readonly Finding[] {
 
 function remoteStatus({ registry }: MulticlusterInput, clusterID: string): NonNullable<PeerStatus['remote']> {
   if (registry === undefined) return { clusterID, synced: false };
-  const { synced, services, endpoints, lastContact } = registry;
+  const { synced, services, endpoints, withdrawnServices, lastContact } = registry;
   return {
     clusterID,
     synced,
     services,
     endpoints,
+    ...(withdrawnServices === undefined ? {} : { withdrawnServices }),
     ...(lastContact > 0 ? { lastContact: time(lastContact) } : {}),
   };
 }

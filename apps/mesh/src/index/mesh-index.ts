@@ -20,6 +20,7 @@ import { RegistryKeeper } from '../registries/registry-keeper.js';
 import { RemoteClusters } from '../registries/remote-clusters.js';
 import type { ClusterReport } from '../registries/status-writer.js';
 import { portConflicts } from '../registries/port-conflicts.js';
+import { standingEndpoints } from '../registries/registry-services.js';
 import { Debounce } from './debounce.js';
 import { sameItems } from './memo.js';
 import { ModelBuilder, serviceFinder } from './model-builder.js';
@@ -154,11 +155,13 @@ export class MeshIndex {
     const own = [this.#options.cluster.rootNamespace, this.#options.namespace];
     const conflicts = portConflicts(this.#registry.objects.services, remotes, own);
     return Object.fromEntries(
-      this.remotes.states.map(({ clusterID, synced, lastContact, error }) => {
+      this.remotes.states.map(({ clusterID, synced, lastContact, error, withdrawnHosts }) => {
         const { services = [], endpointSlices = [] } = objects.get(clusterID) ?? {};
-        const endpoints = endpointSlices.reduce((sum, slice) => sum + (slice.endpoints ?? []).length, 0);
+        const endpoints = standingEndpoints(endpointSlices, withdrawnHosts, this.#options.cluster.clusterDomain);
         const notKept = this.#keeper.fault(clusterID);
-        const report = { synced, lastContact, services: services.length, endpoints };
+        const counts = { services: services.length, endpoints };
+        const withdrawn = withdrawnHosts.size === 0 ? {} : { withdrawnServices: withdrawnHosts.size };
+        const report = { synced, lastContact, ...counts, ...withdrawn };
         const differing = conflicts.get(clusterID);
         const trouble = { ...(error === undefined ? {} : { error }), ...(notKept === undefined ? {} : { notKept }) };
         return [clusterID, { ...report, ...trouble, ...(differing === undefined ? {} : { conflicts: differing }) }];

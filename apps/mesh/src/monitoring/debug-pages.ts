@@ -100,7 +100,7 @@ export function clusterz(current: ModelVersion | undefined, remotes: readonly Re
       ...(remote.lastContact === 0 ? {} : { lastContact: new Date(remote.lastContact).toISOString() }),
       ...(remote.error === undefined ? {} : { error: remote.error }),
       ...(remote.stalePolicy === undefined ? {} : { stalePolicy: remote.stalePolicy }),
-      withdrawnHosts: remote.withdrawnHosts,
+      withdrawnHosts: remote.withdrawnHosts.size,
     })),
   ];
 }

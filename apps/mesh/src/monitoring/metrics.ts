@@ -101,7 +101,9 @@ export class MeshMetrics {
     gauge(`${prefix}_failing`, 'Another cluster cannot be read now', ({ error }) => Number(error !== undefined));
     gauge(`${prefix}_last_contact_seconds`, 'Its last sign of life, Unix time', (report) => report.lastContact / 1000);
     gauge(`${prefix}_services`, 'Services read there', ({ services }) => services);
-    gauge(`${prefix}_endpoints`, 'Endpoints read there', ({ endpoints }) => endpoints);
+    gauge(`${prefix}_endpoints`, 'Endpoints read there and not withdrawn', ({ endpoints }) => endpoints);
+    const withdrawn = 'Services whose endpoints its stalePolicy has withdrawn for its silence';
+    gauge(`${prefix}_withdrawn_services`, withdrawn, ({ withdrawnServices = 0 }) => withdrawnServices);
     this.watch(
       'istiod_managed_clusters',
       'Other clusters that are read (istiod’s name)',

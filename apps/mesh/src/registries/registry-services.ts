@@ -42,6 +42,18 @@ export class RegistryServices {
   }
 }
 
+/** How many endpoints of these slices are those of services that are not withdrawn. */
+export function standingEndpoints(
+  slices: readonly EndpointSlice[],
+  withdrawn: ReadonlySet<string>,
+  clusterDomain: string,
+): number {
+  return slices.reduce((sum, slice) => {
+    const [namespace, name] = sliceOwner(slice).split('/');
+    return withdrawn.has(`${name}.${namespace}.svc.${clusterDomain}`) ? sum : sum + (slice.endpoints ?? []).length;
+  }, 0);
+}
+
 function sliceOwner({ metadata }: EndpointSlice): string {
   return `${metadata?.namespace ?? ''}/${metadata?.labels?.[serviceNameLabel] ?? ''}`;
 }

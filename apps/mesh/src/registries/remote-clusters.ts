@@ -42,7 +42,7 @@ export interface RemoteState {
   readonly error?: string;
   readonly stalePolicy?: StalePolicy;
   /** Hosts whose endpoints its silence has cost by that policy. */
-  readonly withdrawnHosts: number;
+  readonly withdrawnHosts: ReadonlySet<string>;
 }
 
 interface Followed {
@@ -87,8 +87,12 @@ export class RemoteClusters {
       const objects = current === undefined ? kept?.objects : current.objects;
       if (objects === undefined) return [];
       const { clusterID, trustDomain, stalePolicy } = wanted;
-      const withdrawn = (hosts: readonly string[]): ReadonlySet<string> =>
-        silence.withdrawn(silentSince(followed, kept), stalePolicy, hosts);
+      const withdrawn = (hosts: readonly string[]): ReadonlySet<string> => {
+        const before = silence.withdrawnHosts;
+        const now = silence.withdrawn(silentSince(followed, kept), stalePolicy, hosts);
+        if (now !== before) this.#options.onStatus();
+        return now;
+      };
       return [{ clusterID, trustDomain, objects, withdrawn }];
     });
   }

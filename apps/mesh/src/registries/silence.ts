@@ -17,9 +17,9 @@ export class Silence {
     this.#onChange = onChange;
   }
 
-  /** How many hosts have lost their endpoints. */
-  get withdrawnHosts(): number {
-    return this.#withdrawn.size;
+  /** Hosts that have lost their endpoints; the same set until that changes. */
+  get withdrawnHosts(): ReadonlySet<string> {
+    return this.#withdrawn;
   }
 
   /** Of these hosts those whose endpoints are withdrawn; `since` is the last sign of life (Unix ms), undefined while it is not silent. */

@@ -4,7 +4,8 @@ import { NotFoundError, silentLogger, type KubeClient } from '#kube';
 import { StatusWriter, type ClusterReport } from './status-writer.js';
 
 const where = { method: 'PATCH', path: '/x' };
-const now = 1_000_000_000;
+const begin = 1_000_000_000;
+let now = begin;
 const well: ClusterReport = { synced: true, lastContact: 1, services: 2, endpoints: 3 };
 
 /** Keeps one ConfigMap as an API server would. */
@@ -33,6 +34,7 @@ describe('StatusWriter', () => {
   const stop = { current: new AbortController() };
   beforeEach(() => {
     stop.current = new AbortController();
+    now = begin;
   });
   afterEach(() => stop.current.abort());
 
@@ -78,5 +80,22 @@ describe('StatusWriter', () => {
     writer.changed();
     await new Promise((resolve) => setTimeout(resolve, 2_100));
     expect(map.writes).toBe(1);
+  });
+
+  it('tells the last sign of life of a cluster that is well once a minute', async () => {
+    const map = new OneConfigMap();
+    map.data = {};
+    const reports = { west: well };
+    const writer = start(map, reports);
+    await settle();
+    reports.west = { ...well, lastContact: 99 };
+    now = begin + 59_999;
+    writer.changed();
+    await settle();
+    expect(map.writes).toBe(1);
+    now = begin + 60_000;
+    writer.changed();
+    await settle();
+    expect(JSON.parse(map.data['mesh-a'] ?? '')).toMatchObject({ clusters: { west: { lastContact: 99 } }, at: now });
   });
 });

@@ -7,7 +7,10 @@ export interface ClusterReport {
   readonly synced: boolean;
   readonly lastContact: number;
   readonly services: number;
+  /** Those that its stale policy has not withdrawn. */
   readonly endpoints: number;
+  /** Services whose endpoints its silence has cost by its stale policy; absent while none. */
+  readonly withdrawnServices?: number;
   readonly error?: string;
   /** Ports of its Services that nobody here can call, in words. */
   readonly conflicts?: readonly string[];
@@ -29,8 +32,9 @@ export interface StatusWriterOptions {
 }
 
 const leastGapMs = 2_000;
-/** A failing cluster's age is told again this often. */
+/** A failing cluster's age is told again this often, the last sign of life of those that are well that often. */
 const repeatMs = 30_000;
+const aliveMs = 60_000;
 /** What a replica said that is gone is kept for so long. */
 const forgetMs = 600_000;
 const fieldManager = 'isthmus-mesh';
@@ -38,7 +42,7 @@ const mergePatch = 'application/merge-patch+json';
 
 /**
  * Tells the controller how far this replica has read other clusters: one key in ConfigMap `isthmus-remote-clusters`, written when something
- * changed and not more often than every two seconds. Each replica owns its key and takes away those of replicas that are gone.
+ * changed and not more often than every two seconds, or once a minute. Each replica owns its key and takes away those of replicas that are gone.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
@@ -86,7 +90,8 @@ export class StatusWriter {
     const told = JSON.stringify(clusters, (key, value: unknown) => (key === 'lastContact' ? undefined : value));
     const failing = Object.values(clusters).some(({ error }) => error !== undefined);
     const now = clock.now();
-    if (told === this.#written && !(failing && now - this.#writtenAt >= repeatMs)) return;
+    const again = now - this.#writtenAt >= (failing ? repeatMs : aliveMs) && Object.keys(clusters).length > 0;
+    if (told === this.#written && !again) return;
     this.#writing = true;
     this.#writtenAt = now;
     try {
