@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { PeerStatus } from '#crd';
 import { startLegacyPeer } from '../../demo/legacy.js';
 import type { RunningLegacyPeer } from '../../demo/legacy.js';
 import { call, condition, serviceEntryHosts } from '../../demo/scene.js';
@@ -10,6 +12,8 @@ import { clusterFacts, helmUpgrade, startLab } from '../../lab/index.js';
 import type { ApiObject, ClusterFacts, CommandResult, Lab, LabCluster } from '../../lab/index.js';
 import type { BadApi } from '../../legacy-peer/bad-api.js';
 import { unusedGrants } from '../rbac/grants.js';
+import { operatorOf } from './kubectl.js';
+import type { Operator } from './kubectl.js';
 
 const meshConfig = '/api/v1/namespaces/istio-system/configmaps/istio';
 /** Rights that test/e2e/legacy-peer looks at; and one that the API server asks for when a binding is written, not a request of its own. */
@@ -26,6 +30,7 @@ let lab: Lab;
 let east: LabCluster;
 let west: LabCluster;
 let facts: ClusterFacts;
+let operator: Operator;
 let legacy: RunningLegacyPeer | undefined;
 
 beforeAll(async () => {
@@ -33,6 +38,7 @@ beforeAll(async () => {
   lab = await startLab({ clusters: 2, multicluster: true, apiServerFlags: ['--feature-gates=WatchList=false'] });
   [east, west] = lab.clusters as [LabCluster, LabCluster];
   facts = await clusterFacts(east);
+  operator = operatorOf(lab, facts);
 }, 240_000);
 
 afterAll(async () => {
@@ -43,7 +49,7 @@ afterAll(async () => {
 interface RemoteCluster extends ApiObject {
   readonly status?: {
     readonly conditions?: readonly { readonly type: string; status: string; reason: string; message: string }[];
-    readonly remote?: { readonly services: number };
+    readonly remote?: NonNullable<PeerStatus['remote']>;
   };
 }
 
@@ -103,6 +109,23 @@ describe('the other cluster’s API, through both proxies', () => {
       true,
     ]);
   }, 30_000);
+
+  it('is read by an operator’s kubectl, as docs/spec says: a table of pods, and what changes in it', async () => {
+    const pods = (await west.api.list<ApiObject>('/api/v1/pods')).items;
+    const [head = '', ...lines] = await operator.there('west', 'get', 'pods', '-A');
+    expect(head.split(/\s+/)).toEqual(['NAMESPACE', 'NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE']);
+    expect(lines.map((line) => line.split(/\s+/).slice(0, 2).join('/')).sort()).toEqual(
+      pods.map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name}`).sort(),
+    );
+    const [echo = ''] = pods.flatMap(({ metadata: { name } }) => (name.startsWith('echo-') ? [name] : []));
+    const watching = operator.watch('west', 8, 'get', 'pods', '-n', 'demo', '--watch-only', '--output-watch-events');
+    for (let round = 0; round < 12; round += 1) {
+      await west.api.patch(`/api/v1/namespaces/demo/pods/${echo}`, { metadata: { labels: { round: `${round}` } } });
+      await pause(500);
+    }
+    const seen = (await watching).filter((line) => new RegExp(`^MODIFIED +${echo} `).test(line));
+    expect(seen.length).toBeGreaterThan(1);
+  }, 60_000);
 
   const refused: readonly [string, string, readonly string[], number][] = [
     ['a Secret', '/peers/west/api/v1/namespaces/demo/secrets/x', [], 403],
@@ -207,6 +230,89 @@ describe('one mesh, and a federation peer beside it', () => {
     expect((await condition(east, 'legacy', 'TrustEstablished'))?.status).toBe('True');
     expect((await remoteCondition('west', 'Ready'))?.status).toBe('True');
   }, 90_000);
+
+  it('kubectl shows both at a glance, as docs/spec prints them', async () => {
+    const columns = ['NAME', 'READY', 'STATE', 'PEER', 'SERVICES', 'GATEWAYS', 'AGE'];
+    const table = async (kind: string): Promise<readonly (readonly string[])[]> =>
+      (await operator.here('get', kind)).map((line) => line.split(/\s+/));
+    const { clusterID } = await clusterFacts(west);
+    await eventually('the federation peer to be ready', 30_000, async () =>
+      (await condition(east, 'legacy', 'Ready'))?.status === 'True' ? true : undefined,
+    );
+    const { items } = await west.api.list<ApiObject>('/api/v1/services');
+    const age = expect.stringMatching(/^\d+[smh]/);
+    expect(await table('imc')).toEqual([
+      columns,
+      ['west', 'True', 'Succeeded', clusterID, `${items.length}`, '1/1', age],
+    ]);
+    expect(await table('ifed')).toEqual([columns, ['legacy', 'True', 'Succeeded', 'legacy.example', '1', '1/1', age]]);
+  }, 40_000);
+});
+
+describe('an API server that falls silent', () => {
+  /** What there is in west, counted at its own API server. */
+  async function standing(): Promise<{ readonly services: number; readonly endpoints: number }> {
+    interface Slice extends ApiObject {
+      readonly endpoints?: readonly unknown[];
+    }
+    const services = await west.api.list<ApiObject>('/api/v1/services');
+    const slices = await west.api.list<Slice>('/apis/discovery.k8s.io/v1/endpointslices');
+    const endpoints = slices.items.reduce((sum, { endpoints: some }) => sum + (some ?? []).length, 0);
+    return { services: services.items.length, endpoints };
+  }
+
+  const secondsSince = (time = ''): number => (Date.now() - Date.parse(time)) / 1000;
+
+  async function toldRight(): Promise<true> {
+    const told = (await remote('west'))?.status?.remote;
+    const { services, endpoints } = await standing();
+    if (told?.services === services && told.endpoints === endpoints && told.withdrawnServices === undefined)
+      return true;
+    throw new Error(`${JSON.stringify(told)} of ${services} and ${endpoints}`);
+  }
+
+  it('status counts what there is, and says when it last answered', async () => {
+    await eventually('the counts', 30_000, toldRight);
+    const { remote: told } = (await remote('west'))?.status ?? {};
+    expect(told).toMatchObject({ synced: true, clusterID: (await clusterFacts(west)).clusterID });
+    // Of a peer that is well both the mesh core and the controller tell it once a minute.
+    expect(secondsSince(told?.lastContact)).toBeLessThan(180);
+    expect(secondsSince(told?.lastContact)).toBeGreaterThanOrEqual(-1);
+  }, 60_000);
+
+  it('costs its endpoints by stalePolicy, which status tells with their age, and gives them back', async () => {
+    await east.api.patch(`${multiclusters}/west`, { spec: { stalePolicy: { mode: 'DrainAfter', after: '3s' } } });
+    await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 0 } });
+    const answered = async (): Promise<true | undefined> =>
+      (await call(lab, east, 'call-http', 'http://echo.demo/')).status === 200 ? true : undefined;
+    await eventually('an answer by west', 20_000, answered);
+    lab.kill('west', 'kube-apiserver', { signal: 'SIGSTOP' });
+    try {
+      const said = await eventually('the drain to be told', 90_000, async () => {
+        const found = await remoteCondition('west', 'RegistrySynced');
+        if (found?.reason === 'Drained') return found;
+        throw new Error(JSON.stringify(found));
+      });
+      expect(said).toMatchObject({
+        status: 'False',
+        message: expect.stringMatching(
+          /withdrawn the endpoints of [1-9]\d* of \d+ services, 0 endpoints of the others, [1-9]\d* s old, go on\. .*raise spec\.stalePolicy\.after/,
+        ),
+      });
+      const { remote: told } = (await remote('west'))?.status ?? {};
+      expect(told).toMatchObject({ synced: true, endpoints: 0, withdrawnServices: expect.any(Number) });
+      expect(secondsSince(told?.lastContact)).toBeGreaterThanOrEqual(3);
+      expect((await call(lab, east, 'call-http', 'http://echo.demo/')).status).not.toBe(200);
+    } finally {
+      lab.kill('west', 'kube-apiserver', { signal: 'SIGCONT' });
+    }
+    await eventually('all to be back', 60_000, toldRight);
+    await eventually('an answer by west again', 60_000, answered);
+    await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 1 } });
+    await eventually('the peer to be well', 60_000, async () =>
+      (await remoteCondition('west', 'Ready'))?.status === 'True' ? true : undefined,
+    );
+  }, 300_000);
 });
 
 describe('remotes that are bad, all at once', () => {
@@ -219,8 +325,39 @@ describe('remotes that are bad, all at once', () => {
     ['html', 'DocumentInvalid', /text\/html/],
   ];
   const bad: RunningLegacyPeer[] = [];
+  const others = rows.filter(([api]) => api !== 'slow');
+
+  async function isTold([api, reason, said]: (typeof rows)[number]): Promise<true> {
+    const [accessible, synced] = await Promise.all(
+      ['ApiAccessible', 'RegistrySynced'].map((type) => remoteCondition(api, type)),
+    );
+    const all = `${JSON.stringify(accessible)} ${JSON.stringify(synced)}`;
+    if (accessible?.reason !== reason || !said.test(accessible.message)) throw new Error(all);
+    if (accessible.status !== 'False' || synced?.status !== 'False') throw new Error(all);
+    return true;
+  }
+
+  async function servicesOfWest(): Promise<number> {
+    return (await remote('west'))?.status?.remote?.services ?? 0;
+  }
+
+  /** The good one is asked, and a Service that is new in it is read. */
+  async function goodIsRead(name: string): Promise<void> {
+    const before = await servicesOfWest();
+    expect((await ask('/peers/west/version')).status).toBe(200);
+    await west.api.apply(`/api/v1/namespaces/demo/services/${name}`, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: 'demo' },
+      spec: { selector: { app: 'echo' }, ports: [{ name: 'http', port: 80 }] },
+    });
+    await eventually('the new Service to be read', 20_000, async () =>
+      (await servicesOfWest()) === before + 1 ? true : undefined,
+    );
+  }
 
   beforeAll(async () => {
+    const resources: (readonly [path: string, body: ApiObject])[] = [];
     for (const [index, [api]] of rows.entries()) {
       const host = `10.10.200.${11 + index}`;
       const trustDomain = `${api}.example`;
@@ -231,13 +368,11 @@ describe('remotes that are bad, all at once', () => {
         ...(api === 'unreachable' ? {} : { api: `${host}:7443=${api}` }),
       });
       bad.push(peer);
-      await east.api.apply(`${multiclusters}/${api}`, {
-        apiVersion: 'isthmus.dev/v1alpha1',
-        kind: 'IstioMulticluster',
-        metadata: { name: api },
-        spec: { trustDomain, metadataEndpoint: peer.ready.endpoint, metadata: { ca: peer.ready.ca } },
-      });
+      const spec = { trustDomain, metadataEndpoint: peer.ready.endpoint, metadata: { ca: peer.ready.ca } };
+      const kind = { apiVersion: 'isthmus.dev/v1alpha1', kind: 'IstioMulticluster' };
+      resources.push([`${multiclusters}/${api}`, { ...kind, metadata: { name: api }, spec } as ApiObject]);
     }
+    await Promise.all(resources.map(([path, body]) => east.api.apply(path, body)));
   }, 60_000);
 
   afterAll(async () => {
@@ -245,36 +380,25 @@ describe('remotes that are bad, all at once', () => {
     await Promise.all(bad.map((peer) => peer.stop()));
   }, 30_000);
 
+  it('while the slow one is still waited for, the others are told and the good one is read', async () => {
+    await Promise.all([
+      goodIsRead('meanwhile'),
+      ...others.map((row) => eventually(`${row[0]} to be told`, 30_000, () => isTold(row), 200)),
+    ]);
+    expect(await remoteCondition('slow', 'ApiAccessible')).toMatchObject({ status: 'Unknown', reason: 'Progressing' });
+  }, 40_000);
+
   it.each(rows)(
     '%s: a condition each, with reason and what was seen',
-    async (api, reason, said) => {
-      await eventually(`ApiAccessible of ${api} to say ${reason}`, 90_000, async () => {
-        const [accessible, synced] = await Promise.all(
-          ['ApiAccessible', 'RegistrySynced'].map((type) => remoteCondition(api, type)),
-        );
-        const all = `${JSON.stringify(accessible)} ${JSON.stringify(synced)}`;
-        if (accessible?.reason !== reason || !said.test(accessible.message)) throw new Error(all);
-        if (accessible.status !== 'False' || synced?.status !== 'False') throw new Error(all);
-        return true;
-      });
+    async (...row) => {
+      await eventually(`ApiAccessible of ${row[0]} to say ${row[1]}`, 90_000, () => isTold(row));
     },
     100_000,
   );
 
   it('none delays the good one: it is asked, and what is new in it is read', async () => {
-    expect((await ask('/peers/west/version')).status).toBe(200);
     expect((await remoteCondition('west', 'Ready'))?.status).toBe('True');
-    const services = async (): Promise<number> => (await remote('west'))?.status?.remote?.services ?? 0;
-    const before = await services();
-    await west.api.apply('/api/v1/namespaces/demo/services/late', {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: 'late', namespace: 'demo' },
-      spec: { selector: { app: 'echo' }, ports: [{ name: 'http', port: 80 }] },
-    });
-    await eventually('the new Service to be read', 20_000, async () =>
-      (await services()) === before + 1 ? true : undefined,
-    );
+    await goodIsRead('late');
   }, 30_000);
 });
 
