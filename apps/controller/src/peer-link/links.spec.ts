@@ -4,7 +4,12 @@ import { PeerLinks } from './links.js';
 import { defaultPacing } from './pacing.js';
 import type { PeerLinkSettings } from './peer-link.js';
 
-const settings: PeerLinkSettings = { endpoint: 'https://127.0.0.1:1/metadata', tls: {}, document: 'federation' };
+const settings: PeerLinkSettings = {
+  endpoint: 'https://127.0.0.1:1/metadata',
+  given: {},
+  tls: {},
+  document: 'federation',
+};
 
 describe('the links of one term', () => {
   const asked: string[] = [];

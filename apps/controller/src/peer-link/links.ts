@@ -1,7 +1,7 @@
 import { nothingHeard } from './hearing.js';
 import type { Hearing } from './hearing.js';
 import { PeerLink } from './peer-link.js';
-import type { PeerLinkPorts, PeerLinkSettings } from './peer-link.js';
+import type { GivenEndpoint, PeerLinkPorts, PeerLinkSettings } from './peer-link.js';
 
 /** The links of this term as leader, one per peer; a link whose settings changed is replaced by a new one. */
 export class PeerLinks {
@@ -13,8 +13,11 @@ export class PeerLinks {
     this.#portsFor = portsFor;
   }
 
-  hearing(key: string): Hearing {
-    return this.#links.get(key)?.hearing() ?? nothingHeard;
+  /** What the link heard; given an endpoint, nothing where it was heard of another, or verified otherwise. */
+  hearing(key: string, of?: GivenEndpoint): Hearing {
+    const link = this.#links.get(key);
+    if (link === undefined || (of !== undefined && !isSameEndpoint(link.settings, of))) return nothingHeard;
+    return link.hearing();
   }
 
   ensure(key: string, settings: PeerLinkSettings): void {
@@ -45,4 +48,8 @@ export class PeerLinks {
     this.#links.clear();
     await Promise.all(all.map((link) => link.stop()));
   }
+}
+
+function isSameEndpoint(a: GivenEndpoint, b: GivenEndpoint): boolean {
+  return a.endpoint === b.endpoint && JSON.stringify(a.given) === JSON.stringify(b.given);
 }

@@ -38,6 +38,7 @@ function listen(): PeerLink {
   link = new PeerLink(
     {
       endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}/metadata`,
+      given: { insecureSkipVerify: true },
       tls: { insecureSkipVerify: true },
       document: 'federation',
     },

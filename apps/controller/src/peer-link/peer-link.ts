@@ -8,9 +8,16 @@ import type { Pacing } from './pacing.js';
 import { countedOn, nextTurn, noTurns } from './turns.js';
 import type { StreamFate } from './turns.js';
 
-export interface PeerLinkSettings {
+/** Where the operator says that the peer is, and by what its connection is verified. */
+export interface GivenEndpoint {
   /** `spec.metadataEndpoint` without a trailing slash. */
   readonly endpoint: string;
+  /** `spec.metadata`. */
+  readonly given: PeerTls;
+}
+
+export interface PeerLinkSettings extends GivenEndpoint {
+  /** `given`, with what the peer itself signed of its door's certificate. */
   readonly tls: PeerTls;
   readonly document: 'federation' | 'multicluster';
 }

@@ -13,6 +13,7 @@ import { authorityOf } from '#trust';
 import { registeredPeer } from '../publication/held.js';
 import type { PeerInput, PeerResource, RootOwner } from './input.js';
 import { provenSignatures } from './proven.js';
+import { givenEndpoint } from './verdict.js';
 
 export interface PeerSources {
   readonly world: World;
@@ -39,7 +40,8 @@ export async function gatherPeer<Resource extends PeerResource>(
   if (state === undefined) throw new Error('this cluster’s identity and signing key are not there yet');
   const parsed = parse(object);
   const key = peerKey(ref);
-  const hearing = links.hearing(key);
+  // A spec edit comes here before its link: what the old one heard was not verified as the new one says.
+  const hearing = links.hearing(key, parsed.ok ? givenEndpoint(parsed.value) : undefined);
   const memory = memories.get(ref);
   return {
     ref,

@@ -4,7 +4,7 @@ import { done, stalled } from '#reconcile';
 import type { Result } from '#reconcile';
 import { splitCertificates } from '#trust';
 import type { PeerMemory, PendingApproval } from '#trust';
-import type { PeerLinkSettings } from '../peer-link/peer-link.js';
+import type { GivenEndpoint, PeerLinkSettings } from '../peer-link/peer-link.js';
 import { faultsOf } from './input.js';
 import type { PeerInput, PeerResource } from './input.js';
 
@@ -78,18 +78,24 @@ export function unreadableVerdict(fault: string, link: PeerLinkSettings): PeerVe
 
 /** How to listen to the peer. */
 export function linkSettings(
-  { spec }: PeerResource,
+  resource: PeerResource,
   document: PeerLinkSettings['document'],
   memory: PeerMemory | undefined,
 ): PeerLinkSettings {
+  const { endpoint, given } = givenEndpoint(resource);
+  const { ca } = given;
+  return { endpoint, given, tls: { ...given, ...(ca === undefined ? {} : { ca: withSigned(ca, memory) }) }, document };
+}
+
+/** Of whom the resource says to listen to: what was heard under another endpoint or verification is not judged by this one. */
+export function givenEndpoint({ spec }: PeerResource): GivenEndpoint {
   const { ca, insecureSkipVerify } = spec.metadata ?? {};
   return {
     endpoint: spec.metadataEndpoint.replace(/\/+$/, ''),
-    tls: {
-      ...(ca === undefined ? {} : { ca: withSigned(ca, memory) }),
+    given: {
+      ...(ca === undefined ? {} : { ca }),
       ...(insecureSkipVerify === undefined ? {} : { insecureSkipVerify }),
     },
-    document,
   };
 }
 
