@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  addressAnnotation,
   deploymentsAvailable,
   federationFor,
   federationIsReady,
@@ -15,29 +14,26 @@ import {
 import type { ApiObject, Lab, LabCluster, RunningLoad } from '../../lab/index.js';
 import { call, condition, federation, label, publicLabel, serviceEntryHosts } from '../../demo/scene.js';
 import { eventually } from '../../demo/story.js';
+import {
+  doorCertificate,
+  doorSecretOf,
+  firstGatewayGoes,
+  isthmus,
+  rotatingValues,
+  secondGateway,
+  withoutFailure,
+} from './operator.js';
 
 const host = 'echo.demo.svc.west.example';
 const federations = '/apis/isthmus.dev/v1alpha1/istiofederations';
-const doorSecret = '/api/v1/namespaces/isthmus-system/secrets/isthmus-metadata-tls';
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-rotation-'));
 let lab: Lab;
 let east: LabCluster;
 let west: LabCluster;
 
-interface Secret extends ApiObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-/** The door's certificate is the chart's own, so that it is ours to replace; what takes minutes and days takes seconds. */
-const values = {
-  controller: { keyRotation: { announceSeconds: 16, honourSeconds: 8 } },
-  metadataApi: { tls: { secretName: '', hosts: ['10.10.1.10', '10.10.2.10'] } },
-  mesh: { maxWorkloadCertTTLSeconds: 30, rootRotation: { announceSeconds: 16 } },
-};
-
 beforeAll(async () => {
   const file = join(folder, 'values.json');
-  writeFileSync(file, JSON.stringify(values));
+  writeFileSync(file, JSON.stringify(rotatingValues));
   lab = await startLab({ clusters: 2, peers: false, values: [file] });
   [east, west] = lab.clusters as [LabCluster, LabCluster];
   await Promise.all([federate(east, west), federate(west, east)]);
@@ -58,22 +54,10 @@ async function federate(cluster: LabCluster, peer: LabCluster): Promise<void> {
   await cluster.api.apply(`${federations}/${peer.name}`, { ...resource, spec });
 }
 
-async function doorCertificate(cluster: LabCluster): Promise<string> {
-  const secret = await cluster.api.get<Secret>(doorSecret);
-  return Buffer.from(secret?.data?.['tls.crt'] ?? '', 'base64').toString('utf8');
-}
-
 function firstCall(): Promise<true> {
   return eventually('a call', 30_000, async () =>
     (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
   );
-}
-
-async function isthmus(cluster: LabCluster, ...words: readonly string[]): Promise<string> {
-  const program = ['dist/apps/controller/src/command/main.js', '--kubeconfig', cluster.files.kubeconfig];
-  const { code, stdout, stderr } = await runCommand([process.execPath, ...program, ...words], { timeoutMs: 150_000 });
-  if (code !== 0) throw new Error(stderr);
-  return stdout;
 }
 
 /** Calls that each open a connection of their own would hide behind retries what a kept one shows, and the other way round: both. */
@@ -83,14 +67,6 @@ function loads(): readonly RunningLoad[] {
     startLoad(lab, { ...wish, tool: 'call-http', target: `http://${host}/` }),
     startLoad(lab, { ...wish, tool: 'call-grpc', target: `${host}:9090` }),
   ];
-}
-
-async function withoutFailure(running: readonly RunningLoad[]): Promise<void> {
-  const reports = await Promise.all(running.map((each) => each.stop()));
-  expect(reports.map(({ failures, firstFailures }) => ({ failures, firstFailures }))).toEqual(
-    reports.map(() => ({ failures: 0, firstFailures: [] })),
-  );
-  for (const { calls } of reports) expect(calls).toBeGreaterThan(50);
 }
 
 /** Every condition of east about west that was not True while it was looked at. */
@@ -178,7 +154,7 @@ describe('what is replaced by one command, under load', () => {
     expect(told[2]).toMatch(/not served yet[^]*√ .*it is served/);
     await eventually('the new ones alone', 60_000, async () => {
       const { roots } = await aboutWest();
-      const authorities = (await west.api.get<Secret>(doorSecret))?.data?.['ca.crt'] ?? '';
+      const authorities = (await doorSecretOf(west))?.data?.['ca.crt'] ?? '';
       const oldIsTold = Buffer.from(authorities, 'base64').includes(oldDoor.trim());
       const oldIsServed = (await servedCertificate(west)) === oldServed;
       if (!oldIsServed && !oldIsTold && roots.length === 1) return true;
@@ -221,21 +197,7 @@ describe('what is replaced by one command, under load', () => {
 
 describe('a gateway that moves to another address', () => {
   it('loses no call: by one command both are told until the peer has heard, then the new one alone', async () => {
-    const services = '/api/v1/namespaces/isthmus-system/services';
-    const old = await west.api.get<ApiObject & { spec: { selector: object; ports: object[] } }>(
-      `${services}/isthmus-eastwestgateway`,
-    );
-    const address = west.plan.gatewayAddress.replace(/\.11$/, '.19');
-    await west.api.apply(`${services}/second-gateway`, {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: 'second-gateway', annotations: { [addressAnnotation]: address } },
-      spec: {
-        type: 'LoadBalancer',
-        selector: old?.spec.selector,
-        ports: [{ name: 'tls', port: 15443, targetPort: 15443 }],
-      },
-    });
+    const address = await secondGateway(west);
     const running = loads();
     const known = async (): Promise<string> =>
       ((await federation(east, 'west'))?.status?.gateways?.addresses ?? [])
@@ -267,7 +229,7 @@ describe('a gateway that moves to another address', () => {
     await expect(isthmus(west, 'trust', 'rotate', 'gateway-addresses', '--to', address)).rejects.toThrow(
       `--to: "${address}" is no host:port`,
     );
-    await west.api.delete(`${services}/isthmus-eastwestgateway`);
+    await firstGatewayGoes(west);
     await new Promise((done) => setTimeout(done, 3_000));
     await withoutFailure(running);
     await firstCall();
@@ -324,7 +286,10 @@ describe('a root that is replaced while certificates last for a day', () => {
 
   it('makes no workload ask for another: one certificate is issued, for the signing key, and no call fails', async () => {
     const file = join(folder, 'long.json');
-    writeFileSync(file, JSON.stringify({ ...values, mesh: { ...values.mesh, maxWorkloadCertTTLSeconds: 86_400 } }));
+    writeFileSync(
+      file,
+      JSON.stringify({ ...rotatingValues, mesh: { ...rotatingValues.mesh, maxWorkloadCertTTLSeconds: 86_400 } }),
+    );
     await helmUpgrade(lab, west, [file]);
     await deploymentsAvailable(west, 'istio-system');
     const before = await quiet();

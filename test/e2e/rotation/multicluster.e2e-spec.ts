@@ -1,0 +1,213 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  clusterFacts,
+  deploymentsAvailable,
+  helmUpgrade,
+  multiclusterFor,
+  startLab,
+  startLoad,
+} from '../../lab/index.js';
+import type { ApiObject, ClusterFacts, Lab, LabCluster, RunningLoad } from '../../lab/index.js';
+import { multicluster, remoteSecret } from '../../demo/multicluster.js';
+import { call } from '../../demo/scene.js';
+import { eventually } from '../../demo/story.js';
+import {
+  doorCertificate,
+  doorSecretOf,
+  firstGatewayGoes,
+  isthmus,
+  rotatingValues,
+  secondGateway,
+  withoutFailure,
+} from './operator.js';
+
+const multiclusters = '/apis/isthmus.dev/v1alpha1/istiomulticlusters';
+const folder = mkdtempSync(join(tmpdir(), 'isthmus-rotation-'));
+let lab: Lab;
+let east: LabCluster;
+let west: LabCluster;
+let facts: ClusterFacts;
+
+beforeAll(async () => {
+  const [file, elsewhere] = [join(folder, 'values.json'), join(folder, 'elsewhere.json')];
+  writeFileSync(file, JSON.stringify(rotatingValues));
+  writeFileSync(elsewhere, JSON.stringify({ network: 'elsewhere' }));
+  lab = await startLab({ clusters: 2, multicluster: true, peers: false, values: [file] });
+  [east, west] = lab.clusters as [LabCluster, LabCluster];
+  // On a network of its own west is reached through its gateway, whose address is then of interest.
+  await helmUpgrade(lab, west, [file, elsewhere], 1, true);
+  await Promise.all(['isthmus-system', 'istio-system'].map((namespace) => deploymentsAvailable(west, namespace)));
+  await Promise.all([joins(east, west), joins(west, east)]);
+  for (const [cluster, peer] of [[east, west] as const, [west, east] as const])
+    await eventually(`${cluster.name} to be ready`, 60_000, async () => {
+      const ready = (await multicluster(cluster, peer))?.status?.conditions?.find(({ type }) => type === 'Ready');
+      if (ready?.status === 'True') return true;
+      throw new Error(`${ready?.reason}: ${ready?.message}`);
+    });
+  facts = await clusterFacts(east);
+  await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 0 } });
+  await eventually('an answer by west', 30_000, async () => {
+    const { ok, body } = await call(lab, east, 'call-http', 'http://echo.demo/');
+    return ok && (body as { cluster?: string }).cluster === 'west' ? true : undefined;
+  });
+}, 360_000);
+
+afterAll(async () => {
+  await lab?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+/** Each side is told the other door's certificate as it is now, and never again. */
+async function joins(cluster: LabCluster, peer: LabCluster): Promise<void> {
+  const resource = multiclusterFor(peer) as { readonly spec: object };
+  const spec = { ...resource.spec, metadata: { ca: await doorCertificate(peer) } };
+  await cluster.api.apply(`${multiclusters}/${peer.name}`, { ...resource, spec });
+}
+
+function loads(): readonly RunningLoad[] {
+  const wish = { cluster: 'east', namespace: 'demo', pod: 'client', rate: 20, timeoutMs: 15_000 } as const;
+  return [
+    startLoad(lab, { ...wish, tool: 'call-http', target: 'http://echo.demo/' }),
+    startLoad(lab, { ...wish, tool: 'call-grpc', target: 'echo.demo:9090' }),
+  ];
+}
+
+/** What east said of west that was no good news, what the way out answered other than 200, and the remote Secrets there were. */
+function watchWest(): { readonly stop: () => Promise<{ bad: readonly string[]; secrets: number; asked: number }> } {
+  const [bad, secrets] = [new Set<string>(), new Set<string>()];
+  let [over, asked] = [false, 0];
+  const every = async (ms: number, look: () => Promise<void>): Promise<void> => {
+    while (!over) {
+      await look();
+      await new Promise((done) => setTimeout(done, ms));
+    }
+  };
+  const looking = every(200, async () => {
+    for (const { type, status, reason, message } of (await multicluster(east, west))?.status?.conditions ?? [])
+      if (status === 'False') bad.add(`${type} ${reason}: ${message}`);
+    secrets.add(JSON.stringify(await east.api.get(remoteSecret(west))));
+  });
+  const asking = every(500, async () => {
+    const status = await ask('/peers/west/api/v1/namespaces/demo/services');
+    asked += 1;
+    if (status !== '200') bad.add(`the way out answered ${status}`);
+  });
+  return {
+    stop: async () => {
+      over = true;
+      await Promise.all([looking, asking]);
+      return { bad: [...bad], secrets: secrets.size, asked };
+    },
+  };
+}
+
+/** Status of one request to west's API server through the way out, as a local reader of east. */
+async function ask(path: string): Promise<string> {
+  const { address = '', ca = '', credentialFile = '' } = facts.apiProxy ?? {};
+  const name = 'isthmus-way-out.isthmus-system.svc';
+  const [ip = '', port = ''] = address.split(':');
+  const where = ['--cacert', ca, '--resolve', `${name}:${port}:${ip}`, '-o', '/dev/null', '-w', '%{http_code}'];
+  const flags = ['-sS', '--max-time', '10', '-H', `authorization: Bearer ${readFileSync(credentialFile, 'utf8')}`];
+  return (await lab.runIn(east.name, ['curl', ...flags, ...where, `https://${name}:${port}${path}`])).stdout;
+}
+
+async function servicesRead(): Promise<number> {
+  return (await multicluster(east, west))?.status?.remote?.services ?? 0;
+}
+
+/** That west is heard still: a Service that is new there is read here. */
+async function newsComeFrom(name: string): Promise<void> {
+  const before = await servicesRead();
+  await west.api.apply(`/api/v1/namespaces/demo/services/${name}`, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'demo' },
+    spec: { selector: { app: 'echo' }, ports: [{ name: 'http', port: 80 }] },
+  });
+  await eventually('the new Service to be read', 30_000, async () =>
+    (await servicesRead()) === before + 1 ? true : undefined,
+  );
+}
+
+describe('what is replaced by one command, under load, in a cluster whose registry is read', () => {
+  it('signing key, root and the door’s certificate at once: no call and no request fails, no condition turns, the remote Secret stays', async () => {
+    const running = loads();
+    const watching = watchWest();
+    const [keys, old] = [(await multicluster(east, west))?.status?.peer?.keys, await doorCertificate(west)];
+    await Promise.all(
+      ['signing-key', 'root', 'door-certificate'].map((what) => isthmus(west, 'trust', 'rotate', what)),
+    );
+    await eventually('the old certificate to be told no more', 60_000, async () => {
+      const authorities = (await doorSecretOf(west))?.data?.['ca.crt'] ?? '';
+      return Buffer.from(authorities, 'base64').includes(old.trim()) ? undefined : true;
+    });
+    expect((await multicluster(east, west))?.status?.peer?.keys).not.toEqual(keys);
+    await newsComeFrom('after-rotation');
+    await withoutFailure(running);
+    const { bad, secrets, asked } = await watching.stop();
+    expect([bad, secrets]).toEqual([[], 1]);
+    expect(asked).toBeGreaterThan(20);
+    // Connections that were open saw no certificate: a way out that starts now knows the new one by the signed document alone.
+    const { items } = await east.api.list<ApiObject>('/api/v1/namespaces/isthmus-system/pods');
+    const pods = items.filter(({ metadata }) => metadata.name.startsWith('isthmus-way-out-'));
+    expect(pods).toHaveLength(1);
+    for (const { metadata } of pods) await east.api.delete(`/api/v1/namespaces/isthmus-system/pods/${metadata.name}`);
+    await eventually('a new way out to reach west', 60_000, async () =>
+      (await ask('/peers/west/version')) === '200' ? true : undefined,
+    );
+    await newsComeFrom('after-restart');
+  }, 300_000);
+
+  it('gateway addresses: both lead to it, then the new one alone, and nobody is read anew', async () => {
+    const address = await secondGateway(west);
+    const first = west.plan.gatewayAddress;
+    const gateways = async (): Promise<string> => {
+      const config = await east.api.get<ApiObject & { data?: Readonly<Record<string, string>> }>(
+        '/api/v1/namespaces/istio-system/configmaps/istio',
+      );
+      const told = Object.values(
+        JSON.parse(config?.data?.['clusterGateways'] ?? '{}') as Record<
+          string,
+          { readonly network: string; readonly gateways?: readonly { readonly address: string }[] }
+        >,
+      );
+      const own = told.find(({ network }) => network === 'elsewhere')?.gateways ?? [];
+      return own.map((each) => each.address).join(' ');
+    };
+    const know = (...wanted: readonly string[]): Promise<boolean> =>
+      eventually(`clusterGateways to name ${wanted.join(' and ')}`, 30_000, async () => {
+        const known = await gateways();
+        if (known === [...wanted].sort().join(' ')) return true;
+        throw new Error(known);
+      });
+    await know(first);
+    const running = loads();
+    const watching = watchWest();
+    await Promise.all([
+      isthmus(west, 'trust', 'rotate', 'gateway-addresses', '--to', `${address}:15443`),
+      know(first, address),
+    ]);
+    await know(address);
+    await firstGatewayGoes(west);
+    await new Promise((done) => setTimeout(done, 3_000));
+    await withoutFailure(running);
+    const { bad, secrets } = await watching.stop();
+    expect([bad, secrets]).toEqual([[], 1]);
+  }, 180_000);
+});
+
+describe('trust in a cluster whose registry is read, withdrawn by one command', () => {
+  it('tells how many services are read no longer, and which watches were closed', async () => {
+    const read = await servicesRead();
+    expect(read).toBeGreaterThan(0);
+    const told = await isthmus(east, 'trust', 'revoke', 'istiomulticluster/west');
+    expect(told).toContain(`√ ${read} services of its registry no longer read`);
+    // West reads east's registry too: those watches end with the trust.
+    expect(told).toMatch(/√ metadata-api \S+ closed \d+ streams?, [1-9]\d* watches and \d+ requests of this peer/);
+    expect(told).not.toMatch(/imported service|offered to it/);
+    expect(await east.api.get(remoteSecret(west))).toBeUndefined();
+  }, 90_000);
+});

@@ -1,0 +1,63 @@
+import { expect } from '@jest/globals';
+import { addressAnnotation, runCommand } from '../../lab/index.js';
+import type { ApiObject, LabCluster, RunningLoad } from '../../lab/index.js';
+
+const doorSecret = '/api/v1/namespaces/isthmus-system/secrets/isthmus-metadata-tls';
+const services = '/api/v1/namespaces/isthmus-system/services';
+
+export interface Secret extends ApiObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** The door's certificate is the chart's own, so that it is ours to replace; what takes minutes and days takes seconds. */
+export const rotatingValues = {
+  controller: { keyRotation: { announceSeconds: 16, honourSeconds: 8 } },
+  metadataApi: { tls: { secretName: '', hosts: ['10.10.1.10', '10.10.2.10'] } },
+  mesh: { maxWorkloadCertTTLSeconds: 30, rootRotation: { announceSeconds: 16 } },
+};
+
+/** The command, as an operator types it. @throws Error with what it says when it fails */
+export async function isthmus(cluster: LabCluster, ...words: readonly string[]): Promise<string> {
+  const program = ['dist/apps/controller/src/command/main.js', '--kubeconfig', cluster.files.kubeconfig];
+  const { code, stdout, stderr } = await runCommand([process.execPath, ...program, ...words], { timeoutMs: 150_000 });
+  if (code !== 0) throw new Error(stderr);
+  return stdout;
+}
+
+export function doorSecretOf(cluster: LabCluster): Promise<Secret | undefined> {
+  return cluster.api.get<Secret>(doorSecret);
+}
+
+export async function doorCertificate(cluster: LabCluster): Promise<string> {
+  const secret = await doorSecretOf(cluster);
+  return Buffer.from(secret?.data?.['tls.crt'] ?? '', 'base64').toString('utf8');
+}
+
+/** Another address at which the same gateway answers, beside the first. */
+export async function secondGateway(cluster: LabCluster): Promise<string> {
+  const old = await cluster.api.get<ApiObject & { spec: { selector: object } }>(`${services}/isthmus-eastwestgateway`);
+  const address = cluster.plan.gatewayAddress.replace(/\.11$/, '.19');
+  await cluster.api.apply(`${services}/second-gateway`, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'second-gateway', annotations: { [addressAnnotation]: address } },
+    spec: {
+      type: 'LoadBalancer',
+      selector: old?.spec.selector,
+      ports: [{ name: 'tls', port: 15443, targetPort: 15443 }],
+    },
+  });
+  return address;
+}
+
+export async function firstGatewayGoes(cluster: LabCluster): Promise<void> {
+  await cluster.api.delete(`${services}/isthmus-eastwestgateway`);
+}
+
+export async function withoutFailure(running: readonly RunningLoad[]): Promise<void> {
+  const reports = await Promise.all(running.map((each) => each.stop()));
+  expect(reports.map(({ failures, firstFailures }) => ({ failures, firstFailures }))).toEqual(
+    reports.map(() => ({ failures: 0, firstFailures: [] })),
+  );
+  for (const { calls } of reports) expect(calls).toBeGreaterThan(50);
+}
