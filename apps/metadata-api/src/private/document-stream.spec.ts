@@ -1,16 +1,17 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { PeerStanding } from '../documents/knowledge.js';
 import { servedDocument } from '../documents/served-document.js';
 import type { ServedDocument } from '../documents/served-document.js';
-import { DocumentStream, StreamRegister } from './document-stream.js';
+import { DocumentStream, heartbeatMs, StreamRegister, stuckMs } from './document-stream.js';
 
 /** A response whose reader can be slow. */
 class SlowResponse extends EventEmitter {
   readonly written: string[] = [];
   full = false;
   ended = false;
+  cut = false;
 
   writeHead(): this {
     return this;
@@ -25,6 +26,7 @@ class SlowResponse extends EventEmitter {
   }
   destroy(): void {
     this.ended = true;
+    this.cut = true;
   }
 }
 
@@ -105,6 +107,53 @@ describe('DocumentStream', () => {
     const { made, response, state } = stream();
     response.emit('close');
     expect([await made.ended, state.listening]).toEqual(['closed', 0]);
+  });
+});
+
+describe('DocumentStream as time passes', () => {
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+  const beat = ': heartbeat\n\n';
+
+  it('sends a heartbeat at least every 15 s while nothing changes', () => {
+    const { made, response } = stream({ lifeMs: 600_000 });
+    expect(heartbeatMs).toBeLessThanOrEqual(15_000);
+    response.written.length = 0;
+    jest.advanceTimersByTime(heartbeatMs - 1);
+    expect(response.written).toEqual([]);
+    jest.advanceTimersByTime(1 + heartbeatMs);
+    expect(response.written).toEqual([beat, beat]);
+    made.end('over');
+    jest.advanceTimersByTime(10 * heartbeatMs);
+    expect(response.written).toHaveLength(2);
+  });
+
+  it('lets no heartbeats pile up for a slow reader', () => {
+    const { made, response, change } = stream({ lifeMs: 600_000 });
+    response.full = true;
+    change('2');
+    response.written.length = 0;
+    jest.advanceTimersByTime(stuckMs - 1);
+    expect(response.written).toEqual([]);
+    response.full = false;
+    response.emit('drain');
+    jest.advanceTimersByTime(heartbeatMs);
+    expect(response.written).toEqual([beat]);
+    made.end('over');
+  });
+
+  it('cuts off a reader that takes nothing for 30 s, and no sooner', async () => {
+    const { made, response, change, state } = stream({ lifeMs: 600_000 });
+    response.full = true;
+    change('2');
+    jest.advanceTimersByTime(stuckMs - 1);
+    response.emit('drain');
+    change('3');
+    jest.advanceTimersByTime(stuckMs - 1);
+    expect([response.ended, state.listening]).toEqual([false, 1]);
+    jest.advanceTimersByTime(1);
+    expect([await made.ended, response.cut, state.listening]).toEqual(['stuck', true, 0]);
+    expect(stuckMs).toBe(30_000);
   });
 });
 

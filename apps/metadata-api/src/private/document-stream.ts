@@ -5,7 +5,7 @@ import type { ServedDocument } from '../documents/served-document.js';
 
 export const heartbeatMs = 15_000;
 /** A reader that takes nothing for so long is cut off. */
-const stuckMs = 30_000;
+export const stuckMs = 30_000;
 
 /** Why a stream ended. `over` = its time is up, or a key of the peer is gone and it is to prove itself anew; `untrusted` = the peer's trust went away, `draining` = we shut down. */
 export type StreamEnd = 'over' | 'untrusted' | 'draining' | 'closed' | 'stuck';
