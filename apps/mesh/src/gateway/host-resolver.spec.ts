@@ -2,6 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { HostResolver, type Answer } from './host-resolver.js';
 
 interface Setting {
+  /** Addresses of our own API server; may change. */
+  readonly own: string[];
   readonly time: { at: number };
   readonly answers: Map<string, Answer | Error>;
   readonly asked: string[];
@@ -17,7 +19,9 @@ function setting(): Setting {
   const asked: string[] = [];
   const failures: string[] = [];
   const changes = { count: 0 };
+  const own: string[] = [];
   const subject = new HostResolver({
+    ownAddresses: () => own,
     clock: { now: () => time.at },
     ask: (host) => {
       asked.push(host);
@@ -32,7 +36,7 @@ function setting(): Setting {
     subject.refresh();
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { time, answers, asked, changes, failures, subject, later };
+  return { own, time, answers, asked, changes, failures, subject, later };
 }
 
 const at = (...addresses: string[]): Answer => ({ addresses, ttlSeconds: 10 });
@@ -80,6 +84,18 @@ describe('host resolver', () => {
     expect(asked).toHaveLength(2);
     await later(1);
     expect(asked).toHaveLength(3);
+  });
+
+  it('judges what is an address already at once, asking nobody, and again: our API server may come to be there', async () => {
+    const { own, asked, subject, later, changes } = setting();
+    subject.want(['192.0.2.1', '127.0.0.1', '169.254.169.254', '::1', '::ffff:127.0.0.1']);
+    const refused = ['127.0.0.1', '169.254.169.254', '::1', '::ffff:127.0.0.1'];
+    expect(subject.resolved.get('192.0.2.1')).toEqual(['192.0.2.1']);
+    expect(refused.map((each) => subject.resolved.get(each))).toEqual([[], [], [], []]);
+    own.push('192.0.2.1');
+    await later(60_000);
+    expect(subject.resolved.get('192.0.2.1')).toEqual([]);
+    expect([asked, changes.count]).toEqual([[], 1]);
   });
 
   it('leaves out addresses that no peer may name, whatever the name led to before', async () => {

@@ -1,5 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import type { Clock } from '#model';
 import { forbiddenAddress } from '#protocol';
 
@@ -33,7 +34,8 @@ const tickMs = 1_000;
 
 /**
  * Resolves the names of peers' gateways for all proxies, since endpoints are told to them as addresses. Answers are asked for
- * again when their time is up; while DNS does not answer, the last ones stay.
+ * again when their time is up; while DNS does not answer, the last ones stay. What is an address already is judged only, at once and again
+ * and again: our own API server may have come to be there.
  */
 export class HostResolver {
   readonly #options: Required<HostResolverOptions>;
@@ -60,9 +62,7 @@ export class HostResolver {
     const wanted = new Set(hosts);
     const same = wanted.size === this.#known.size && [...wanted].every((host) => this.#known.has(host));
     if (same) return;
-    this.#known = new Map(
-      [...wanted].map((host) => [host, this.#known.get(host) ?? { addresses: undefined, askAgainAt: 0 }]),
-    );
+    this.#known = new Map([...wanted].map((host) => [host, this.#known.get(host) ?? this.#unasked(host)]));
     this.#publish();
     this.refresh();
   }
@@ -81,11 +81,16 @@ export class HostResolver {
     for (const [host, { askAgainAt }] of this.#known) if (askAgainAt <= now) void this.#ask(host);
   }
 
+  #unasked(host: string): Known {
+    if (isIP(host) === 0) return { addresses: undefined, askAgainAt: 0 };
+    return { addresses: this.#permitted(host, [host]), askAgainAt: this.#options.clock.now() + leastTtlMs };
+  }
+
   async #ask(host: string): Promise<void> {
     if (this.#asking.has(host)) return;
     this.#asking.add(host);
     try {
-      const { addresses, ttlSeconds } = await this.#options.ask(host);
+      const { addresses, ttlSeconds } = isIP(host) === 0 ? await this.#options.ask(host) : itself(host);
       const ttlMs = Math.min(mostTtlMs, Math.max(leastTtlMs, ttlSeconds * 1000));
       this.#note(host, this.#permitted(host, addresses), ttlMs);
     } catch (error) {
@@ -126,6 +131,10 @@ export class HostResolver {
       ),
     );
   }
+}
+
+function itself(address: string): Answer {
+  return { addresses: [address], ttlSeconds: mostTtlMs / 1000 };
 }
 
 const askTimeoutMs = 3_000;

@@ -36,8 +36,18 @@ describe('MeshNetworks', () => {
     expect(found).toEqual(['net-west', 'net-north', undefined, undefined, undefined, 'flat']);
   });
 
-  it('asks for the names of gateways', () => {
-    expect(networks.hosts(find)).toEqual(['gw.west.example', 'gw.north.example', 'lb.south']);
+  it('asks for the names of gateways, and has their addresses judged', () => {
+    const hosts = ['192.0.2.1', 'gw.west.example', 'gw.north.example', '198.51.100.9', 'lb.south'];
+    expect(networks.hosts(find)).toEqual(hosts);
+  });
+
+  it('leads to no address that was judged as forbidden, and to no number that is no address', () => {
+    const refused = new Map([['192.0.2.1', []]]);
+    const told = networks.gateways(find, refused).map(({ network, address }) => `${network} ${address}`);
+    expect(told).toEqual(['net-west undefined', 'net-north undefined', 'net-south 198.51.100.9']);
+    const gateways = ['192.0.2.1', '127.1', '192.0.2.2'].map((address) => ({ address, port: 15443 }));
+    const clusters = MeshNetworks.parse('', JSON.stringify({ west: { network: 'net-west', gateways } }));
+    expect(clusters.clusterGateways(refused)[0]?.gateways).toEqual([{ address: '192.0.2.2', port: 15443 }]);
   });
 
   it('shows a network without any known address as closed, not as open', () => {
@@ -62,7 +72,7 @@ describe('MeshNetworks', () => {
         flat: { network: 'net-west' },
       }),
     );
-    expect(clusters.hosts(find)).toEqual(['gw.west.example']);
+    expect(clusters.hosts(find)).toEqual(['192.0.2.1', 'gw.west.example']);
     const told = (resolved: ReadonlyMap<string, readonly string[]>): unknown =>
       clusters.clusterGateways(resolved).map(({ cluster, network, gateways }) => [cluster, network, gateways]);
     const west = ['west', 'net-west', [{ address: '192.0.2.1', port: 15443 }]];

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { parse } from 'yaml';
 import type { Service } from '#istio-api';
@@ -69,14 +70,14 @@ export class MeshNetworks {
     )?.name;
   }
 
-  /** Names of gateways that have to be resolved. */
+  /** Names of gateways that have to be resolved, and addresses that have to be judged. */
   hosts(find: FindService): readonly string[] {
     return [
       ...this.#networks.flatMap((network) =>
         network.gateways.flatMap((gateway) => addressesOf(network, gateway, find)),
       ),
       ...this.#clusters.flatMap(({ gateways = [] }) => gateways.flatMap(({ address }) => address ?? [])),
-    ].filter((each) => !ipaddr.isValid(each));
+    ];
   }
 
   /** All gateways; a network whose gateways' names are not resolved yet shows one without an address. */
@@ -105,8 +106,9 @@ export class MeshNetworks {
   }
 }
 
+/** Of an address that was judged what may be used of it: itself or nothing. */
 function resolvedAs(address: string, resolved: ReadonlyMap<string, readonly string[]>): readonly string[] {
-  return ipaddr.isValid(address) ? [address] : (resolved.get(address) ?? []);
+  return resolved.get(address) ?? (isIP(address) === 0 ? [] : [address]);
 }
 
 function addressesOf(
