@@ -249,6 +249,9 @@ async function untrust(scene: ThreeClusters, story: Story): Promise<void> {
       const end = await open.end;
       const refusedAfter = performance.now() - started;
       const told = await command;
+      // North reads east's registry as east reads north's: both ends are told.
+      for (const cut of [/√ [1-9]\d* services? of its registry no longer read/, /closed \d+ streams?, [1-9]\d* watch/])
+        if (!cut.test(told)) throw new Error(`what was cut is not told (${cut.source}): ${told}`);
       if (refusedAfter > 10_000) throw new Error(`after ${seconds(refusedAfter)}: ${JSON.stringify(end)}`);
       if (end.status !== 403) mustRefuse('its open connection', end);
       await eventually('the remote Secret to go', 10_000, async () =>

@@ -206,7 +206,7 @@ describe('trust in a cluster whose registry is read, withdrawn by one command', 
     const told = await isthmus(east, 'trust', 'revoke', 'istiomulticluster/west');
     expect(told).toContain(`√ ${read} services of its registry no longer read`);
     // West reads east's registry too: those watches end with the trust.
-    expect(told).toMatch(/√ metadata-api \S+ closed \d+ streams?, [1-9]\d* watches and \d+ requests of this peer/);
+    expect(told).toMatch(/√ metadata-api \S+ closed \d+ streams?, [1-9]\d* watch(es)? and \d+ requests? of this peer/);
     expect(told).not.toMatch(/imported service|offered to it/);
     expect(await east.api.get(remoteSecret(west))).toBeUndefined();
   }, 90_000);

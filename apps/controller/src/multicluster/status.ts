@@ -1,5 +1,6 @@
 import type { PeerStatus } from '#crd';
 import type { Finding } from '#model';
+import { resourceOf } from '../peer/input.js';
 import { peerStatusOf, time } from '../peer/status.js';
 import type { PeerVerdict } from '../peer/verdict.js';
 import { judgeConditions } from './conditions.js';
@@ -34,8 +35,9 @@ function portFindings({ registry }: MulticlusterInput): readonly Finding[] {
   return lines.map((line) => ({ reason: 'PortConflict', message: String(line) }));
 }
 
-function remoteStatus({ registry }: MulticlusterInput, clusterID: string): NonNullable<PeerStatus['remote']> {
-  if (registry === undefined) return { clusterID, synced: false };
+function remoteStatus(input: MulticlusterInput, clusterID: string): NonNullable<PeerStatus['remote']> {
+  const { registry } = input;
+  if (registry === undefined) return { clusterID, synced: false, ...notToldYet(input) };
   const { synced, services, endpoints, withdrawnServices, lastContact } = registry;
   return {
     clusterID,
@@ -45,4 +47,11 @@ function remoteStatus({ registry }: MulticlusterInput, clusterID: string): NonNu
     ...(withdrawnServices === undefined ? {} : { withdrawnServices }),
     ...(lastContact > 0 ? { lastContact: time(lastContact) } : {}),
   };
+}
+
+/** What was read of a peer whose trust ends stays until it is told as cut: the mesh core forgets it a moment before. */
+function notToldYet(input: MulticlusterInput): { readonly services?: number } {
+  const { remote, revocation } = input.previous ?? {};
+  const isEnding = resourceOf(input)?.spec.revoked === true && revocation === undefined;
+  return isEnding && remote?.services !== undefined ? { services: remote.services } : {};
 }
