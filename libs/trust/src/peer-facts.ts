@@ -70,3 +70,19 @@ function isMemory(value: unknown): value is PeerMemory {
     (privateDocument === undefined || hasFields(privateDocument, ['digest', 'body']))
   );
 }
+
+/** Before lists end they leave: proxies that still had one a moment later would refuse every certificate of the peer. */
+const listsLeaveMs = 5_000;
+
+type Lists = Pick<PeerFacts, 'crls' | 'crlsUntil'>;
+
+/** The peer's lists as long as they may be handed to proxies; else none. */
+export function listsInForce(facts: Lists, now: number): readonly string[] {
+  return listsLeaveInMs(facts, now) === undefined ? [] : facts.crls;
+}
+
+/** Milliseconds until the peer's lists are used no longer; undefined where none are. */
+export function listsLeaveInMs({ crls, crlsUntil = 0 }: Lists, now: number): number | undefined {
+  const left = crlsUntil - listsLeaveMs - now;
+  return crls.length > 0 && left > 0 ? left : undefined;
+}

@@ -2,7 +2,7 @@ import { describeFault } from '#crd';
 import type { Finding } from '#model';
 import { done, stalled } from '#reconcile';
 import type { Result } from '#reconcile';
-import { splitCertificates } from '#trust';
+import { listsInForce, splitCertificates } from '#trust';
 import type { PeerMemory, PendingApproval } from '#trust';
 import type { GivenEndpoint, PeerLinkSettings } from '../peer-link/peer-link.js';
 import { faultsOf } from './input.js';
@@ -109,9 +109,11 @@ function withSigned(given: string, memory: PeerMemory | undefined): string {
 
 /** Revocation lists that cannot be used: said, since their certificates are then not checked for revocation. */
 export function revocationFindings(memory: PeerMemory | undefined, now: number): readonly Finding[] {
-  const { crlFault, crlsUntil, crls = [] } = memory?.facts ?? {};
+  if (memory === undefined) return [];
+  const { crlFault, crls } = memory.facts;
   if (crlFault !== undefined) return [{ reason: 'DocumentInvalid', subject: 'crls', message: crlFault }];
-  if (crls.length === 0 || crlsUntil === undefined || crlsUntil > now) return [];
-  const message = 'the revocation lists have run out and are not used; the peer must renew them';
+  if (crls.length === 0 || listsInForce(memory.facts, now).length > 0) return [];
+  const message =
+    'the revocation lists have run out and are not used: its certificates are not checked for revocation until it renews them';
   return [{ reason: 'StaleKeepingLastKnownGood', subject: 'crls', message }];
 }

@@ -119,7 +119,7 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
     trustDomain: input.mesh.trustDomain,
     roots: input.signing.roots,
   };
-  const { standings, registry } = registered(standingsOf(input.peers, own), input.now);
+  const { standings, registry } = registered(standingsOf(input.peers, own, input.now), input.now);
   const trusted = standings.filter((standing) => standing.trusted);
   const federated = trusted.filter(isFederation);
   const multicluster = trusted.filter(isMulticluster);

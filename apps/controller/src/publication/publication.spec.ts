@@ -148,6 +148,33 @@ describe('one publication pass', () => {
     expect(verdict.perPeer.get('federation/b')).toMatchObject({ trusted: false });
   });
 
+  it.each<[string, number, readonly string[], number | undefined]>([
+    ['that are valid', 60_000, ['list'], 55_000],
+    ['that end within a moment', 5_000, [], undefined],
+    ['that have run out', -1, [], undefined],
+  ])('hands on revocation lists %s, no others, and looks again before they end', (_which, forMs, handedOn, lookMs) => {
+    const { memory, ...peer } = known('b');
+    if (memory === undefined) throw new Error('nothing is remembered');
+    const facts = { ...memory.facts, crls: ['list'], crlsUntil: now + forMs };
+    const verdict = decidePublication(input({ peers: [{ ...peer, memory: { ...memory, facts } }] }));
+    expect(trustRegistryIn(verdict.trustSecret.data)?.peers.map(({ crls }) => crls)).toEqual([handedOn]);
+    expect(verdict.nextLookMs).toBe(lookMs ?? 60_000);
+    expect(hosts(verdict)).toEqual(['echo.demo.svc.b.example']);
+  });
+
+  it('withdraws a silent peer whose lists have run out where its policy says FailClosed, keeps it where it does not', () => {
+    const silent = (name: string, spec: object): KnownPeer => {
+      const { memory, ...peer } = known(name, { spec, silentMs: 11_000 });
+      if (memory === undefined) throw new Error('nothing is remembered');
+      return { ...peer, memory: { ...memory, facts: { ...memory.facts, crls: ['list'], crlsUntil: now - 1 } } };
+    };
+    const closed = silent('b', { stalePolicy: { mode: 'FailClosed', after: '10s' } });
+    const verdict = decidePublication(input({ peers: [closed, silent('c', {})] }));
+    const { peers } = trustRegistryIn(verdict.trustSecret.data) ?? { peers: [] };
+    expect(peers.map(({ name, crls }) => [name, crls])).toEqual([['c', []]]);
+    expect(verdict.perPeer.get('federation/b')).toMatchObject({ trusted: false, trustWithdrawn: true });
+  });
+
   it('lets a resource under deletion go', () => {
     const peer = known('b');
     const leaving = {
@@ -317,7 +344,7 @@ describe('trust in many peers', () => {
     const crls = [randomBytes(Math.ceil((bytes * 3) / 4)).toString('base64')];
     return memory === undefined
       ? peer
-      : { ...peer, memory: { ...memory, facts: { ...memory.facts, crls, crlsUntil: now + 1 } } };
+      : { ...peer, memory: { ...memory, facts: { ...memory.facts, crls, crlsUntil: now + 60_000 } } };
   };
   const trustedIn = (peers: readonly KnownPeer[]): readonly string[] => {
     const verdict = decidePublication(input({ peers, offers: new Map() }));

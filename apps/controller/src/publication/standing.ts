@@ -2,7 +2,7 @@ import type { IstioFederation, IstioMulticluster } from '#crd';
 import type { Finding, PeerRef, TrustedPeer } from '#model';
 import { peerKey, scopesOf } from '#model';
 import { effectiveStalePolicy } from '#planner';
-import { judgeOwnership } from '#trust';
+import { judgeOwnership, listsInForce, listsLeaveInMs } from '#trust';
 import type { OwnershipFinding, OwnTrust, PeerMemory } from '#trust';
 import type { PeerResource } from '../peer/input.js';
 
@@ -28,12 +28,12 @@ export interface Standing<Resource extends PeerResource = PeerResource> {
   readonly held: boolean;
   readonly findings: readonly Finding[];
   readonly withdrawnHosts: readonly string[];
-  /** Milliseconds until its silence changes something. */
+  /** Milliseconds until time alone changes something: its silence lasts, its revocation lists end. */
   readonly changesInMs?: number;
 }
 
 /** Judges all peers at once: ownership (trust rules 7, 8), deletion, and what their silence costs. Pure. */
-export function standingsOf(peers: readonly KnownPeer[], own: OwnTrust): readonly Standing[] {
+export function standingsOf(peers: readonly KnownPeer[], own: OwnTrust, now: number): readonly Standing[] {
   const claims = peers.flatMap((peer) =>
     peer.memory === undefined
       ? []
@@ -47,15 +47,17 @@ export function standingsOf(peers: readonly KnownPeer[], own: OwnTrust): readonl
         ],
   );
   const ownership = Map.groupBy(judgeOwnership(claims, own), (finding) => peerKey(finding.peer));
-  return peers.map((peer) => standingOf(peer, ownership.get(peerKey(refOf(peer.resource))) ?? []));
+  return peers.map((peer) => standingOf(peer, ownership.get(peerKey(refOf(peer.resource))) ?? [], now));
 }
 
-function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[]): Standing {
+function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[], now: number): Standing {
   const silence = effectiveStalePolicy({
     policy: peer.resource.spec.stalePolicy,
     silentMs: peer.silentMs,
     hosts: peer.hosts,
   });
+  const ending = peer.memory === undefined ? undefined : listsLeaveInMs(peer.memory.facts, now);
+  const changes = [silence.changesInMs, ending].filter((ms) => ms !== undefined);
   const refused = ownership.some(({ refuses }) => refuses);
   const { revoked } = peer.resource.spec;
   const leaving = revoked || peer.resource.metadata.deletionTimestamp !== undefined;
@@ -69,7 +71,7 @@ function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[]): St
       ...ownership.map(({ reason, message }) => ({ reason, message })),
     ],
     withdrawnHosts: silence.withdrawnHosts,
-    ...(silence.changesInMs === undefined ? {} : { changesInMs: silence.changesInMs }),
+    ...(changes.length === 0 ? {} : { changesInMs: Math.min(...changes) }),
   };
 }
 
@@ -89,7 +91,7 @@ export function trustedPeer({ peer }: Standing, now: number): TrustedPeer | unde
     roots: facts.roots,
     keys: facts.keys,
     signed: facts.signed,
-    crls: (facts.crlsUntil ?? 0) > now ? facts.crls : [],
+    crls: listsInForce(facts, now),
     scopes: scopesOf(ref.kind),
     ...apiGrants(peer.resource),
   };
