@@ -83,7 +83,7 @@ export function listsTooLarge(pems: readonly string[]): string | undefined {
   const bytes = pems.reduce((sum, pem) => sum + pem.length, 0);
   return bytes <= mostListBytes
     ? undefined
-    : `crl: ${Math.ceil(bytes / 1024)} KiB of revocation lists, at most ${mostListBytes / 1024} KiB are taken; the peer must drop entries of certificates that have expired anyway, or give its intermediate CAs shorter lives`;
+    : `crl: ${Math.ceil(bytes / 1024)} KiB of revocation lists, at most ${mostListBytes / 1024} KiB are taken; their owner must drop entries of certificates that have expired anyway, or give intermediate CAs shorter lives`;
 }
 
 /** Lists that may be handed to proxies, or why none of them may. */
@@ -114,7 +114,7 @@ export function usableLists(pems: readonly string[], authorities: readonly strin
     if (current === undefined)
       return {
         crls: [],
-        fault: `crl: no list that is valid now from the CA "${authority.subject.replaceAll('\n', ', ')}": revocation is not checked until the peer publishes a complete set`,
+        fault: `crl: no list that is valid now from the CA "${authority.subject.replaceAll('\n', ', ')}": revocation is not checked until there is a complete set`,
       };
     chosen.push(current);
   }

@@ -23,6 +23,8 @@ import {
   signingKeyReport,
 } from './key-ring.js';
 import type { KeyRing, RotationTimes, StoredSigningKey } from './key-ring.js';
+import { toldLists } from './told-lists.js';
+import type { ToldLists } from './told-lists.js';
 
 /** As long as a proxy's: a long one would keep an old root in use for as long. Documents end within the hour anyway. */
 const certificateTtlSeconds = 24 * 3600;
@@ -53,6 +55,7 @@ export class IdentityKeeper {
   #state: SigningState | undefined;
   /** As last seen; it holds for longer than a request, so it comes back with the ConfigMap on which it stood. */
   #gatewayWish: string | undefined;
+  #lists: ToldLists | undefined;
 
   constructor(ports: IdentityKeeperPorts) {
     this.#ports = ports;
@@ -77,7 +80,9 @@ export class IdentityKeeper {
     const ring = await this.#certified(advanced, ca.roots);
     if (ring !== stored) await this.#writeRing(ring, signal);
     const before = JSON.stringify(this.#state);
-    this.#state = { identity, ring, ...ca };
+    const lists = toldLists(ca, currentKey(ring)?.chain ?? [], this.#ports.clock.now());
+    this.#tellLists(lists);
+    this.#state = { identity, ring, ...ca, crls: lists.crls };
     const door = await doorCertificate.ensure(this.#request(annotations.rotateDoorCertificate).request, signal);
     await this.#writeIdentity(identity, this.#configMap(names.clusterConfigMap), signal);
     return door || before !== JSON.stringify(this.#state);
@@ -87,6 +92,7 @@ export class IdentityKeeper {
   clear(): void {
     this.#state = undefined;
     this.#gatewayWish = undefined;
+    this.#lists = undefined;
     this.#ports.doorCertificate.clear();
   }
 
@@ -132,6 +138,7 @@ export class IdentityKeeper {
     const report = JSON.stringify({
       'signing-key': signingKeyReport(this.#state?.ring ?? emptyKeyRing),
       'door-certificate': doorCertificate.report(),
+      'revocation-lists': this.#lists?.report,
     });
     const desired = clusterConfigMap(settings.namespace, identity, report) as ApiObject;
     const wish = this.#gatewayWish;
@@ -142,6 +149,13 @@ export class IdentityKeeper {
       return;
     }
     await applyIfChanged({ client, desired, live: stored, fieldManager: names.fieldManager, signal });
+  }
+
+  #tellLists(lists: ToldLists): void {
+    const { phase, message } = lists.report ?? {};
+    if (phase === 'not told' && message !== this.#lists?.report?.message)
+      this.#ports.logger.warn({ why: message }, 'the revocation lists of the workload CA are not told to peers');
+    this.#lists = lists;
   }
 
   #request(annotation: string): { readonly request?: string } {
