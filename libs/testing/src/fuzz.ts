@@ -46,6 +46,23 @@ export function fuzzAsync(check: (dice: Dice) => Promise<void>): Promise<void> {
   );
 }
 
+/**
+ * Runs a check that answers whether the decoder took its input (true) or refused it with a fault. Fails as well when less than a hundredth of the
+ * inputs was taken, or was refused: inputs too wild or too tame show nothing.
+ */
+export async function fuzzBothWays(check: (dice: Dice) => boolean | Promise<boolean>): Promise<void> {
+  const seen = { taken: 0, refused: 0 };
+  await fc.assert(
+    fc.asyncProperty(seeds, async (numbers) => {
+      seen[(await check(new Dice(numbers))) ? 'taken' : 'refused'] += 1;
+    }),
+    { numRuns: fuzzRuns },
+  );
+  const least = Math.ceil(fuzzRuns / 100);
+  if (seen.taken >= least && seen.refused >= least) return;
+  throw new Error(`${seen.taken} inputs were taken, ${seen.refused} refused; at least ${least} each show something`);
+}
+
 /** What a foreign text or structure must never carry into an error. */
 export const fuzzSecret = 'hunter2-never-tell';
 

@@ -45,6 +45,7 @@ function statusOf(revoked: boolean, over: Partial<MulticlusterInput>): PeerStatu
     previous: undefined,
     resource: parsed.value,
     hearing: nothingHeard,
+    proven: new Map(),
     memory,
     publication,
     probes: [],
