@@ -63,6 +63,9 @@ export function certificateFromDer(der: Buffer): Certificate {
 
 function readCertificate(der: Buffer): Certificate {
   const x509 = new X509Certificate(der);
+  const [notBefore, notAfter] = [Date.parse(x509.validFrom), Date.parse(x509.validTo)];
+  // OpenSSL takes times that are none, and shows them as "Bad time value".
+  if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw new Error('a time of its validity is no time');
   const extensions = extensionsOf(der);
   const keyUsage = keyUsageOf(extensions.get(oid.keyUsage));
   const subjectKeyId = subjectKeyIdOf(extensions.get(oid.subjectKeyIdentifier));
@@ -72,8 +75,8 @@ function readCertificate(der: Buffer): Certificate {
     subject: x509.subject ?? '',
     issuer: x509.issuer ?? '',
     serial: x509.serialNumber.toLowerCase(),
-    notBefore: Date.parse(x509.validFrom),
-    notAfter: Date.parse(x509.validTo),
+    notBefore,
+    notAfter,
     isCA: x509.ca,
     ...alternativeNames(extensions.get(oid.subjectAltName)),
     ...(keyUsage === undefined ? {} : { keyUsage }),
