@@ -96,6 +96,14 @@ export function spkiOf(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' }) as Buffer;
 }
 
+/**
+ * True for the same public key. Not `KeyObject.equals`: for keys of two kinds Node leaves an error of OpenSSL's behind, by which the next
+ * private key that is read anywhere in the process seems unreadable.
+ */
+export function isSameKey(a: KeyObject, b: KeyObject): boolean {
+  return spkiOf(a).equals(spkiOf(b));
+}
+
 /** True when `issuer` signed `certificate` and may do so (names match, is a CA, signature holds). */
 export function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
   if (!issuer.isCA || (issuer.keyUsage !== undefined && !issuer.keyUsage.includes('keyCertSign'))) return false;

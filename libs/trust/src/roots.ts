@@ -1,4 +1,4 @@
-import { isIssuedBy, isValidAt, parseCertificate } from './certificate.js';
+import { isIssuedBy, isSameKey, isValidAt, parseCertificate } from './certificate.js';
 import type { Certificate } from './certificate.js';
 import { bytesOf, childrenOf, fromDer, isContext, toDer } from './der.js';
 import { splitCertificates } from './pem.js';
@@ -94,7 +94,7 @@ export function vouchedByOldCa(
   known: readonly Certificate[],
   crossCertificates: readonly Certificate[],
 ): boolean {
-  const same = (candidate: Certificate): boolean => candidate.publicKey.equals(root.publicKey);
+  const same = (candidate: Certificate): boolean => isSameKey(candidate.publicKey, root.publicKey);
   return known.some(
     (old) => isIssuedBy(root, old) || crossCertificates.some((cross) => same(cross) && isIssuedBy(cross, old)),
   );

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { buildCertificate } from './certificate-builder.js';
-import { chainTo, isIssuedBy, isValidAt, parseCertificate, spkiFingerprint } from './certificate.js';
+import { chainTo, isIssuedBy, isSameKey, isValidAt, parseCertificate, spkiFingerprint } from './certificate.js';
 import type { Certificate } from './certificate.js';
 import { parseCsr } from './csr.js';
 import { splitCertificates, splitCrls } from './pem.js';
@@ -98,7 +98,7 @@ export function loadCa(files: Readonly<Partial<Record<keyof CaFiles, string>>>, 
   if (path === undefined) throw new Error('cert-chain.pem: does not lead from ca-cert.pem to a root in root-cert.pem');
   const isRoot = (one: Certificate): boolean => roots.some(({ fingerprint }) => fingerprint === one.fingerprint);
   const sameKey = (one: Certificate, other: Certificate | undefined): boolean =>
-    other !== undefined && one.publicKey.equals(other.publicKey);
+    other !== undefined && isSameKey(one.publicKey, other.publicKey);
   const crossCertificates = [...chain, ...cross].filter(
     (one) => !isRoot(one) && roots.some((root) => sameKey(one, root)) && roots.some((root) => isIssuedBy(one, root)),
   );
