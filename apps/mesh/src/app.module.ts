@@ -59,6 +59,11 @@ function watchState(metrics: MeshMetrics, mesh: Mesh): void {
     'Namespaces that still wait for the current roots',
     () => mesh.namespacesWithoutRoots,
   );
+  metrics.watch(
+    'isthmus_mesh_policies_not_understood',
+    'AuthorizationPolicies with parts that are not understood',
+    () => mesh.index.faultyPolicies,
+  );
   metrics.watchRemotes(() => mesh.index.remoteReports());
   metrics.watch('isthmus_mesh_services', 'Services in the model', () => mesh.index.current?.model.services.length ?? 0);
 }

@@ -15,6 +15,11 @@ export interface AuthorizationSource {
   readonly notRequestPrincipals?: readonly string[];
   readonly namespaces?: readonly string[];
   readonly notNamespaces?: readonly string[];
+  /** `<namespace>/<name>`, or `<name>` in the policy's own namespace; no wildcards. */
+  readonly serviceAccounts?: readonly string[];
+  readonly notServiceAccounts?: readonly string[];
+  readonly trustDomains?: readonly string[];
+  readonly notTrustDomains?: readonly string[];
   readonly ipBlocks?: readonly string[];
   readonly notIpBlocks?: readonly string[];
   readonly remoteIpBlocks?: readonly string[];
@@ -42,9 +47,20 @@ export interface AuthorizationRule {
   }[];
 }
 
+/** What a policy is attached to instead of selected workloads. */
+export interface PolicyTargetReference {
+  readonly group?: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+}
+
 export interface AuthorizationPolicy extends KubernetesObject {
   readonly spec?: {
     readonly selector?: WorkloadSelector;
+    /** The older field, which holds one. */
+    readonly targetRef?: PolicyTargetReference;
+    readonly targetRefs?: readonly PolicyTargetReference[];
     readonly action?: 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM';
     readonly rules?: readonly AuthorizationRule[];
     readonly provider?: { readonly name?: string };

@@ -5,6 +5,7 @@ import type { Dice } from '#testing';
 import {
   generateSigningKey,
   parseCertificate,
+  proveSignatures,
   readPrivateDocument,
   readPublicDocument,
   signJws,
@@ -97,14 +98,14 @@ function signed(said: Payload, { privatePem, kid }: SigningKeyPair): string | Pr
   return signJws(said, createPrivateKey(privatePem), { kid });
 }
 
-function judged(input: PublicDocumentInput): PublicDocumentVerdict | Promise<PublicDocumentVerdict> {
-  return readPublicDocument(input);
+async function judged(input: Omit<PublicDocumentInput, 'proven'>): Promise<PublicDocumentVerdict> {
+  return readPublicDocument({ ...input, proven: await proveSignatures([input.document.signed ?? ''], []) });
 }
 
-function judgedPrivate(
-  input: Parameters<typeof readPrivateDocument>[0],
-): PrivateDocumentVerdict | Promise<PrivateDocumentVerdict> {
-  return readPrivateDocument(input);
+async function judgedPrivate(
+  input: Omit<Parameters<typeof readPrivateDocument>[0], 'proven'>,
+): Promise<PrivateDocumentVerdict> {
+  return readPrivateDocument({ ...input, proven: await proveSignatures([input.signed ?? ''], input.facts.keys) });
 }
 
 function readable(pem: string): readonly Certificate[] {

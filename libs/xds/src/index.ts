@@ -1,4 +1,5 @@
 export type { Resource } from '#proto';
+export { policyFaults } from './authz/faults.js';
 export { danglingReferences, decoded } from './consistency.js';
 export { trustBundles } from './identity/trust-secret.js';
 export * from './mesh-model.js';

@@ -24,6 +24,7 @@ import { standingEndpoints } from '../registries/registry-services.js';
 import { Debounce } from './debounce.js';
 import { sameItems } from './memo.js';
 import { ModelBuilder, serviceFinder } from './model-builder.js';
+import { PolicyFaults } from './policy-faults.js';
 import { gatewayHostsOf } from './service-entries.js';
 
 /** One model with when its first change was seen and when it was complete, Unix milliseconds. */
@@ -76,6 +77,7 @@ export class MeshIndex {
   readonly #informers;
   readonly #resolver: HostResolver;
   readonly #builder: ModelBuilder;
+  readonly #policyFaults: PolicyFaults;
   readonly #debounce: Debounce;
   readonly #listeners = new Set<Listener>();
   readonly #statusListeners = new Set<() => void>();
@@ -123,6 +125,7 @@ export class MeshIndex {
         fieldSelector: `metadata.name=${names.trustSecret}`,
       }),
     };
+    this.#policyFaults = new PolicyFaults({ trustDomain: cluster.trustDomain, logger });
     this.#builder = new ModelBuilder({ ...options, ownNamespaces: [namespace] });
     this.#debounce = new Debounce((changedAt) => this.#rebuild(changedAt), { ...options.debounce, clock });
     this.#resolver = new HostResolver({
@@ -146,6 +149,11 @@ export class MeshIndex {
   podNames(namespace: string): ReadonlySet<string> {
     const pods = this.#registry.pods.list().filter(({ metadata }) => metadata?.namespace === namespace);
     return new Set(pods.map(({ metadata }) => metadata?.name ?? ''));
+  }
+
+  /** AuthorizationPolicies that are not understood as a whole. */
+  get faultyPolicies(): number {
+    return this.#policyFaults.faulty;
   }
 
   /** How far every other cluster has been read, by its ID. */
@@ -226,6 +234,7 @@ export class MeshIndex {
     const { logger, clock } = this.#options;
     try {
       const model = this.#build();
+      this.#policyFaults.look(model.authorizationPolicies);
       if (model === this.#current?.model) return;
       const generation = (this.#current?.generation ?? 0) + 1;
       this.#current = { generation, model, changedAt, builtAt: clock.now() };

@@ -227,6 +227,15 @@ describe('policies and rules', () => {
     );
   });
 
+  it.each([
+    ['targetRef', { targetRef: { group: '', kind: 'Service', name: 'echo' } }, 0],
+    ['targetRefs', { targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'way' }] }, 0],
+    ['no targetRefs', { targetRefs: [] }, 1],
+  ] as const)('leaves a policy with %s to gateways and waypoints', (_which, target, enforced) => {
+    const object = { metadata: { name: 'p', namespace: 'demo' }, spec: { rules: [{}], ...target } };
+    expect(build({ authorizationPolicies: [object] }).authorizationPolicies).toHaveLength(enforced);
+  });
+
   it('reads PeerAuthentication by mode and port', () => {
     const spec = {
       selector: { matchLabels: {} },

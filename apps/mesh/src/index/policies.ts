@@ -27,8 +27,9 @@ export function peerAuthenticationFrom({ metadata = {}, spec = {} }: PeerObject)
 
 /**
  * An AuthorizationPolicy as proxies enforce it. AUDIT changes nothing that is let through; CUSTOM asks a provider that is not
- * there, and what would have been asked is denied, as Istio does with a provider it does not know. Policies that our own
- * controller wrote (for stock control planes) are passed over: the same grants are enforced at once, from their sources.
+ * there, and what would have been asked is denied, as Istio does with a provider it does not know. Passed over are policies that
+ * name targets (Gateways, or Services behind waypoints: no sidecar enforces these, as in Istio) and those that our own controller
+ * wrote (for stock control planes): the same grants are enforced at once, from their sources.
  */
 export function authorizationPolicyFrom({
   metadata = {},
@@ -36,7 +37,7 @@ export function authorizationPolicyFrom({
 }: AuthorizationObject): AuthorizationPolicy | undefined {
   const { action = 'ALLOW', rules = [] } = spec;
   const ours = metadata.labels?.[labels.managedBy] === labels.managedByValue;
-  if (action === 'AUDIT' || ours) return undefined;
+  if (action === 'AUDIT' || ours || namesTargets(spec)) return undefined;
   return {
     name: metadata.name ?? '',
     namespace: metadata.namespace ?? 'default',
@@ -44,6 +45,10 @@ export function authorizationPolicyFrom({
     ...selectorPart(spec.selector?.matchLabels),
     rules,
   };
+}
+
+function namesTargets({ targetRef, targetRefs = [] }: NonNullable<AuthorizationObject['spec']>): boolean {
+  return targetRef !== undefined || targetRefs.length > 0;
 }
 
 /** A selector without labels selects everything, which is what no selector means. */

@@ -1,9 +1,9 @@
 import type { PermissionSchema } from '#proto-gen/envoy/config/rbac/v3/rbac_pb';
-import { cidrRange } from '../envoy/config.js';
 import type { Init } from '../envoy/init.js';
 import { regex, type StringMatch, wildcard } from '../envoy/string-match.js';
 import type { AuthorizationOperation } from '../mesh-model.js';
-import { type Algebra, type Attribute, attribute } from './attribute.js';
+import { addressRange } from './address-range.js';
+import type { Algebra, Fields } from './attribute.js';
 
 /** What is asked for. */
 export type Permission = Init<typeof PermissionSchema>;
@@ -17,22 +17,22 @@ export const permissions: Algebra<Permission> = {
   not: (rule) => ({ rule: { case: 'notRule', value: rule } }),
 };
 
-/** Attributes of a rule's operation. */
-export function operationAttributes(operation: AuthorizationOperation): readonly Attribute<Permission>[] {
-  return [
-    attribute(operation.hosts, operation.notHosts, (value) => header(':authority', ignoringCase(value)), true),
-    attribute(operation.ports, operation.notPorts, toPort),
-    attribute(operation.methods, operation.notMethods, (value) => header(':method', wildcard(value)), true),
-    attribute(operation.paths, operation.notPaths, toPath, true),
-  ];
-}
+/** How each field of a rule's operation is matched. */
+export const operationFields: Fields<AuthorizationOperation, Permission> = {
+  hosts: { match: (value) => header(':authority', ignoringCase(value)), httpOnly: true },
+  ports: { match: toPort },
+  methods: { match: (value) => header(':method', wildcard(value)), httpOnly: true },
+  paths: { match: toPath, httpOnly: true },
+};
 
-export function toPort(value: string): Permission {
+export function toPort(value: string): Permission | undefined {
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) return undefined;
   return { rule: { case: 'destinationPort', value: Number(value) } };
 }
 
-export function toAddress(range: string): Permission {
-  return { rule: { case: 'destinationIp', value: cidrRange(range) } };
+export function toAddress(value: string): Permission | undefined {
+  const range = addressRange(value);
+  return range === undefined ? undefined : { rule: { case: 'destinationIp', value: range } };
 }
 
 export function withServerName(value: string): Permission {

@@ -50,7 +50,7 @@ function policiesOf(facts: AccessFacts, action: 'ALLOW' | 'DENY', http: boolean)
   for (const { namespace, name, action: own, rules } of sortedBy(facts.policies, (p) => `${p.namespace}/${p.name}`)) {
     if (own !== action) continue;
     for (const [index, rule] of rules.entries()) {
-      const policy = policyForRule(rule, { action, http }, facts.trustDomain);
+      const policy = policyForRule(rule, { action, http }, { trustDomain: facts.trustDomain, namespace });
       if (policy !== undefined) found[`ns[${namespace}]-policy[${name}]-rule[${index}]`] = policy;
     }
   }

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
-import { type AddressSchema, type CidrRangeSchema } from '#proto-gen/envoy/config/core/v3/address_pb';
+import type { AddressSchema } from '#proto-gen/envoy/config/core/v3/address_pb';
 import {
   ApiVersion,
   ApiConfigSource_ApiType,
@@ -18,13 +18,6 @@ export function duration(ms: number): Duration {
 /** TCP socket address; `address` is an IP, or a host name in DNS clusters. */
 export function socketAddress(address: string, port: number): Init<typeof AddressSchema> {
   return { address: { case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } } };
-}
-
-/** `a.b.c.d/n` or a single address as a range. */
-export function cidrRange(text: string): Init<typeof CidrRangeSchema> {
-  const [address = '', length] = text.split('/');
-  const full = address.includes(':') ? 128 : 32;
-  return { addressPrefix: address, prefixLen: length === undefined ? full : Number(length) };
 }
 
 /** "This very stream", waited for without limit: the server always answers a subscribed name. */
