@@ -13,6 +13,7 @@ export * from './ownership.js';
 export * from './peer-facts.js';
 export * from './read-private-document.js';
 export * from './read-public-document.js';
+export { documentSkewMs } from './read-signed.js';
 export type { Refusal } from './read-signed.js';
 export { mostRoots } from './roots.js';
 export * from './signing-key.js';

@@ -37,8 +37,8 @@ export interface PeerMemory {
   /** Digest of the `spec.pins` that vouched for the facts: the same pins need not vouch again for what came by continuity. */
   readonly pinnedBy?: string;
   readonly publicDocument: RememberedDocument;
-  /** Last good private document, as text, with the sequence it carried (0 for legacy peers). */
-  readonly privateDocument?: RememberedDocument & { readonly body: string };
+  /** Last good private document, as text, with the sequence it carried (0 for legacy peers) and when it ends where it is signed. */
+  readonly privateDocument?: RememberedDocument & { readonly body: string; readonly expiresAt?: number };
 }
 
 /** When a document came and last changed (Unix ms), with its digest (`sha256:<hex>`). */

@@ -27,6 +27,7 @@ export interface PublicChoices {
   readonly clusterUUID?: string;
   readonly roots?: readonly string[];
   readonly seq?: number;
+  readonly lifetimeSeconds?: number;
 }
 
 const web = [{ name: 'http', port: 80 }];
@@ -108,7 +109,7 @@ export class Peer {
         tlsCA: '',
         crls: [],
       },
-      { seq: choices.seq ?? this.nextSeq(), now: Date.now(), lifetimeSeconds: 3600 },
+      { seq: choices.seq ?? this.nextSeq(), now: Date.now(), lifetimeSeconds: choices.lifetimeSeconds ?? 3600 },
       key,
     );
     return JSON.stringify({ clusterUUID, authnKeyPub: key.publicPem, rootCA: roots.join(''), signed });
@@ -121,9 +122,9 @@ export class Peer {
   }
 
   /** The content beside its signed copy, as the protocol has it. */
-  federation(content: Content, seq = this.nextSeq()): string {
+  federation(content: Content, seq = this.nextSeq(), lifetimeSeconds = 3600): string {
     const parties = { clusterUUID: this.clusterUUID, audience: ownUUID };
-    const freshness = { seq, now: Date.now(), lifetimeSeconds: 3600 };
+    const freshness = { seq, now: Date.now(), lifetimeSeconds };
     return JSON.stringify({ ...content, signed: signPrivateDocument(content, parties, freshness, this.identity.key) });
   }
 

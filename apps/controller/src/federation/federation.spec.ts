@@ -531,6 +531,51 @@ describe('what is judged again on every look', () => {
     expect(conditions).toContain('MetadataSynced=False/StaleKeepingLastKnownGood');
   });
 
+  describe('signed documents that ended while the peer answers without news', () => {
+    const later = now + 60_000 + 31_000;
+    const old = peer.document({ lifetimeSeconds: 60 });
+    const heard = withPrivate(publicHearing(old));
+    const memory = decideFederation(input({ hearing: heard })).memory;
+    const unchanged = { ...heard, publicAt: later, privateAt: later, lastContact: later };
+    const look = (over: Partial<FederationInput> = {}): FederationInput =>
+      input({ memory, now: later, hearing: unchanged, ...over });
+
+    it('are stale: said with the reason, and as silence from their end', () => {
+      expect(conditionsOf(look())).toEqual(
+        expect.arrayContaining([
+          'Ready=False/StaleKeepingLastKnownGood',
+          'TrustEstablished=True/BlindFirstContact',
+          'MetadataSynced=False/StaleKeepingLastKnownGood',
+        ]),
+      );
+      const status = federationStatus(look(), decideFederation(look()));
+      const synced = status.conditions?.find(({ type }) => type === 'MetadataSynced');
+      expect(synced?.message).toMatch(/public document ended \d+ s ago and no newer one has come/);
+      expect(status.documents?.silentSince).toBe(
+        new Date(memory?.facts.expiresAt ?? 0).toISOString().replace('.000', ''),
+      );
+    });
+
+    it('are so for a process that is shown the old ones anew: no word of a wrong signature', () => {
+      const again = withPrivate(publicHearing(old, later), privateBody(), later);
+      const conditions = conditionsOf(look({ hearing: { ...again, publicAt: later, privateAt: later } }));
+      expect(conditions).toContain('TrustEstablished=True/BlindFirstContact');
+      expect(conditions).toContain('MetadataSynced=False/StaleKeepingLastKnownGood');
+    });
+
+    it('are remembered with their end', () => {
+      const ends = [memory?.facts.expiresAt, memory?.privateDocument?.expiresAt];
+      expect(ends).toEqual([now + 60_000, now + 3_600_000]);
+    });
+
+    it('are over with a newer one', () => {
+      const document = peer.document({ seq: 1001, now: later });
+      const hearing = withPrivate(publicHearing(document, later), privateBody({ seq: 2001, at: later }), later);
+      const conditions = conditionsOf(look({ hearing: { ...hearing, publicAt: later, privateAt: later } }));
+      expect(conditions).toContain('MetadataSynced=True/Succeeded');
+    });
+  });
+
   it('a root that another showed first is not taken; its owner goes on', () => {
     const owner = { name: 'federation/victim', trustDomain: 'victim.example', clusterUUID: 'victim' };
     const claimedRoots = new Map(remembered().facts.roots.map((pem) => [authorityOf(pem), owner] as const));

@@ -7,7 +7,7 @@ import { decodeFederationDocument, federationContent } from '#protocol';
 import type { FederationContent } from '#protocol';
 import type { PeerMemory } from '#trust';
 import type { HeardDocument } from '../peer-link/hearing.js';
-import { findingsOf, invalid, judgePrivate, remembered } from '../peer/read-public.js';
+import { findingsOf, freshnessOf, invalid, judgePrivate, remembered } from '../peer/read-public.js';
 import type { Reading } from '../peer/read-public.js';
 import type { PeerVerdict } from '../peer/verdict.js';
 import type { FederationInput } from './decide.js';
@@ -37,8 +37,7 @@ export function readFederation(
   const content =
     verdict.kind === 'signed' ? federationContent(verdict.content) : { ok: true as const, value: decoded.value };
   if (!content.ok) return { memory, against: invalid(content.faults), findings: [] };
-  const seq = verdict.kind === 'signed' ? verdict.seq : 0;
-  return braked(input, resource, memory, { heard, seq, content: content.value });
+  return braked(input, resource, memory, { heard, freshness: freshnessOf(verdict), content: content.value });
 }
 
 function spentBy(value: string, accepted: boolean): NonNullable<FederationReading['spent']> {
@@ -49,7 +48,7 @@ function spentBy(value: string, accepted: boolean): NonNullable<FederationReadin
 
 interface NewContent {
   readonly heard: HeardDocument;
-  readonly seq: number;
+  readonly freshness: ReturnType<typeof freshnessOf>;
   readonly content: FederationContent;
 }
 
@@ -64,7 +63,8 @@ function braked(
     ingressGateways: news.content.ingressGateways,
     publicServices: news.content.publicServices,
   });
-  const document = { ...remembered(memory.privateDocument, news.heard, news.seq, body), body };
+  const { seq, ...ends } = news.freshness;
+  const document = { ...remembered(memory.privateDocument, news.heard, seq, body), body, ...ends };
   const { digest } = document;
   const release = removalRelease(resource.metadata.annotations, digest, input.previous?.removalHeld?.digest);
   const removal = removalBrake({

@@ -1,7 +1,7 @@
 import type { PeerMemory } from '#trust';
 import { decodeMulticlusterDocument, multiclusterContent } from '#protocol';
 import type { MulticlusterContent } from '#protocol';
-import { findingsOf, invalid, judgePrivate, remembered } from '../peer/read-public.js';
+import { findingsOf, freshnessOf, invalid, judgePrivate, remembered } from '../peer/read-public.js';
 import type { Reading } from '../peer/read-public.js';
 import type { MulticlusterInput } from './decide.js';
 
@@ -21,8 +21,8 @@ export function readMulticluster(input: MulticlusterInput, memory: PeerMemory | 
   if (!content.ok) return { memory, against: invalid(content.faults), findings: [] };
   const { ingressGateways, apiHost, networkName, faults } = content.value;
   const body = JSON.stringify({ ingressGateways, apiHost, networkName } satisfies RememberedContent);
-  const seq = verdict.kind === 'signed' ? verdict.seq : 0;
-  const privateDocument = { ...remembered(memory.privateDocument, heard, seq, body), body };
+  const { seq, ...ends } = freshnessOf(verdict);
+  const privateDocument = { ...remembered(memory.privateDocument, heard, seq, body), body, ...ends };
   return { memory: { ...memory, privateDocument }, findings: findingsOf(faults) };
 }
 

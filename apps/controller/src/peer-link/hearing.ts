@@ -18,6 +18,8 @@ export interface Hearing {
   readonly privateAt?: number;
   /** Last time the peer answered anything in good order (Unix ms), a heartbeat or 304 included. */
   readonly lastContact?: number;
+  /** The first time it did so on this link (Unix ms). */
+  readonly answersSince?: number;
   /** When the last attempt to hear of the peer ended, well or not (Unix ms). */
   readonly lastAttempt?: number;
   /** First attempt in vain since the peer last answered anything (Unix ms); absent while it answers. */
@@ -42,6 +44,7 @@ export function heardNothingNew(hearing: Hearing, which: 'public' | 'private', a
   return {
     ...rest,
     lastContact: at,
+    answersSince: hearing.answersSince ?? at,
     lastAttempt: at,
     [which === 'public' ? 'publicAt' : 'privateAt']: at,
     ...(which === 'private' && publicFailure !== undefined ? { publicFailure } : {}),

@@ -59,7 +59,7 @@ export async function applyPeer(
 
 async function rememberNews(
   actions: PeerActions,
-  { ref, memory: before, hearing }: PeerInput,
+  { ref, memory: before, hearing, now }: PeerInput,
   memory: PeerMemory | undefined,
   signal: AbortSignal,
 ): Promise<void> {
@@ -68,6 +68,8 @@ async function rememberNews(
   // The pass reads the memory in this process: it need not wait for the Secret.
   if (
     before?.privateDocument?.digest !== memory.privateDocument?.digest ||
+    // The same content again after it had ended: its services may come back.
+    (before?.privateDocument?.expiresAt ?? Infinity) < now ||
     JSON.stringify(before?.facts) !== JSON.stringify(memory.facts)
   )
     actions.publish();

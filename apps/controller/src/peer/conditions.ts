@@ -6,6 +6,7 @@ import type { Judgement } from '#reconcile';
 import type { PeerMemory } from '#trust';
 import { resourceOf } from './input.js';
 import type { PeerInput } from './input.js';
+import { endedDocuments } from './silence.js';
 import type { PeerVerdict } from './verdict.js';
 
 const forgivenSkewMs = 30_000;
@@ -103,6 +104,8 @@ export function metadataSynced(input: PeerInput, verdict: PeerVerdict, held?: Ju
   const type = 'MetadataSynced';
   const { hearing } = input;
   const { privateAgainst, memory } = verdict;
+  const ended = endedMessage(input, verdict);
+  if (ended !== undefined) return bad(type, 'StaleKeepingLastKnownGood', ended);
   if (privateAgainst !== undefined) return bad(type, privateAgainst.reason, privateAgainst.message);
   const failure = hearing.privateFailure ?? hearing.publicFailure;
   if (failure !== undefined) return failing(input, verdict, failure);
@@ -111,6 +114,17 @@ export function metadataSynced(input: PeerInput, verdict: PeerVerdict, held?: Ju
   if (hearing.mode === 'none')
     return unknown(type, 'Progressing', 'the last known document is used; the peer is being asked');
   return good(type, 'Succeeded', hearing.mode === 'stream' ? 'documents are streamed' : 'documents are polled');
+}
+
+/** Why a peer that answers in good order is stale all the same. */
+function endedMessage({ hearing, now }: PeerInput, { memory, privateAgainst }: PeerVerdict): string | undefined {
+  if (hearing.publicFailure !== undefined) return undefined;
+  const { public: open, private: closed } = endedDocuments(hearing, memory, now);
+  const end = open ?? closed;
+  if (end === undefined) return undefined;
+  const shown = privateAgainst === undefined ? '' : `; what it shows now is refused (${privateAgainst.message})`;
+  const costs = open === undefined ? 'for its services silence counts' : 'silence counts';
+  return `the peer answers, but its ${open === undefined ? 'private' : 'public'} document ended ${Math.round((now - end) / 1000)} s ago and no newer one has come${shown}: either its controller renews nothing, or what stands in between repeats an old answer. What it last said goes on; ${costs} from that end`;
 }
 
 function failing(input: PeerInput, { memory }: PeerVerdict, failure: FetchFailure): Judgement {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Finding } from '#model';
 import { decodePublicDocument } from '#protocol';
 import type { Fault } from '#protocol';
-import { authorityOf, judgePins, readPrivateDocument, readPublicDocument } from '#trust';
+import { authorityOf, documentSkewMs, judgePins, readPrivateDocument, readPublicDocument } from '#trust';
 import type {
   PendingApproval,
   PeerMemory,
@@ -75,6 +75,8 @@ function readHeard(
     }),
   );
   if (verdict.kind !== 'accepted') {
+    // The very document that was taken, again: that it has ended since is told by its age.
+    if (isTakenAndEnded(memory, heard)) return { memory, findings: [] };
     const against = { reason: verdict.reason, message: verdict.message };
     return { memory, against, ...(verdict.kind === 'held' ? { pending: verdict.pending } : {}), findings: [] };
   }
@@ -83,6 +85,11 @@ function readHeard(
   const publicDocument = remembered(memory?.publicDocument, heard, verdict.facts.seq);
   const base = memory ?? { version: 1 as const, firstContact: verdict.firstContact, firstContactAt: input.now };
   return { memory: { ...base, facts: verdict.facts, publicDocument }, findings: [] };
+}
+
+function isTakenAndEnded(memory: PeerMemory | undefined, { body, at }: HeardDocument): boolean {
+  const { expiresAt = Infinity } = memory?.facts ?? {};
+  return expiresAt < at - documentSkewMs && memory?.publicDocument.digest === digestOf(body);
 }
 
 /**
@@ -139,6 +146,14 @@ export function judgePrivate(
     : verdict;
 }
 
+/** Sequence of a private document, and when it ends (Unix ms); a legacy peer's has neither. */
+export function freshnessOf(verdict: Exclude<PrivateDocumentVerdict, { kind: 'refused' }>): {
+  readonly seq: number;
+  readonly expiresAt?: number;
+} {
+  return verdict.kind === 'signed' ? { seq: verdict.seq, expiresAt: verdict.expiresAt } : { seq: 0 };
+}
+
 /** What is kept of a document that was taken. */
 export function remembered(
   before: RememberedDocument | undefined,
@@ -146,9 +161,13 @@ export function remembered(
   seq: number,
   content = heard.body,
 ): RememberedDocument {
-  const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
+  const digest = digestOf(content);
   const changedAt = before?.digest === digest ? before.changedAt : heard.at;
   return { seq, fetchedAt: heard.at, changedAt, digest };
+}
+
+function digestOf(content: string): string {
+  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
 }
 
 /** Faults of a document of which nothing can be used. */

@@ -9,6 +9,7 @@ import type { HeardDocument } from '../peer-link/hearing.js';
 import { trustDomainIsShared } from './conditions.js';
 import { resourceOf } from './input.js';
 import type { PeerInput } from './input.js';
+import { endedDocuments } from './silence.js';
 import type { PeerVerdict } from './verdict.js';
 
 /** The CRD's bound for `status.peer.roots` and `keys`. */
@@ -137,7 +138,7 @@ function documentStatus(input: PeerInput, memory: PeerMemory | undefined): Pick<
     ...(hearing.mode === 'none'
       ? {}
       : { transport: hearing.mode === 'stream' ? ('Stream' as const) : ('Poll' as const) }),
-    ...contactStatus(input),
+    ...contactStatus(input, memory),
     ...(said?.public === undefined ? {} : { public: said.public }),
     ...(said?.private === undefined ? {} : { private: said.private }),
     ...(memory === undefined
@@ -153,11 +154,15 @@ function documentStatus(input: PeerInput, memory: PeerMemory | undefined): Pick<
 type Documents = NonNullable<PeerStatus['documents']>;
 
 /** What a process before this one said stands until this one has tried, and of silence until the peer has answered. */
-function contactStatus({ hearing, previous }: PeerInput): Pick<Documents, 'lastAttemptAt' | 'silentSince'> {
+function contactStatus(
+  { hearing, previous, now }: PeerInput,
+  memory: PeerMemory | undefined,
+): Pick<Documents, 'lastAttemptAt' | 'silentSince'> {
   const { lastAttemptAt: attempted, silentSince: silent } = previous?.documents ?? {};
   const lastAttemptAt = hearing.lastAttempt === undefined ? attempted : time(hearing.lastAttempt);
   const said = hearing.lastContact === undefined ? silent : undefined;
-  const silentSince = said ?? (hearing.silentSince === undefined ? undefined : time(hearing.silentSince));
+  const since = endedDocuments(hearing, memory, now).public ?? hearing.silentSince;
+  const silentSince = said ?? (since === undefined ? undefined : time(since));
   return {
     ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),
     ...(silentSince === undefined ? {} : { silentSince }),

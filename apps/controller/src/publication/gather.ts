@@ -11,9 +11,8 @@ import type { SigningState } from '../identity/identity-keeper.js';
 import type { Memories } from '../memories.js';
 import { multiclusterContentOf } from '../multicluster/documents.js';
 import type { PeerResource } from '../peer/input.js';
-import type { Hearing } from '../peer-link/hearing.js';
+import { silenceOf } from '../peer/silence.js';
 import type { PeerLinks } from '../peer-link/links.js';
-import type { PeerMemory } from '#trust';
 import { apiServerAddresses } from '../world.js';
 import type { World } from '../world.js';
 import type { AddressBook } from './address-book.js';
@@ -26,9 +25,6 @@ import type { GatewayBook, OwnGateways } from './own-gateways.js';
 import { refOf } from './standing.js';
 import type { KnownPeer } from './standing.js';
 import type { RemoteClusterFacts } from './remote-clusters.js';
-
-/** A peer that said nothing for so long counts as silent even without an error. */
-const quietMs = 45_000;
 
 export interface PublicationSources {
   readonly world: World;
@@ -106,21 +102,10 @@ function knownPeer(sources: PublicationSources, resource: PeerResource): KnownPe
   const { memories, links, clock } = sources;
   const ref = refOf(resource);
   const memory = memories.get(ref);
-  const silentMs = silenceOf(links.hearing(peerKey(ref)), memory, clock.now());
-  if (memories.fault(ref) !== undefined) return heldPeer(sources, resource, silentMs);
+  const silence = silenceOf(links.hearing(peerKey(ref)), memory, clock.now());
+  if (memories.fault(ref) !== undefined) return heldPeer(sources, resource, silence.silentMs);
   const hosts = ref.kind === 'IstioFederation' ? hostsOf(memory) : [];
-  return { resource, silentMs, hosts, ...(memory === undefined ? {} : { memory }) };
-}
-
-function silenceOf(hearing: Hearing, memory: PeerMemory | undefined, now: number): number {
-  const known = memory?.privateDocument?.fetchedAt ?? memory?.publicDocument.fetchedAt ?? 0;
-  const last = Math.max(hearing.lastContact ?? 0, known);
-  // The public document alone tells: it is asked for all the time, also of a peer in which trust was withdrawn for its silence.
-  const failing = hearing.publicFailure !== undefined;
-  const quiet = now - last;
-  // Time in which we ourselves did not listen is no silence of the peer: it counts once the peer was asked.
-  const asked = failing || hearing.lastContact !== undefined;
-  return asked && last > 0 && (failing || quiet > quietMs) ? quiet : 0;
+  return { resource, ...silence, hosts, ...(memory === undefined ? {} : { memory }) };
 }
 
 function heardOffers(addressBook: AddressBook, peers: readonly KnownPeer[]): ReadonlyMap<string, HeardOffer> {

@@ -175,6 +175,19 @@ describe('one publication pass', () => {
     expect(verdict.perPeer.get('federation/b')).toMatchObject({ trusted: false, trustWithdrawn: true });
   });
 
+  it('withdraws the services of a peer whose private document ended, but not the trust by which a newer one is asked for', () => {
+    const spec = { stalePolicy: { mode: 'FailClosed', after: '10s' } };
+    const peer = { ...known('b', { spec }), contentSilentMs: 11_000 };
+    const verdict = decidePublication(input({ peers: [peer, known('c')] }));
+    expect(verdict.perPeer.get('federation/b')).toMatchObject({ trusted: true, withdrawn: 1 });
+    expect(verdict.audiences.has('federation/b')).toBe(true);
+  });
+
+  it('looks again when a document ends', () => {
+    const peers = [{ ...known('b'), endsInMs: 7_000 }, known('c')];
+    expect(decidePublication(input({ peers })).nextLookMs).toBe(7_000);
+  });
+
   it('lets a resource under deletion go', () => {
     const peer = known('b');
     const leaving = {

@@ -2,6 +2,7 @@ import type { IstioFederation, IstioMulticluster } from '#crd';
 import type { Finding, PeerRef, TrustedPeer } from '#model';
 import { peerKey, scopesOf } from '#model';
 import { effectiveStalePolicy } from '#planner';
+import type { SilenceVerdict } from '#planner';
 import { judgeOwnership, listsInForce, listsLeaveInMs } from '#trust';
 import type { OwnershipFinding, OwnTrust, PeerMemory } from '#trust';
 import type { PeerResource } from '../peer/input.js';
@@ -12,8 +13,12 @@ export interface KnownPeer<Resource extends PeerResource = PeerResource> {
   readonly memory?: PeerMemory;
   /** What was stored of it cannot be read: `memory`, if any, is made of what is in force (held.ts). */
   readonly unreadable?: boolean;
-  /** Milliseconds since it last answered, 0 while it answers. */
+  /** How long it is silent, as its stalePolicy counts it (peer/silence.ts); milliseconds, 0 while it is not. */
   readonly silentMs: number;
+  /** What counts for its services alone, where that is longer. */
+  readonly contentSilentMs?: number;
+  /** Milliseconds until one of its documents ends. */
+  readonly endsInMs?: number;
   /** Hosts of its last good document; a multicluster peer names none. */
   readonly hosts: readonly string[];
 }
@@ -51,11 +56,7 @@ export function standingsOf(peers: readonly KnownPeer[], own: OwnTrust, now: num
 }
 
 function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[], now: number): Standing {
-  const silence = effectiveStalePolicy({
-    policy: peer.resource.spec.stalePolicy,
-    silentMs: peer.silentMs,
-    hosts: peer.hosts,
-  });
+  const silence = silenceCost(peer);
   const ending = peer.memory === undefined ? undefined : listsLeaveInMs(peer.memory.facts, now);
   const changes = [silence.changesInMs, ending].filter((ms) => ms !== undefined);
   const refused = ownership.some(({ refuses }) => refuses);
@@ -72,6 +73,19 @@ function standingOf(peer: KnownPeer, ownership: readonly OwnershipFinding[], now
     ],
     withdrawnHosts: silence.withdrawnHosts,
     ...(changes.length === 0 ? {} : { changesInMs: Math.min(...changes) }),
+  };
+}
+
+/** An end of the private document costs services alone: without trust no newer one could be asked for. */
+function silenceCost({ resource, hosts, silentMs, contentSilentMs = 0, endsInMs }: KnownPeer): SilenceVerdict {
+  const policy = resource.spec.stalePolicy;
+  const whole = effectiveStalePolicy({ policy, silentMs, hosts });
+  const content = effectiveStalePolicy({ policy, silentMs: Math.max(silentMs, contentSilentMs), hosts });
+  const ahead = [whole.changesInMs, content.changesInMs, endsInMs].filter((ms) => ms !== undefined);
+  return {
+    withdrawnHosts: content.withdrawnHosts,
+    trustWithdrawn: whole.trustWithdrawn,
+    ...(ahead.length === 0 ? {} : { changesInMs: Math.min(...ahead) }),
   };
 }
 

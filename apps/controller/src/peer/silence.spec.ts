@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import { failed } from '#peer-client';
+import type { PeerMemory } from '#trust';
+import { heardFailure, heardNothingNew, heardPrivate, heardPublic, nothingHeard } from '../peer-link/hearing.js';
+import type { Hearing } from '../peer-link/hearing.js';
+import { endedDocuments, silenceOf } from './silence.js';
+import { hearingFromStatus } from './told-silence.js';
+
+const hour = 3_600_000;
+/** When both documents came; they end an hour later. */
+const taken = 1_800_000_000_000;
+const end = taken + hour;
+const skew = 30_000;
+const down = failed('Unreachable', 'https://b: connection refused');
+const refused = failed('TokenRejected', '401', 401);
+
+function memory(ends: { readonly open?: number; readonly closed?: number } = { open: end, closed: end }): PeerMemory {
+  const document = { seq: 1, fetchedAt: taken, changedAt: taken, digest: 'x' };
+  return {
+    version: 1,
+    facts: {
+      ...{ clusterUUID: 'b', trustDomain: 'b.x', clusterDomain: 'b.x', roots: [], keys: [], crls: [], seq: 1 },
+      signed: ends.open !== undefined,
+      ...(ends.open === undefined ? {} : { expiresAt: ends.open }),
+    },
+    firstContact: 'Blind',
+    firstContactAt: taken,
+    publicDocument: document,
+    privateDocument: { ...document, body: '{}', ...(ends.closed === undefined ? {} : { expiresAt: ends.closed }) },
+  };
+}
+
+const met = heardPrivate(heardPublic(nothingHeard, { body: '{}', at: taken }), { body: '{}', at: taken });
+
+/** A peer that answers 304 to everything, last at this time. */
+function unchangedUntil(at: number, hearing: Hearing = met): Hearing {
+  return heardNothingNew(heardNothingNew(hearing, 'public', at), 'private', at);
+}
+
+describe('how long a peer has been silent', () => {
+  it('is nothing while it answers and its documents hold, to within the skew that clocks are forgiven', () => {
+    for (const now of [taken, end, end + skew])
+      expect(silenceOf(unchangedUntil(now), memory(), now)).toMatchObject({ silentMs: 0, contentSilentMs: 0 });
+  });
+
+  it('counts from the end of a document that answers without news go on confirming', () => {
+    const now = end + skew + 1;
+    expect(silenceOf(unchangedUntil(now), memory(), now)).toEqual({ silentMs: skew + 1, contentSilentMs: skew + 1 });
+  });
+
+  it('is looked at again when the first document ends', () => {
+    const now = end - 10_000;
+    const { endsInMs = 0 } = silenceOf(unchangedUntil(now), memory({ open: end + hour, closed: end }), now);
+    expect(endsInMs).toBe(10_000 + skew + 1);
+    const then = now + endsInMs;
+    expect(endedDocuments(unchangedUntil(then), memory(), then)).toEqual({ public: end, private: end });
+  });
+
+  it('of a private document that ended costs its services alone: trust is what a newer one is asked by', () => {
+    const now = end + hour;
+    const ended = memory({ open: now + hour, closed: end });
+    expect(silenceOf(unchangedUntil(now), ended, now)).toMatchObject({ silentMs: 0, contentSilentMs: hour });
+  });
+
+  it('is nothing of a peer that refuses our token, however old its private document is', () => {
+    const now = end + hour;
+    const hearing = heardFailure(unchangedUntil(now), 'private', refused, now);
+    expect(silenceOf(hearing, memory({ open: now + hour, closed: end }), now).contentSilentMs).toBe(0);
+  });
+
+  it('is not shortened when a peer whose documents ended no longer answers at all', () => {
+    const now = end + hour;
+    const hearing = heardFailure(unchangedUntil(now - 5_000), 'public', down, now);
+    expect(silenceOf(hearing, memory(), now).silentMs).toBe(hour);
+  });
+
+  it('counts no end of documents while we have only just begun to listen: a newer one may be read next', () => {
+    const now = end + hour;
+    const begun = unchangedUntil(now, nothingHeard);
+    expect(silenceOf(begun, memory(), now)).toEqual({ silentMs: 0, contentSilentMs: 0, endsInMs: 15_000 });
+    const later = now + 15_000;
+    expect(silenceOf(unchangedUntil(later, begun), memory(), later).silentMs).toBe(later - end);
+  });
+
+  it('has no such end where the peer does not sign', () => {
+    const now = end + 1000 * hour;
+    expect(silenceOf(unchangedUntil(now), memory({}), now)).toEqual({ silentMs: 0, contentSilentMs: 0 });
+  });
+
+  it('begins with the first attempt in vain, or after a while without a word', () => {
+    const fresh = memory({ open: end + hour, closed: end + hour });
+    expect(silenceOf(heardFailure(met, 'public', down, taken + 1000), fresh, taken + 1000).silentMs).toBe(1000);
+    expect(silenceOf(met, fresh, taken + 45_000).silentMs).toBe(0);
+    expect(silenceOf(met, fresh, taken + 46_000).silentMs).toBe(46_000);
+    expect(silenceOf(nothingHeard, fresh, taken + 46_000).silentMs).toBe(0);
+  });
+
+  it('is the same for a process that only reads the status', () => {
+    const now = end + hour;
+    const iso = new Date(end).toISOString();
+    expect(silenceOf(hearingFromStatus({ documents: { silentSince: iso } }), memory(), now).silentMs).toBe(hour);
+    const stale = { type: 'MetadataSynced', status: 'False' as const, reason: 'StaleKeepingLastKnownGood' };
+    const conditions = [{ ...stale, message: 'ended', lastTransitionTime: iso, observedGeneration: 1 }];
+    const told = hearingFromStatus({ conditions });
+    const onlyPrivate = memory({ open: now + hour, closed: end });
+    expect(silenceOf(told, onlyPrivate, now)).toMatchObject({ silentMs: 0, contentSilentMs: hour });
+  });
+});
