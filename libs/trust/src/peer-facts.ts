@@ -71,8 +71,11 @@ function isMemory(value: unknown): value is PeerMemory {
   );
 }
 
-/** Before lists end they leave: proxies that still had one a moment later would refuse every certificate of the peer. */
-const listsLeaveMs = 5_000;
+/**
+ * So long before the first of them ends lists leave: proxies that still had one would refuse every certificate of the peer, they take a moment to
+ * get the new bundle, and have clocks of their own.
+ */
+const listsLeaveMs = 30_000;
 
 type Lists = Pick<PeerFacts, 'crls' | 'crlsUntil'>;
 

@@ -12,7 +12,7 @@ describe('what is said of a peer’s revocation lists', () => {
   it.each<[string, PeerMemory | undefined, readonly object[]]>([
     ['nothing of a peer never met', undefined, []],
     ['nothing where there are none', remembered({}), []],
-    ['nothing while they are used', remembered({ crls: ['list'], crlsUntil: now + 60_000 }), []],
+    ['nothing while they are used', remembered({ crls: ['list'], crlsUntil: now + 30_001 }), []],
     [
       'that they have run out',
       remembered({ crls: ['list'], crlsUntil: now - 1 }),

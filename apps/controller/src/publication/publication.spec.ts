@@ -149,8 +149,8 @@ describe('one publication pass', () => {
   });
 
   it.each<[string, number, readonly string[], number | undefined]>([
-    ['that are valid', 60_000, ['list'], 55_000],
-    ['that end within a moment', 5_000, [], undefined],
+    ['that are valid', 60_000, ['list'], 30_000],
+    ['that end within half a minute', 30_000, [], undefined],
     ['that have run out', -1, [], undefined],
   ])('hands on revocation lists %s, no others, and looks again before they end', (_which, forMs, handedOn, lookMs) => {
     const { memory, ...peer } = known('b');
