@@ -419,6 +419,21 @@ describe('what is remembered', () => {
     });
   });
 
+  it.each<[string, from: number, imported: number, left: number, held: boolean]>([
+    ['nine imported of forty vanish, and twenty more', 11, 9, 11, false],
+    ['thirty vanish of which none is imported', 0, 10, 10, false],
+    ['five of ten imported vanish', 30, 10, 35, false],
+    ['six of ten imported vanish, few of forty offered', 30, 10, 34, true],
+  ])('counts what is imported, not what is offered: %s', (_name, from, imported, left, held) => {
+    const hosts = services(40)
+      .slice(from, from + imported)
+      .map(({ hostname }) => hostname);
+    const hearing = withPrivate(publicHearing(), privateBody({ count: left, seq: 2001 }));
+    const verdict = decideFederation(input({ memory: remembered(40), hearing }, { imports: { hosts } }));
+    expect(verdict.removal !== undefined).toBe(held);
+    expect(verdict.removal?.removed.length).toBe(held ? 6 : undefined);
+  });
+
   it('lets a removal through after ten minutes, over restarts', () => {
     const memory = remembered(20);
     const hearing = withPrivate(publicHearing(), privateBody({ count: 2, seq: 2001 }));

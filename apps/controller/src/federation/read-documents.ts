@@ -1,7 +1,8 @@
-import { REASONS } from '#crd';
+import { peerClusterDomain, REASONS } from '#crd';
 import type { IstioFederation } from '#crd';
 import { annotations } from '#model';
-import { removalBrake, removalRelease } from '#planner';
+import type { PublicService } from '#model';
+import { admitOffer, removalBrake, removalRelease } from '#planner';
 import type { RemovalVerdict } from '#planner';
 import { decodeFederationDocument, federationContent } from '#protocol';
 import type { FederationContent } from '#protocol';
@@ -67,9 +68,12 @@ function braked(
   const document = { ...remembered(memory.privateDocument, news.heard, seq, body), body, ...ends };
   const { digest } = document;
   const release = removalRelease(resource.metadata.annotations, digest, input.previous?.removalHeld?.digest);
+  // What is offered and not imported counts neither for the ten nor for the half.
+  const imports = (services: readonly PublicService[]): readonly string[] =>
+    document.digest === memory.privateDocument?.digest ? [] : importedHosts(input, resource, services);
   const removal = removalBrake({
-    current: hostsOf(memory),
-    next: news.content.publicServices.map(({ hostname }) => hostname),
+    current: imports(contentOf(memory)?.publicServices ?? []),
+    next: imports(news.content.publicServices),
     heldSince: heldSince(input),
     accepted: release.accepted,
     now: input.now,
@@ -78,6 +82,22 @@ function braked(
   return removal.kind === 'hold'
     ? { memory, removal: { ...removal, digest }, findings, ...spent }
     : { memory: { ...memory, privateDocument: document }, findings, ...spent };
+}
+
+/** Hosts of an offer that the resource and the rules of names let in. */
+function importedHosts(
+  { mesh }: FederationInput,
+  { spec }: IstioFederation,
+  services: readonly PublicService[],
+): readonly string[] {
+  const admitted = admitOffer({
+    services,
+    trustDomain: spec.trustDomain,
+    clusterDomain: peerClusterDomain(spec),
+    ownClusterDomain: mesh.clusterDomain,
+    imports: spec.imports,
+  });
+  return admitted.services.map(({ hostname }) => hostname);
 }
 
 /** Hosts of the last good document. */
