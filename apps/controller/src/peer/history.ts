@@ -35,7 +35,7 @@ export function storedHistory(store: Pick<Store, 'documents'>): History {
       record({
         ...common,
         at: new Date(document.fetchedAt),
-        kind: 'federation',
+        kind: peer.kind === 'IstioMulticluster' ? 'multicluster' : 'federation',
         seq: String(document.seq),
         digest,
         body: document.body,
