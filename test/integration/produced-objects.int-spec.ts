@@ -107,6 +107,7 @@ describe('produced objects are what Istio accepts', () => {
   it('AuthorizationPolicy, for a peer with exports and one without', async () => {
     const grants = grantsFor({
       ...shared,
+      subjectAltNames: () => [],
       ownTrustDomain: 'a.example',
       federations: [federation(), federation({ exports: { hosts: [] }, trustDomain: 'C_example' }, 'c')],
       registry: { version: 1, peers: [trustedPeer(), trustedPeer({ name: 'c', trustDomain: 'C_example' })] },

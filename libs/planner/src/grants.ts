@@ -32,7 +32,7 @@ export interface Grant {
   readonly allowed: readonly GrantedWorkload[];
 }
 
-export interface GrantsInput extends Pick<ExportsInput, 'label' | 'clusterDomain' | 'services'> {
+export interface GrantsInput extends Pick<ExportsInput, 'label' | 'clusterDomain' | 'services' | 'subjectAltNames'> {
   readonly federations: readonly IstioFederation[];
   /** Trusted peers: a federation whose resource is gone or that is not trusted gets an empty grant, never none. */
   readonly registry: TrustRegistry;
@@ -73,8 +73,8 @@ function isTrusted({ peers }: TrustRegistry, { metadata, spec }: IstioFederation
 
 function allowedTo(input: GrantsInput, federations: readonly IstioFederation[]): readonly GrantedWorkload[] {
   const workloads = federations.flatMap(({ spec }) => {
-    const { label, clusterDomain, services } = input;
-    const shared = { label, clusterDomain, services, exports: spec.exports, subjectAltNames: () => [] };
+    const { label, clusterDomain, services, subjectAltNames } = input;
+    const shared = { label, clusterDomain, services, exports: spec.exports, subjectAltNames };
     return exportedServicesFor(shared).flatMap(grantedWorkload);
   });
   const byHost = new Map(workloads.map((workload) => [workload.hostname, workload]));

@@ -144,6 +144,7 @@ describe('grantsFor', () => {
       clusterDomain: 'a.example',
       ownTrustDomain: 'a.example',
       services,
+      subjectAltNames: () => [],
       federations: [federation()],
       registry: { version: 1, peers: [trustedPeer()] },
       ...over,

@@ -1,5 +1,6 @@
 import { labelsMatch, podServiceAccount, podSpeaksMutualTLS, targetPortOf } from '#istio-api';
 import type { IntOrString, Pod } from '#istio-api';
+import { serviceLimits } from '#model';
 import type { LocalService } from './local-service.js';
 import { sortedUnique } from './order.js';
 
@@ -32,6 +33,23 @@ export function workloadIndex(pods: readonly Pod[], trustDomain: string): Worklo
       return [...new Set(numbers)].sort((a, b) => a - b);
     },
   };
+}
+
+/**
+ * Pods of namespaces with more service accounts than a document takes for one Service: elsewhere identities cannot keep a Service from being
+ * shared, so that who only enforces (`grantsFor`) need not look at the pods there.
+ */
+export function podsOfManyAccounts(pods: readonly Pod[]): readonly Pod[] {
+  const accounts = new Map<string, Set<string>>();
+  for (const pod of pods) {
+    const namespace = pod.metadata?.namespace ?? 'default';
+    const known = accounts.get(namespace);
+    if (known === undefined) accounts.set(namespace, new Set([podServiceAccount(pod)]));
+    else known.add(podServiceAccount(pod));
+  }
+  const crowded = [...accounts].filter(([, known]) => known.size > serviceLimits.subjectAltNamesPerService);
+  const namespaces = new Set(crowded.map(([namespace]) => namespace));
+  return namespaces.size === 0 ? [] : pods.filter((pod) => namespaces.has(pod.metadata?.namespace ?? 'default'));
 }
 
 function lives(pod: Pod): boolean {

@@ -234,6 +234,7 @@ function grants(input: PublicationInput, registry: TrustRegistry): ReturnType<ty
     label: input.label,
     clusterDomain: input.mesh.clusterDomain,
     services: input.services,
+    subjectAltNames: input.workloads.subjectAltNames,
     federations: input.peers.flatMap(({ resource }) => (resource.kind === 'IstioFederation' ? [resource] : [])),
     registry,
     ownTrustDomain: input.mesh.trustDomain,

@@ -11,6 +11,7 @@ import type {
 } from '#istio-api';
 import { podAddresses } from '#istio-api';
 import type { TrustRegistry } from '#model';
+import { podsOfManyAccounts } from '#planner';
 import { wayTo, type MeshCluster, type MeshModel, type MeshService, type MeshSettings } from '#xds';
 import { MergedServices } from '../registries/merged-services.js';
 import type { FindService, MeshNetworks } from '../registries/mesh-networks.js';
@@ -161,10 +162,11 @@ export class ModelBuilder {
     });
   }
 
-  #sharing({ services, federations, registry, roots, crls }: ClusterFacts): Sharing {
+  #sharing({ services, federations, registry, roots, crls, pods }: ClusterFacts): Sharing {
     const { cluster, publicServiceLabel: label } = this.#options;
-    return this.#keptBy('sharing', [registry, roots, crls, ...federations, ...services], () =>
-      sharingFrom({ cluster, label, services, federations, registry, roots, crls }),
+    const crowd = podsOfManyAccounts(pods);
+    return this.#keptBy('sharing', [registry, roots, crls, ...federations, ...services, ...crowd], () =>
+      sharingFrom({ cluster, label, services, crowd, federations, registry, roots, crls }),
     );
   }
 

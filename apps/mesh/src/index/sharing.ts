@@ -1,13 +1,15 @@
 import type { IstioFederation } from '#crd';
-import type { Service } from '#istio-api';
+import type { Pod, Service } from '#istio-api';
 import type { TrustRegistry } from '#model';
-import { grantsFor, localServiceFrom } from '#planner';
+import { grantsFor, localServiceFrom, workloadIndex } from '#planner';
 import type { GatewayExport, MeshCluster, MeshTrust, PeerGrant } from '#xds';
 
 export interface SharingFacts {
   readonly cluster: MeshCluster;
   readonly label: string;
   readonly services: readonly Service[];
+  /** Pods whose identities may be too many for a document (`podsOfManyAccounts`). */
+  readonly crowd: readonly Pod[];
   readonly federations: readonly IstioFederation[];
   readonly registry: TrustRegistry;
   /** Our own roots, PEM each. */
@@ -27,13 +29,15 @@ export interface Sharing {
  * Enforcement of what peers may reach (trust rules 8 and 9), from the function that also makes the documents. The gateway holds
  * the union of what federation peers may see; everything, where a multicluster peer is trusted.
  */
-export function sharingFrom({ cluster, label, services, federations, registry, roots, crls }: SharingFacts): Sharing {
+export function sharingFrom(facts: SharingFacts): Sharing {
+  const { cluster, label, services, federations, registry, roots, crls } = facts;
   const local = services.map(localServiceFrom);
   const { clusterDomain, trustDomain } = cluster;
   const federated = grantsFor({
     label,
     clusterDomain,
     services: local,
+    subjectAltNames: workloadIndex(facts.crowd, trustDomain).subjectAltNames,
     federations,
     registry,
     ownTrustDomain: trustDomain,
