@@ -7,6 +7,7 @@ import { caOf, now, ownUUID } from '../../../libs/trust/src/peer.fixture.js';
 import { failed } from '#peer-client';
 import { hearingFromStatus } from './peer/told-silence.js';
 import { planReport } from './plan-report.js';
+import type { Meeting } from './plan-report.js';
 import { decidePublication } from './publication/decide.js';
 import { signedSecrets } from './publication/documents.js';
 import type { PublicationInput } from './publication/decide.js';
@@ -83,11 +84,14 @@ function report(
   given: PublicationInput,
   trusted: readonly string[] = [],
   faults: ReadonlyMap<string, string> = new Map(),
+  met: ReadonlyMap<string, Meeting> = new Map(),
 ): Report {
   const verdict = decidePublication(given);
   const registry = { version: 1 as const, peers: trusted.map((name) => trustedPeer({ name })) };
   const outcome = { applied: [], pruned: [], unchanged: [] };
-  const text = stringify(planReport({ input: given, verdict, registry, faults, desired: verdict.imports, outcome }));
+  const text = stringify(
+    planReport({ input: given, verdict, registry, faults, met, desired: verdict.imports, outcome }),
+  );
   expect(text).not.toMatch(/PRIVATE|eyJ/);
   return parse(text) as Report;
 }
@@ -115,6 +119,17 @@ describe('what a plan says', () => {
       ['federation/gone', false, 'ends', expect.stringContaining('no valid resource')],
     ]);
     expect(trust[2]).toMatchObject({ silentSeconds: 90 });
+  });
+
+  it('of peers that were never met: what they said to this plan, and of no others', () => {
+    const meeting = { publicDocument: 'taken', privateDocument: 'TokenRejected: 403' };
+    const { trust } = report(
+      input([known('new'), known('old')]),
+      [],
+      new Map(),
+      new Map([['federation/new', meeting]]),
+    );
+    expect(trust.map(({ met }) => met)).toEqual([meeting, undefined]);
   });
 
   it('of documents: what each peer is told, and whether that is new to it', async () => {

@@ -16,8 +16,16 @@ export interface PlanFacts {
   readonly registry: TrustRegistry | undefined;
   /** By peer key: why what is remembered of it cannot be read. */
   readonly faults: ReadonlyMap<string, string>;
+  /** By peer key: how it went to ask a peer that was never met. */
+  readonly met: ReadonlyMap<string, Meeting>;
   readonly desired: readonly object[];
   readonly outcome: ApplyOutcome;
+}
+
+/** What came of asking a peer for this plan alone: `taken`, or why a document is not known. */
+export interface Meeting {
+  readonly publicDocument: string;
+  readonly privateDocument: string;
 }
 
 interface TrustPlan {
@@ -25,6 +33,8 @@ interface TrustPlan {
   readonly trusted: boolean;
   readonly change: 'begins' | 'ends' | 'none';
   readonly why: string;
+  /** A peer that was never met: what it said to this plan. */
+  readonly met?: Meeting;
   readonly silentSeconds?: number;
   readonly withdrawnHosts?: number;
 }
@@ -61,17 +71,19 @@ export function planReport(facts: PlanFacts): object {
   };
 }
 
-function trustPlans({ input, verdict, registry, faults }: PlanFacts): readonly TrustPlan[] {
+function trustPlans({ input, verdict, registry, faults, met }: PlanFacts): readonly TrustPlan[] {
   const before = new Set((registry?.peers ?? []).map(peerKey));
   const plans = input.peers.map((peer): TrustPlan => {
     const key = peerKey(refOf(peer.resource));
     const trusted = verdict.perPeer.get(key)?.trusted ?? false;
+    const meeting = met.get(key);
     const withdrawn = verdict.perPeer.get(key)?.withdrawn ?? 0;
     return {
       peer: key,
       trusted,
       change: change(before.has(key), trusted),
       why: reasonFor(peer, verdict, faults.get(key)),
+      ...(meeting === undefined ? {} : { met: meeting }),
       ...(peer.silentMs === 0 ? {} : { silentSeconds: Math.round(peer.silentMs / 1000) }),
       ...(withdrawn === 0 ? {} : { withdrawnHosts: withdrawn }),
     };
@@ -89,7 +101,7 @@ function change(before: boolean, now: boolean): TrustPlan['change'] {
 function reasonFor({ resource, memory }: KnownPeer, verdict: PublicationVerdict, fault: string | undefined): string {
   const publication = verdict.perPeer.get(peerKey(refOf(resource)));
   if (fault !== undefined) return `MemoryUnreadable: ${fault}`;
-  if (memory === undefined) return 'nothing is remembered of it: it is to be met first, which a plan does not';
+  if (memory === undefined) return 'nothing is known of it: it is to be met first';
   if (publication?.trusted === true) return `its first contact was ${memory.firstContact}`;
   if (resource.metadata.deletionTimestamp !== undefined) return 'Terminating: its resource is being deleted';
   if (publication?.trustWithdrawn === true) return 'FailedClosed: its stalePolicy withdraws trust in its silence';

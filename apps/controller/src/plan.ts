@@ -8,8 +8,10 @@ import type { Logger } from '#platform';
 import type { ControllerConfig } from './config.js';
 import { caFacts } from './identity/ca-facts.js';
 import { parseKeyRing } from './identity/key-ring.js';
+import type { KeyRing } from './identity/key-ring.js';
 import { Memories } from './memories.js';
 import type { Hearing } from './peer-link/hearing.js';
+import { PlanContact } from './plan-contact.js';
 import { planReport } from './plan-report.js';
 import { AddressBook, addressRule } from './publication/address-book.js';
 import { CredentialBook } from './publication/credential-book.js';
@@ -31,7 +33,8 @@ export interface PlanPorts {
 
 /**
  * Prints, as YAML, whom a pass would trust and why, what each peer's document would say, and which objects would be written and pruned now, from
- * what is remembered of peers and what the leader's status says of their silence; writes nothing, contacts nobody, shows no secrets.
+ * what is remembered of peers, what the leader's status says of their silence, and what peers that were never met say when they are asked now.
+ * Writes nothing and shows no secrets.
  */
 export async function printPlan(ports: PlanPorts): Promise<void> {
   const { client, world, config, clock } = ports;
@@ -49,18 +52,14 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
     clock,
     onNews: () => undefined,
   });
-  const signing = signingOf(world, config);
+  const { signing, ring } = signingOf(world, config);
+  const contact = new PlanContact({ world, config, memories, clock, signing, ring });
   const links = { hearing: (key: string) => toldHearing(world, key) };
-  const sources = {
-    world,
-    config,
-    memories,
-    links,
-    addressBook,
-    credentials: new CredentialBook(),
-    gatewayBook: new GatewayBook(),
-    clock,
-  };
+  const books = { addressBook, credentials: new CredentialBook(), gatewayBook: new GatewayBook() };
+  const sources = { world, config, memories: contact, links, ...books, clock };
+  await contact.askPublic(ended.signal);
+  // Trust comes first here too: a token is shown to nobody whom a pass would not trust.
+  await contact.askPrivate(decidePublication(gatherPublication(sources, signing)).audiences, ended.signal);
   gatherPublication(sources, signing);
   await addressBook.settled();
   const input = gatherPublication(sources, signing);
@@ -81,7 +80,7 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
   ];
   const outcome = await applyAndPrune({ client, desired, owned, fieldManager: names.fieldManager, plan: true });
   const registry = registryInForce(world, config);
-  const report = planReport({ input, verdict, registry, faults, desired, outcome });
+  const report = planReport({ input, verdict, registry, faults, met: contact.met(), desired, outcome });
   process.stdout.write(stringify(report, { aliasDuplicateObjects: false }));
   ended.abort();
   await client.close();
@@ -94,13 +93,16 @@ function toldHearing({ federations, multiclusters }: World, key: string): Hearin
   return hearingFromStatus((object as { readonly status?: PeerStatus } | undefined)?.status);
 }
 
-/** Public halves only: a plan signs nothing. */
-function signingOf(world: World, config: ControllerConfig): Parameters<typeof gatherPublication>[1] {
+/** For passes public halves only: a plan signs no documents. `ring` is the whole: who was never met is asked by a token. */
+function signingOf(
+  world: World,
+  config: ControllerConfig,
+): { readonly signing: Parameters<typeof gatherPublication>[1]; readonly ring: KeyRing } {
   const stored = world.configMaps.get(config.mesh.releaseNamespace, names.clusterConfigMap)?.data ?? {};
   const text = world.secrets.get(config.mesh.releaseNamespace, names.signingKeysSecret)?.data?.['keys.json'];
   const ring =
     text === undefined ? { version: 1 as const, keys: [] } : parseKeyRing(Buffer.from(text, 'base64').toString('utf8'));
-  return {
+  const signing = {
     identity: {
       clusterUUID: stored['clusterUUID'] ?? '',
       clusterID: stored['clusterID'] ?? '',
@@ -111,4 +113,5 @@ function signingOf(world: World, config: ControllerConfig): Parameters<typeof ga
     ring: { ...ring, keys: ring.keys.filter(({ state }) => state !== 'current') },
     ...caFacts((name) => world.configMaps.get(config.mesh.releaseNamespace, name)),
   };
+  return { signing, ring };
 }

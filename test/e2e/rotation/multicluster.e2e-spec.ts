@@ -162,6 +162,7 @@ describe('what is replaced by one command, under load, in a cluster whose regist
   }, 300_000);
 
   it('gateway addresses: both lead to it, then the new one alone, and nobody is read anew', async () => {
+    const before = await servicesRead();
     const address = await secondGateway(west);
     const first = west.plan.gatewayAddress;
     const gateways = async (): Promise<string> => {
@@ -191,8 +192,13 @@ describe('what is replaced by one command, under load, in a cluster whose regist
       know(first, address),
     ]);
     await know(address);
+    await eventually('the second Service to be read', 30_000, async () =>
+      (await servicesRead()) === before + 1 ? true : undefined,
+    );
     await firstGatewayGoes(west);
-    await new Promise((done) => setTimeout(done, 3_000));
+    await eventually('the first Service to be gone', 30_000, async () =>
+      (await servicesRead()) === before ? true : undefined,
+    );
     await withoutFailure(running);
     const { bad, secrets } = await watching.stop();
     expect([bad, secrets]).toEqual([[], 1]);

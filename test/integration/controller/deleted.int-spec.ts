@@ -111,6 +111,30 @@ describe('gateway addresses that were asked for by an annotation', () => {
   }, 30_000);
 });
 
+describe('another leader', () => {
+  it('tells of no certificate that it has not looked at: it never says that ours is the operator’s', async () => {
+    const phases = new Set<unknown>();
+    let over = false;
+    await controller.stop();
+    const looking = (async (): Promise<void> => {
+      while (!over) {
+        const map = await cluster.client.get<Kept>(pathOf('configMaps', clusterMap));
+        const told = map?.metadata?.annotations?.['isthmus.dev/rotation-report'] ?? '{}';
+        phases.add((JSON.parse(told) as { 'door-certificate'?: { phase: string } })['door-certificate']?.phase);
+        await new Promise((done) => setTimeout(done, 5));
+      }
+    })();
+    controller = await cluster.controller('controller-1b');
+    await waitFor('it to lead', () => (controller.log().includes('this replica leads') ? true : undefined), {
+      timeoutMs: 60_000,
+    });
+    await new Promise((done) => setTimeout(done, 5_000));
+    over = true;
+    await looking;
+    expect([...phases]).toEqual(['in use']);
+  }, 90_000);
+});
+
 describe('the ConfigMap deleted while no controller runs', () => {
   it('comes back with the UUID that peers were last told', async () => {
     const { data } = await there('configMaps', clusterMap);

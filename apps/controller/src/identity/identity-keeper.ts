@@ -134,12 +134,8 @@ export class IdentityKeeper {
     stored: (ConfigMap & ApiObject) | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { client, settings, doorCertificate } = this.#ports;
-    const report = JSON.stringify({
-      'signing-key': signingKeyReport(this.#state?.ring ?? emptyKeyRing),
-      'door-certificate': doorCertificate.report(),
-      'revocation-lists': this.#lists?.report,
-    });
+    const { client, settings } = this.#ports;
+    const report = this.#state === undefined ? lastReport(stored) : this.#report(this.#state);
     const desired = clusterConfigMap(settings.namespace, identity, report) as ApiObject;
     const wish = this.#gatewayWish;
     if (stored === undefined && wish !== undefined) {
@@ -149,6 +145,14 @@ export class IdentityKeeper {
       return;
     }
     await applyIfChanged({ client, desired, live: stored, fieldManager: names.fieldManager, signal });
+  }
+
+  #report({ ring }: SigningState): string {
+    return JSON.stringify({
+      'signing-key': signingKeyReport(ring),
+      'door-certificate': this.#ports.doorCertificate.report(),
+      'revocation-lists': this.#lists?.report,
+    });
   }
 
   #tellLists(lists: ToldLists): void {
@@ -235,6 +239,11 @@ export class IdentityKeeper {
     };
     await client.apply(secret, { fieldManager: names.fieldManager, signal });
   }
+}
+
+/** What the last leader told stands until this one has looked: a certificate not looked at yet would pass for one that is not ours. */
+function lastReport(stored: ConfigMap | undefined): string {
+  return stored?.metadata?.annotations?.[annotations.rotationReport] ?? '{}';
 }
 
 function needsCertificate(key: StoredSigningKey, rootsDigest: string, now: number): boolean {

@@ -18,10 +18,10 @@ import { givenEndpoint } from './verdict.js';
 export interface PeerSources {
   readonly world: World;
   readonly config: ControllerConfig;
-  readonly identity: IdentityKeeper;
-  readonly memories: Memories;
-  readonly links: PeerLinks;
-  readonly prober: GatewayProber;
+  readonly identity: Pick<IdentityKeeper, 'state'>;
+  readonly memories: Pick<Memories, 'get' | 'fault'>;
+  readonly links: Pick<PeerLinks, 'hearing'>;
+  readonly prober: Pick<GatewayProber, 'results'>;
   readonly news: Pick<PassNews, 'publicationOf' | 'unwrittenOf'>;
   readonly clock: Clock;
 }

@@ -29,7 +29,7 @@ import type { RemoteClusterFacts } from './remote-clusters.js';
 export interface PublicationSources {
   readonly world: World;
   readonly config: ControllerConfig;
-  readonly memories: Memories;
+  readonly memories: Pick<Memories, 'get' | 'fault'>;
   readonly links: Pick<PeerLinks, 'hearing'>;
   readonly addressBook: AddressBook;
   readonly credentials: CredentialBook;
