@@ -5,12 +5,12 @@ import { type AddressInfo, createServer as createTcpServer, type Server as TcpSe
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type MeshModel, SnapshotBuilder } from '#xds';
+import { type AuthorizationPolicy, type MeshModel, type PeerAuthentication, SnapshotBuilder } from '#xds';
 import { model, ownDomain, peerDomain, proxy, service, workload } from '../../libs/xds/src/model.fixture.js';
 import { freePort, waitFor } from '../harness/child.js';
 import { AdsServer } from './xds/ads-server.js';
+import { echoes, echoing, get, greeted, plainGreeted, plainReached, plainStatus, reached, tls } from './xds/callers.js';
 import { type RunningEnvoy, serving, startEnvoy } from './xds/envoy.js';
 import { caFor, type Identity, identityFor } from './xds/identities.js';
 import { certificateSecret, relocated } from './xds/relocate.js';
@@ -19,13 +19,8 @@ const drainSeconds = 2;
 const ownCa = caFor(ownDomain);
 const peerCa = caFor(peerDomain);
 const peerId = `spiffe://${peerDomain}/ns/store/sa/buyer`;
+const peerPrincipal = `${peerDomain}/ns/store/sa/buyer`;
 const ownId = `spiffe://${ownDomain}/ns/demo/sa/client`;
-
-/** One answer on an HTTP/2 session: status and the identity header that the application saw. */
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-}
 
 describe('what a real Envoy makes of grants that change', () => {
   let folder = '';
@@ -37,6 +32,8 @@ describe('what a real Envoy makes of grants that change', () => {
   let tcpApp: TcpServer;
   let httpPort = 0;
   let tcpPort = 0;
+  // Never granted by port.
+  let localPort = 0;
   const open: { close(): void }[] = [];
 
   const meshModel = (allowed: readonly number[], peers = [peerCa]): MeshModel => ({
@@ -49,6 +46,7 @@ describe('what a real Envoy makes of grants that change', () => {
         ports: [
           { name: 'http', number: 80, targetPort: httpPort, protocol: 'HTTP' },
           { name: 'tcp', number: 90, targetPort: tcpPort, protocol: 'TCP' },
+          { name: 'local', number: 91, targetPort: localPort, protocol: 'TCP' },
         ],
       }),
     ],
@@ -59,12 +57,18 @@ describe('what a real Envoy makes of grants that change', () => {
     ],
   });
 
+  const everythingShared = (): MeshModel => ({
+    ...meshModel([]),
+    grants: [{ trustDomain: peerDomain, everything: true, allowed: [] }],
+  });
+
   const serve = (next: MeshModel): void => {
     const places = {
-      listeners: { virtualInbound: [httpPort, tcpPort] },
+      listeners: { virtualInbound: [httpPort, tcpPort, localPort] },
       applications: {
         [`inbound|${httpPort}||`]: (httpApp.address() as AddressInfo).port,
         [`inbound|${tcpPort}||`]: (tcpApp.address() as AddressInfo).port,
+        [`inbound|${localPort}||`]: (tcpApp.address() as AddressInfo).port,
       },
     };
     const identity = identityFor(ownCa, `spiffe://${ownDomain}/ns/demo/sa/echo`);
@@ -100,6 +104,7 @@ describe('what a real Envoy makes of grants that change', () => {
     }).listen(0, '127.0.0.1');
     httpPort = await freePort();
     tcpPort = await freePort();
+    localPort = await freePort();
     const adsPort = await ads.start();
     serve(meshModel([httpPort, tcpPort]));
     envoy = await startEnvoy(folder, node.id, adsPort, drainSeconds);
@@ -180,13 +185,13 @@ describe('what a real Envoy makes of grants that change', () => {
   });
 
   it.each([
-    ['its principal', { principals: [`${peerDomain}/ns/store/sa/buyer`] }],
+    ['its principal', { principals: [peerPrincipal] }],
     ['its namespace', { namespaces: ['store'] }],
     ['all but ours', { notPrincipals: [`${ownDomain}/*`] }],
   ])(
     'a peer that everything is shared with is denied by %s, on HTTP and TCP, while others are not',
     async (_by, source) => {
-      const shared = { ...meshModel([]), grants: [{ trustDomain: peerDomain, everything: true, allowed: [] }] };
+      const shared = everythingShared();
       const rules = [{ from: [{ source }] }];
       const denied = { name: 'no', namespace: 'demo', action: 'DENY' as const, selector: { app: 'echo' }, rules };
       const [peer, own] = [identityFor(peerCa, peerId), identityFor(ownCa, ownId)];
@@ -207,81 +212,123 @@ describe('what a real Envoy makes of grants that change', () => {
     30_000,
   );
 
-  it('un-trusting refuses the next request on an open connection, and new connections', async () => {
-    serve(meshModel([httpPort]));
-    const peer = await session(identityFor(peerCa, peerId));
-    await waitFor('grant', async () => ((await get(peer)).status === 200 ? true : undefined), { timeoutMs: 3000 });
-    serve({ ...meshModel([], []), grants: [] });
-    await waitFor('refusal', async () => ((await get(peer)).status === 403 ? true : undefined), { timeoutMs: 3000 });
-    await waitFor('handshake refused', async () =>
-      (await reached(identityFor(peerCa, peerId), tcpPort)) ? undefined : true,
-    );
-    expect(ads.refusals).toEqual([]);
+  const policy = (action: 'ALLOW' | 'DENY', source: object): AuthorizationPolicy => ({
+    ...{ name: action.toLowerCase(), namespace: 'demo', action, selector: { app: 'echo' } },
+    rules: [{ from: [{ source }] }],
   });
+  const [onlyOwn, onlyPeer] = [{ principals: ['cluster.local/ns/demo/sa/client'] }, { principals: [peerPrincipal] }];
+  const everyone = { principals: ['*'] };
+
+  it.each<[string, AuthorizationPolicy[], { own: boolean; peer: boolean; plain: boolean }]>([
+    ['none', [], { own: true, peer: true, plain: true }],
+    ['our client', [policy('ALLOW', onlyOwn)], { own: true, peer: false, plain: false }],
+    ['the peer’s buyer', [policy('ALLOW', onlyPeer)], { own: false, peer: true, plain: false }],
+    ['our namespace', [policy('ALLOW', { namespaces: ['demo'] })], { own: true, peer: false, plain: false }],
+    ['the peer’s namespace', [policy('ALLOW', { namespaces: ['store'] })], { own: false, peer: true, plain: false }],
+    ['nobody', [{ ...policy('ALLOW', {}), rules: [] }], { own: false, peer: false, plain: false }],
+    [
+      'everyone with an identity, and DENY the peer’s buyer',
+      [policy('ALLOW', everyone), policy('DENY', onlyPeer)],
+      { own: true, peer: false, plain: false },
+    ],
+  ])(
+    'where everything is shared and policies ALLOW %s, these alone come in, on HTTP and TCP',
+    async (_who, authorizationPolicies, wanted) => {
+      const [own, peer] = [identityFor(ownCa, ownId), identityFor(peerCa, peerId)];
+      serve({ ...everythingShared(), authorizationPolicies });
+      const found = async (): Promise<object> => ({
+        own: [await status(own), await reached(own, tcpPort)],
+        peer: [await status(peer), await reached(peer, tcpPort)],
+        plain: [await plainStatus(httpPort), await plainReached(tcpPort)],
+      });
+      const expected = Object.fromEntries(
+        Object.entries(wanted).map(([who, enters]) => [who, enters ? [200, true] : [403, false]]),
+      );
+      await settled(found, expected);
+    },
+    30_000,
+  );
+
+  const peerAuthentication = (
+    mode: PeerAuthentication['mode'],
+    portModes: PeerAuthentication['portModes'] = {},
+  ): PeerAuthentication => ({
+    ...{ name: 'modes', namespace: 'demo', createdAt: 1, selector: { app: 'echo' }, portModes },
+    ...(mode === undefined ? {} : { mode }),
+  });
+
+  it('a TCP server under DISABLE may speak first, and under PERMISSIVE be sent anything', async () => {
+    const disabled = { ...meshModel([httpPort, tcpPort]), peerAuthentications: [peerAuthentication('DISABLE')] };
+    serve(disabled);
+    await settled(async () => ({ greeted: await plainGreeted(tcpPort) }), { greeted: true });
+    serve(meshModel([httpPort, tcpPort]));
+    // Not a line, so nothing that looks for HTTP could tell.
+    await settled(async () => ({ reached: await plainReached(tcpPort) }), { reached: true });
+  });
+
+  it.each<[string, () => PeerAuthentication, { http: boolean; tcp: boolean }]>([
+    ['STRICT', () => peerAuthentication('STRICT'), { http: false, tcp: false }],
+    ['PERMISSIVE', () => peerAuthentication('PERMISSIVE'), { http: true, tcp: true }],
+    [
+      'STRICT but for its TCP port',
+      () => peerAuthentication('STRICT', { [tcpPort]: 'PERMISSIVE' }),
+      { http: false, tcp: true },
+    ],
+    [
+      'PERMISSIVE but for its TCP port',
+      () => peerAuthentication('PERMISSIVE', { [tcpPort]: 'STRICT' }),
+      { http: true, tcp: false },
+    ],
+  ])(
+    'a workload that is %s takes mutual TLS, and plain text just where it says so',
+    async (_mode, mode, plain) => {
+      const own = identityFor(ownCa, ownId);
+      serve({ ...meshModel([httpPort, tcpPort]), peerAuthentications: [mode()] });
+      const found = async (): Promise<object> => ({
+        plain: [await plainStatus(httpPort), await plainReached(tcpPort)],
+        mutual: [await status(own).catch(() => undefined), await reached(own, tcpPort)],
+      });
+      await settled(found, { plain: [plain.http ? 200 : undefined, plain.tcp], mutual: [200, true] });
+      expect(ads.refusals).toEqual([]);
+    },
+    30_000,
+  );
+
+  it('un-trusting refuses the next request on an open connection, cuts open TCP, and takes no new connection', async () => {
+    serve(meshModel([httpPort, tcpPort]));
+    const [peerIdentity, ownIdentity] = [identityFor(peerCa, peerId), identityFor(ownCa, ownId)];
+    await waitFor('grant', async () => ((await greeted(peerIdentity, tcpPort)) ? true : undefined));
+    const peer = { http: await session(peerIdentity), tcp: await echoing(peerIdentity, tcpPort) };
+    const own = { http: await session(ownIdentity), tcp: await echoing(ownIdentity, localPort) };
+    open.push({ close: () => own.tcp.socket.destroy() });
+    await waitFor('grant', async () => ((await get(peer.http)).status === 200 ? true : undefined), { timeoutMs: 3000 });
+    expect((await get(own.http)).status).toBe(200);
+    // The stated collateral, as where TCP is un-exported: others on the very port that the peer was let into.
+    const beside = await echoing(ownIdentity, tcpPort);
+
+    serve({ ...meshModel([], []), grants: [] });
+    const start = Date.now();
+    await waitFor('refusal', async () => ((await get(peer.http)).status === 403 ? true : undefined), {
+      timeoutMs: 3000,
+    });
+    await peer.tcp.ended;
+    console.info(`TCP of an un-trusted peer cut after ${Date.now() - start} ms`);
+    expect(Date.now() - start).toBeLessThan((drainSeconds + 2) * 1000);
+    await waitFor('handshake refused', async () => ((await reached(peerIdentity, tcpPort)) ? undefined : true));
+
+    await beside.ended;
+    expect(await reached(ownIdentity, tcpPort)).toBe(true);
+    await sleep((drainSeconds + 1) * 1000);
+    expect((await get(own.http)).status).toBe(200);
+    expect(await echoes(own.tcp.socket)).toBe(true);
+    expect(own.http.closed || own.http.destroyed || own.tcp.socket.destroyed).toBe(false);
+    expect(ads.refusals).toEqual([]);
+  }, 20_000);
 });
 
-function tls(identity: Identity, port: number, alpn: string[]): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTls({
-      host: '127.0.0.1',
-      port,
-      cert: identity.chain,
-      key: identity.key,
-      rejectUnauthorized: false,
-      ALPNProtocols: alpn,
-      servername: 'echo',
-    });
-    socket.once('secureConnect', () => resolve(socket));
-    socket.once('error', reject);
-  });
-}
-
-/** Whether bytes come back from the TCP application. */
-async function reached(identity: Identity, port: number): Promise<boolean> {
-  try {
-    const { socket } = await echoing(identity, port);
-    socket.destroy();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Whether the application's greeting arrives before anything was sent. */
-async function greeted(identity: Identity, port: number): Promise<boolean> {
-  const socket = await tls(identity, port, ['istio']);
-  socket.on('error', () => undefined);
-  return new Promise((resolve) => {
-    socket.once('data', () => {
-      resolve(true);
-      socket.destroy();
-    });
-    socket.once('close', () => resolve(false));
-  });
-}
-
-async function echoing(identity: Identity, port: number): Promise<{ socket: TLSSocket; ended: Promise<void> }> {
-  const socket = await tls(identity, port, ['istio']);
-  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-  await new Promise<void>((resolve, reject) => {
-    socket.on('data', (data) => (String(data).includes('hello') ? resolve() : undefined));
-    socket.once('error', reject);
-    socket.once('close', () => reject(new Error('closed')));
-    socket.write('hello');
-  });
-  socket.on('error', () => undefined);
-  return { socket, ended };
-}
-
-function get(session: ClientHttp2Session, headers: Record<string, string> = {}): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({ ':path': '/', ...headers });
-    let status = 0;
-    let body = '';
-    stream.on('response', (fields) => (status = Number(fields[':status'])));
-    stream.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-    stream.on('end', () => resolve({ status, body }));
-    stream.on('error', reject);
-    stream.end();
-  });
+/** Waits until what is found is what is expected, and stays it; the difference is in the error. */
+async function settled(found: () => Promise<object>, expected: object): Promise<void> {
+  const deadline = Date.now() + 5000;
+  while (Date.now() < deadline && JSON.stringify(await found()) !== JSON.stringify(expected)) await sleep(20);
+  expect(await found()).toEqual(expected);
 }

@@ -4,11 +4,11 @@ import { TrafficDirection } from '#proto-gen/envoy/config/core/v3/base_pb';
 import { FilterChainSchema } from '#proto-gen/envoy/config/listener/v3/listener_components_pb';
 import { ListenerSchema } from '#proto-gen/envoy/config/listener/v3/listener_pb';
 import { duration, socketAddress } from '../envoy/config.js';
-import { httpInspector, originalDestination, tlsInspector } from '../envoy/listener-filters.js';
+import { exceptOnPorts, httpInspector, onPorts, originalDestination, tlsInspector } from '../envoy/listener-filters.js';
 import { names, ports } from '../resource-names.js';
 import type { ResourceCache } from '../resource-cache.js';
-import { chainPlans } from './chain-match.js';
-import type { InboundFacts } from './facts.js';
+import { carriesBytes, carriesHttp, chainPlans } from './chain-match.js';
+import type { InboundFacts, InboundPort } from './facts.js';
 import { blackHoleChain, passthroughChains, portChain } from './filter-chain.js';
 
 /**
@@ -20,7 +20,7 @@ export function virtualInboundListener(cache: Pick<ResourceCache, 'part'>, facts
     name: names.virtualInbound,
     address: socketAddress('0.0.0.0', ports.inbound),
     trafficDirection: TrafficDirection.INBOUND,
-    listenerFilters: [originalDestination(), tlsInspector(), httpInspector()],
+    listenerFilters: [originalDestination(), ...inspectors(facts.ports)],
     listenerFiltersTimeout: duration(0),
     continueOnListenerFiltersTimeout: true,
   });
@@ -36,4 +36,16 @@ export function virtualInboundListener(cache: Pick<ResourceCache, 'part'>, facts
     ),
   ];
   return toResourceWithParts(ListenerSchema, listener, names.virtualInbound, { field: 'filterChains', parts });
+}
+
+/**
+ * HTTP is looked for only where the protocol is not known, TLS everywhere but where bytes come in as they are: there a server may speak
+ * first. A change here replaces the listener, so it follows protocols and DISABLE alone, not grants or policies.
+ */
+function inspectors(served: readonly InboundPort[]): readonly ReturnType<typeof tlsInspector>[] {
+  const numbers = (found: (port: InboundPort) => boolean): readonly number[] =>
+    served.filter(found).map(({ port }) => port);
+  const untold = numbers(({ protocol }) => carriesHttp(protocol) && carriesBytes(protocol));
+  const open = numbers(({ protocol, mode }) => !carriesHttp(protocol) && mode === 'DISABLE');
+  return [exceptOnPorts(tlsInspector(), open), ...onPorts(httpInspector(), untold)];
 }
