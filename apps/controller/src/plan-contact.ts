@@ -124,11 +124,7 @@ export class PlanContact {
     }
   }
 
-  async #judge(
-    resource: PeerResource,
-    which: 'public' | 'private',
-    outcome: FetchOutcome | undefined,
-  ): Promise<void> {
+  async #judge(resource: PeerResource, which: 'public' | 'private', outcome: FetchOutcome | undefined): Promise<void> {
     const key = peerKey(refOf(resource));
     if (outcome === undefined || outcome.kind === 'unchanged') return;
     const hearing = this.#hearing(key, which, outcome);

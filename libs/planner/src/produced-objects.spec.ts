@@ -313,6 +313,15 @@ describe('trustBundlesFor', () => {
     expect(trustBundlesFor(own, { version: 1, peers: [trustedPeer({ roots: [] })] })).toHaveLength(1);
   });
 
+  it('counts us among the members of our own trust domain', () => {
+    const sharing = trustedPeer({ trustDomain: own.trustDomain, roots: ['1'], crls: ['x'] });
+    const crls = (ours: readonly string[], theirs = sharing): readonly string[] | undefined =>
+      trustBundlesFor({ ...own, crls: ours }, { version: 1, peers: [theirs] })[0]?.crls;
+    expect(crls([])).toEqual([]);
+    expect(crls(['y'], { ...sharing, crls: [] })).toEqual([]);
+    expect(crls(['y'])).toEqual(['x\n', 'y\n']);
+  });
+
   it('tells a stock istiod of the others only', () => {
     const b = trustedPeer({ roots: ['2', '1'] });
     const sharing = trustedPeer({ name: 'c', trustDomain: own.trustDomain, roots: ['3', ...own.roots] });

@@ -14,15 +14,17 @@ export interface TrustBundle {
 export interface OwnTrust {
   readonly trustDomain: string;
   readonly roots: readonly string[];
+  /** Our own revocation lists, a complete set; absent where nobody checks by them. */
+  readonly crls?: readonly string[];
 }
 
 /**
  * One bundle per trust domain, our own included, sorted. Roots of several peers are united only where they share a trust domain
  * (multicluster with `sharedTrustDomain`); whether they may is judged before they enter the registry (trust rule 8).
- * CRLs make Envoy check the whole chain, so a domain's are used only when each of its peers gave a set.
+ * CRLs make Envoy check the whole chain, so a domain's are used only when each of its members gave a set, we ourselves included.
  */
 export function trustBundlesFor(own: OwnTrust, registry: TrustRegistry): readonly TrustBundle[] {
-  const sources = [{ ...own, crls: [] as readonly string[] }, ...registry.peers];
+  const sources = [{ ...own, crls: own.crls ?? [] }, ...registry.peers];
   return [...Map.groupBy(sources, ({ trustDomain }) => trustDomain).entries()]
     .sort(([a], [b]) => compareText(a, b))
     .map(([trustDomain, members]) => ({

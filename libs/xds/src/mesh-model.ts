@@ -275,7 +275,7 @@ export interface PeerTrust {
   readonly trustDomain: string;
   /** PEM, one certificate each. */
   readonly roots: readonly string[];
-  /** PEM; only a complete, unexpired set (trust rule 12): one CRL for every CA of this trust domain, or none at all. */
+  /** PEM; only a complete, unexpired set (trust rule 12): one CRL for every CA of this trust domain, whoever its members are, or none at all. */
   readonly crls: readonly string[];
 }
 

@@ -22,6 +22,7 @@ import type { ClusterReport } from '../registries/status-writer.js';
 import { portConflicts } from '../registries/port-conflicts.js';
 import { standingEndpoints } from '../registries/registry-services.js';
 import { Debounce } from './debounce.js';
+import { ListsInForce } from './lists-in-force.js';
 import { sameItems } from './memo.js';
 import { ModelBuilder, serviceFinder } from './model-builder.js';
 import { PolicyFaults } from './policy-faults.js';
@@ -78,6 +79,7 @@ export class MeshIndex {
   readonly #resolver: HostResolver;
   readonly #builder: ModelBuilder;
   readonly #policyFaults: PolicyFaults;
+  readonly #lists: ListsInForce;
   readonly #debounce: Debounce;
   readonly #listeners = new Set<Listener>();
   readonly #statusListeners = new Set<() => void>();
@@ -126,6 +128,7 @@ export class MeshIndex {
       }),
     };
     this.#policyFaults = new PolicyFaults({ trustDomain: cluster.trustDomain, logger });
+    this.#lists = new ListsInForce({ clock, logger, onEnd: () => this.changed() });
     this.#builder = new ModelBuilder({ ...options, ownNamespaces: [namespace] });
     this.#debounce = new Debounce((changedAt) => this.#rebuild(changedAt), { ...options.debounce, clock });
     this.#resolver = new HostResolver({
@@ -223,6 +226,7 @@ export class MeshIndex {
 
   #stop(): void {
     this.#debounce.stop();
+    this.#lists.stop();
     void this.remotes.stop();
   }
 
@@ -258,9 +262,8 @@ export class MeshIndex {
       peerAuthentications: informers.peerAuthentications.list(),
       authorizationPolicies: informers.authorizationPolicies.list(),
       federations: informers.federations.list().flatMap((object) => this.#federation(object) ?? []),
-      registry: this.#trustRegistry(),
+      ...this.#lists.look({ registry: this.#trustRegistry(), crls: this.#options.crls() }),
       roots: this.#options.roots(),
-      crls: this.#options.crls(),
       resolved: this.#resolver.resolved,
     });
   }

@@ -1,7 +1,7 @@
 import type { IstioFederation } from '#crd';
 import type { Pod, Service } from '#istio-api';
 import type { TrustRegistry } from '#model';
-import { grantsFor, localServiceFrom, workloadIndex } from '#planner';
+import { grantsFor, localServiceFrom, trustBundlesFor, workloadIndex, type OwnTrust } from '#planner';
 import type { GatewayExport, MeshCluster, MeshTrust, PeerGrant } from '#xds';
 
 export interface SharingFacts {
@@ -45,11 +45,7 @@ export function sharingFrom(facts: SharingFacts): Sharing {
   const multicluster = registry.peers.filter(({ kind }) => kind === 'IstioMulticluster');
   const everything = new Set(multicluster.map((peer) => peer.trustDomain).filter((domain) => domain !== trustDomain));
   return {
-    trust: {
-      roots,
-      crls,
-      peers: registry.peers.map((peer) => ({ trustDomain: peer.trustDomain, roots: peer.roots, crls: peer.crls })),
-    },
+    trust: trustFrom({ trustDomain, roots, crls }, registry),
     grants: [
       ...federated.map(({ trustDomain: domain, allowed }) => ({
         trustDomain: domain,
@@ -67,6 +63,17 @@ export function sharingFrom(facts: SharingFacts): Sharing {
         : federated.flatMap(({ allowed }) =>
             allowed.map(({ hostname, ports }) => ({ hostname, ports: ports.map(({ port }) => port) })),
           ),
+  };
+}
+
+/** Every member of a trust domain gets the lists of all of them: those are one set, or none (trust rule 12). */
+function trustFrom(own: OwnTrust, registry: TrustRegistry): MeshTrust {
+  const lists = new Map(trustBundlesFor(own, registry).map(({ trustDomain, crls }) => [trustDomain, crls]));
+  const crlsOf = (trustDomain: string): readonly string[] => lists.get(trustDomain) ?? [];
+  return {
+    roots: own.roots,
+    crls: crlsOf(own.trustDomain),
+    peers: registry.peers.map(({ trustDomain, roots }) => ({ trustDomain, roots, crls: crlsOf(trustDomain) })),
   };
 }
 
