@@ -53,10 +53,11 @@ function conditionOf(peer: Peer, type: string, reason: string, timeoutMs = 30_00
   );
 }
 
-async function endpointsOf(peer: Peer): Promise<number | undefined> {
+/** None also where the entry is gone, as that of a peer is in which trust has ended. */
+async function endpointsOf(peer: Peer): Promise<number> {
   const path = pathFor(resources.serviceEntries, { namespace: 'isthmus-imports' });
   const entries = await cluster.client.list<ServiceEntry & ApiObject>(path);
-  return entries.find(({ spec }) => spec?.hosts[0] === peer.echo)?.spec?.endpoints?.length;
+  return entries.find(({ spec }) => spec?.hosts[0] === peer.echo)?.spec?.endpoints?.length ?? 0;
 }
 
 async function endpointsBecome(peer: Peer, count: number): Promise<void> {
