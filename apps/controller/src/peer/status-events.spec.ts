@@ -71,3 +71,55 @@ describe('statusEvents', () => {
     expect(statusEvents(revoked, revoked)).toEqual([]);
   });
 });
+
+describe('conflicts among the findings of a status', () => {
+  type Finding = NonNullable<PeerStatus['findings']>[number];
+  const conflict = (subject: string, message = 'ports differ'): Finding => ({
+    reason: 'PortConflict',
+    subject,
+    message,
+  });
+  const withFindings = (findings: readonly Finding[], told = good): PeerStatus => ({
+    ...statusOf(told),
+    findings: [...findings],
+  });
+  const notes = (before: PeerStatus | undefined, now: PeerStatus): readonly string[] =>
+    statusEvents(before, now).map(({ type, reason, note }) => `${type} ${reason} ${note}`);
+
+  it('are told one by one when they come, though no condition changes', () => {
+    const [one, two, three] = ['a.x', 'b.x', 'c.x'].map((host) => conflict(host));
+    expect(notes(withFindings([one!]), withFindings([one!, two!, three!]))).toEqual([
+      'Warning PortConflict b.x: ports differ',
+      'Warning PortConflict c.x: ports differ',
+    ]);
+  });
+
+  it('are not told again while they last, nor when they end', () => {
+    const both = withFindings([conflict('a.x'), conflict('b.x')]);
+    expect(notes(both, both)).toEqual([]);
+    expect(notes(both, withFindings([]))).toEqual([]);
+  });
+
+  it('are told once, where a condition tells the first of them', () => {
+    const now = withFindings([conflict('a.x'), conflict('b.x')], [['Ready', 'False', 'PortConflict']]);
+    const conditions = (now.conditions ?? []).map((condition) => ({
+      ...condition,
+      message: 'a.x: ports differ (and 1 more, see status.findings); 3 services imported',
+    }));
+    expect(notes(undefined, { ...now, conditions })).toEqual([
+      'Warning PortConflict a.x: ports differ (and 1 more, see status.findings); 3 services imported',
+      'Warning PortConflict b.x: ports differ',
+    ]);
+  });
+
+  it('are counted beyond ten at once', () => {
+    const many = withFindings(Array.from({ length: 40 }, (_unused, index) => conflict(`s${index}.x`)));
+    const told = notes(withFindings([]), many);
+    expect(told).toHaveLength(11);
+    expect(told.at(-1)).toBe('Warning PortConflict 30 more conflicts, see status.findings');
+  });
+
+  it('alone are told: what else is amiss stands in status', () => {
+    expect(notes(statusOf(good), withFindings([{ reason: 'AddressRefused', message: 'loopback' }]))).toEqual([]);
+  });
+});
