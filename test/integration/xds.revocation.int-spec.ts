@@ -33,7 +33,7 @@ function meshOf(crls: readonly string[], theirCrls: readonly string[]): Pick<Mes
     ...{ roots: sharingCa.roots, crls: theirCrls, keys: [], signed: true, scopes: [], legacyAPITokens: false },
   };
   const { cluster } = model;
-  const facts = { cluster, label: 'public', services: [], federations: [], roots: ownCa.roots, crls };
+  const facts = { cluster, label: 'public', services: [], crowd: [], federations: [], roots: ownCa.roots, crls };
   return { trust: sharingFrom({ ...facts, registry: { version: 1, peers: [peer] } }).trust };
 }
 

@@ -21,7 +21,16 @@ function peer(name: string, trustDomain: string, crls: readonly string[]): Trust
 /** Lists that proxies verify with, by whose entry they stand in. */
 function lists(own: readonly string[], peers: readonly TrustedPeer[]): readonly (readonly string[])[] {
   const registry: TrustRegistry = { version: 1, peers };
-  const facts = { cluster, label: 'public', services: [], federations: [], registry, roots: ['own'], crls: own };
+  const facts = {
+    cluster,
+    label: 'public',
+    services: [],
+    crowd: [],
+    federations: [],
+    registry,
+    roots: ['own'],
+    crls: own,
+  };
   const { trust }: { trust: MeshTrust } = sharingFrom(facts);
   return [trust.crls ?? [], ...trust.peers.map(({ crls }) => crls)];
 }
