@@ -208,15 +208,18 @@ describe('API proxy in front of a real API server', () => {
       expect(lasted).toBeLessThan(watchLifeMs + 2_000);
     }, 20_000);
 
-    it('Secrets: an empty list, an empty watch that ends, and none by name', async () => {
+    it('Secrets: an empty list, also by a selector, an empty watch that ends, and none by name', async () => {
       const before = cluster.forwarded().length;
-      const list = await ask('/api/v1/secrets?limit=500');
-      expect(await list.body.json()).toEqual({
-        kind: 'SecretList',
-        apiVersion: 'v1',
-        metadata: { resourceVersion: '1' },
-        items: [],
-      });
+      const selected = '/api/v1/secrets?fieldSelector=metadata.name%3Dtreasure';
+      for (const target of ['/api/v1/secrets?limit=500', selected, '/api/v1/namespaces/default/secrets']) {
+        const list = await ask(target);
+        expect(await list.body.json()).toEqual({
+          kind: 'SecretList',
+          apiVersion: 'v1',
+          metadata: { resourceVersion: '1' },
+          items: [],
+        });
+      }
       const query = 'watch=true&sendInitialEvents=true&allowWatchBookmarks=true&timeoutSeconds=1';
       const watch = await ask(`/api/v1/namespaces/default/secrets?${query}`);
       expect(JSON.parse(await watch.body.text())).toMatchObject({
@@ -279,96 +282,180 @@ describe('API proxy in front of a real API server', () => {
     const hostile = (target: string, more = '', method = 'GET'): string =>
       `${line(target, method)}${host}User-Agent: hostile\r\nAuthorization: Bearer TOKEN\r\n${more}\r\n`;
     const pods = '/api/v1/pods';
-    const rows: readonly (readonly [name: string, status: number, bytes: string])[] = [
-      ['dots', 400, hostile('/api/v1/namespaces/../secrets')],
-      ['escaped dots', 400, hostile('/api/v1/pods/%2e%2e/secrets')],
-      ['escaped dots, twice', 400, hostile('/api/v1/pods/%252e%252e/secrets')],
-      ['escaped slash', 400, hostile('/api/v1/namespaces/kube-system%2fsecrets')],
-      ['double slash', 400, hostile('//api/v1/secrets/x')],
-      ['double slash inside', 400, hostile('/api//v1/secrets/x')],
-      ['semicolon', 400, hostile('/api/v1/pods;/../secrets')],
-      ['upper case', 400, hostile('/api/v1/Secrets/x')],
-      ['trailing dot', 400, hostile('/api/v1/pods./x')],
-      ['trailing slash', 400, hostile('/api/v1/pods/')],
-      ['backslash', 400, hostile('/api/v1/pods\\..\\secrets')],
-      ['fragment', 400, hostile('/api/v1/pods#/secrets')],
-      ['NUL', 400, hostile('/api/v1/pods\0')],
-      ['non-ASCII', 400, hostile('/api/v1/p\u00f6ds')],
-      ['absolute form', 400, hostile('https://kubernetes.default.svc/api/v1/secrets')],
-      ['absolute form of our own', 400, hostile('https://api.here.example/api/v1/pods')],
-      ['no path', 400, hostile('*')],
-      ['X-HTTP-Method-Override', 403, hostile(pods, 'X-HTTP-Method-Override: DELETE\r\n')],
-      ['HEAD', 403, hostile(pods, '', 'HEAD')],
-      ['OPTIONS', 403, hostile(pods, '', 'OPTIONS')],
-      ['OPTIONS *', 403, hostile('*', '', 'OPTIONS')],
-      ['TRACE', 403, hostile(pods, '', 'TRACE')],
-      ['CONNECT', 403, hostile('10.96.0.1:443', '', 'CONNECT')],
-      ['PUT', 403, hostile('/api/v1/namespaces/default/services/web', 'Content-Length: 0\r\n', 'PUT')],
-      ['PATCH', 403, hostile('/api/v1/namespaces/default/services/web', 'Content-Length: 0\r\n', 'PATCH')],
-      ['DELETE', 403, hostile('/api/v1/namespaces/default/services/web', '', 'DELETE')],
-      ['DELETE of a collection', 403, hostile('/api/v1/namespaces/default/services', '', 'DELETE')],
-      ['POST', 403, `${hostile('/api/v1/namespaces/default/services', 'Content-Length: 2\r\n', 'POST')}{}`],
+    const reasons = {
+      path: 'not in its canonical form',
+      target: 'send the path alone',
+      http: 'no well-formed HTTP request',
+      version: 'speak HTTP/1.1 or HTTP/2',
+      framing: 'transfer codings, trailers and expectations are not taken',
+      readOnly: 'this API is read-only',
+      subresource: 'subresources are not open',
+      legacy: 'use the query parameter watch',
+      closedPath: 'this path is not open',
+      closedKind: 'is not open to peers',
+      secrets: 'Secrets are not open',
+      upgrade: 'not upgraded',
+      impersonation: 'cannot act as somebody else',
+      tokenInQuery: 'tokens belong into the header',
+    };
+    const rows: readonly (readonly [name: string, status: number, says: string, bytes: string])[] = [
+      ['dots', 400, reasons.path, hostile('/api/v1/namespaces/../secrets')],
+      ['escaped dots', 400, reasons.path, hostile('/api/v1/pods/%2e%2e/secrets')],
+      ['escaped dots, upper case', 400, reasons.path, hostile('/api/v1/pods/%2E%2E/secrets')],
+      ['escaped dots, twice', 400, reasons.path, hostile('/api/v1/pods/%252e%252e/secrets')],
+      ['escaped slash', 400, reasons.path, hostile('/api/v1/namespaces/kube-system%2fsecrets')],
+      ['escaped slash, upper case', 400, reasons.path, hostile('/api/v1/namespaces/kube-system%2Fsecrets')],
+      ['double slash', 400, reasons.path, hostile('//api/v1/secrets/x')],
+      ['double slash inside', 400, reasons.path, hostile('/api//v1/secrets/x')],
+      ['semicolon', 400, reasons.path, hostile('/api/v1/pods;a=b')],
+      ['semicolon and dots', 400, reasons.path, hostile('/api/v1/pods;/../secrets')],
+      ['upper case', 400, reasons.path, hostile('/API/v1/pods')],
+      ['upper case of a kind', 400, reasons.path, hostile('/api/v1/Secrets/x')],
+      ['trailing dot', 400, reasons.path, hostile('/api/v1/pods./x')],
+      ['trailing slash', 400, reasons.path, hostile('/api/v1/pods/')],
+      ['backslash', 400, reasons.path, hostile('/api/v1/pods\\x')],
+      ['backslash and dots', 400, reasons.path, hostile('/api/v1/pods\\..\\secrets')],
+      ['fragment', 400, reasons.path, hostile('/api/v1/pods#/secrets')],
+      ['NUL', 400, reasons.http, hostile('/api/v1/pods\0')],
+      ['non-ASCII', 400, reasons.http, hostile('/api/v1/p\u00f6ds')],
+      ['absolute form', 400, reasons.target, hostile('https://kubernetes.default.svc/api/v1/secrets')],
+      ['absolute form of our own', 400, reasons.target, hostile('https://api.here.example/api/v1/pods')],
+      ['no path', 400, reasons.target, hostile('*')],
+      [
+        'X-HTTP-Method-Override',
+        403,
+        'methods cannot be overridden',
+        hostile(pods, 'X-HTTP-Method-Override: DELETE\r\n'),
+      ],
+      ['HEAD', 403, '', hostile(pods, '', 'HEAD')],
+      ['OPTIONS', 403, reasons.readOnly, hostile(pods, '', 'OPTIONS')],
+      ['OPTIONS *', 403, reasons.readOnly, hostile('*', '', 'OPTIONS')],
+      ['TRACE', 403, reasons.readOnly, hostile(pods, '', 'TRACE')],
+      ['CONNECT', 403, reasons.readOnly, hostile('10.96.0.1:443', '', 'CONNECT')],
+      [
+        'PUT',
+        403,
+        reasons.readOnly,
+        hostile('/api/v1/namespaces/default/services/web', 'Content-Length: 0\r\n', 'PUT'),
+      ],
+      [
+        'PATCH',
+        403,
+        reasons.readOnly,
+        hostile('/api/v1/namespaces/default/services/web', 'Content-Length: 0\r\n', 'PATCH'),
+      ],
+      ['DELETE', 403, reasons.readOnly, hostile('/api/v1/namespaces/default/services/web', '', 'DELETE')],
+      ['DELETE of a collection', 403, reasons.readOnly, hostile('/api/v1/namespaces/default/services', '', 'DELETE')],
+      [
+        'POST',
+        403,
+        reasons.readOnly,
+        `${hostile('/api/v1/namespaces/default/services', 'Content-Length: 2\r\n', 'POST')}{}`,
+      ],
       [
         'POST with a query',
         403,
+        reasons.readOnly,
         `${hostile('/api/v1/pods?fieldManager=x&dryRun=All', 'Content-Length: 2\r\n', 'POST')}{}`,
       ],
-      ['unknown method', 400, hostile(pods, '', 'FOO')],
-      ['method in small letters', 400, hostile(pods, '', 'get')],
-      ['watch of what is closed', 403, hostile('/api/v1/configmaps?watch=true&resourceVersion=1')],
-      ['Secret by name', 403, hostile('/api/v1/namespaces/default/secrets/treasure')],
-      ['legacy watch', 403, hostile('/api/v1/watch/secrets')],
-      ['legacy watch of a namespace', 403, hostile('/api/v1/watch/namespaces/default/pods')],
-      ['legacy proxy', 403, hostile('/api/v1/proxy/namespaces/default/services/web')],
-      ['service proxy', 400, hostile('/api/v1/namespaces/default/services/web/proxy/')],
-      ['service proxy, no slash', 403, hostile('/api/v1/namespaces/default/services/web/proxy')],
-      ['node proxy', 403, hostile('/api/v1/nodes/n/proxy/metrics')],
-      ['log', 403, hostile('/api/v1/namespaces/default/pods/p/log')],
-      ['exec', 403, hostile('/api/v1/namespaces/default/pods/p/exec?command=id')],
+      ['unknown method', 400, reasons.http, hostile(pods, '', 'FOO')],
+      ['method in small letters', 400, reasons.http, hostile(pods, '', 'get')],
+      ['watch of what is closed', 403, reasons.closedKind, hostile('/api/v1/configmaps?watch=true&resourceVersion=1')],
+      ['Secret by name', 403, reasons.secrets, hostile('/api/v1/namespaces/default/secrets/treasure')],
+      ['watch of a Secret', 403, reasons.secrets, hostile('/api/v1/namespaces/default/secrets/treasure?watch=true')],
+      ['legacy watch', 403, reasons.legacy, hostile('/api/v1/watch/secrets')],
+      ['legacy watch of a namespace', 403, reasons.legacy, hostile('/api/v1/watch/namespaces/default/pods')],
+      ['legacy proxy', 403, reasons.legacy, hostile('/api/v1/proxy/namespaces/default/services/web')],
+      ['service proxy', 400, reasons.path, hostile('/api/v1/namespaces/default/services/web/proxy/')],
+      ['service proxy, no slash', 403, reasons.subresource, hostile('/api/v1/namespaces/default/services/web/proxy')],
+      ['node proxy', 403, reasons.subresource, hostile('/api/v1/nodes/n/proxy/metrics')],
+      ['log', 403, reasons.subresource, hostile('/api/v1/namespaces/default/pods/p/log')],
+      ['exec', 403, reasons.subresource, hostile('/api/v1/namespaces/default/pods/p/exec?command=id')],
       [
         'exec by upgrade',
         403,
+        reasons.upgrade,
         hostile('/api/v1/namespaces/default/pods/p/exec', 'Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\n'),
       ],
-      ['attach', 403, hostile('/api/v1/namespaces/default/pods/p/attach')],
-      ['port-forward', 403, hostile('/api/v1/namespaces/default/pods/p/portforward')],
-      ['status', 403, hostile('/api/v1/namespaces/default/pods/p/status')],
-      ['eviction', 403, hostile('/api/v1/namespaces/default/pods/p/eviction')],
-      ['scale', 403, hostile('/apis/apps/v1/namespaces/default/replicasets/r/scale')],
-      ['token', 403, hostile('/api/v1/namespaces/default/serviceaccounts/default/token')],
-      ['aggregated API', 403, hostile('/apis/metrics.k8s.io/v1beta1/nodes')],
-      ['metrics', 403, hostile('/metrics')],
-      ['debug', 403, hostile('/debug/pprof/heap')],
-      ['openapi', 403, hostile('/openapi/v2')],
-      ['logs', 403, hostile('/logs')],
-      ['healthz', 403, hostile('/healthz')],
-      ['configz', 403, hostile('/configz')],
-      ['field selector on a closed kind', 403, hostile('/api/v1/configmaps?fieldSelector=metadata.name%3Dx')],
-      ['token in query', 400, hostile('/api/v1/pods?access_token=TOKEN')],
-      ['token in query alone', 400, `${line('/api/v1/pods?token=TOKEN')}${host}User-Agent: hostile\r\n\r\n`],
-      ['parameter twice', 400, hostile('/api/v1/pods?watch=true&watch=false')],
-      ['unknown parameter', 400, hostile('/api/v1/pods?dryRun=All')],
-      ['semicolon in the query', 400, hostile('/api/v1/pods?watch=true;limit=1')],
-      ['two hosts', 400, hostile(pods, 'Host: other\r\n')],
-      ['two credentials', 400, hostile(pods, 'Authorization: Bearer TOKEN\r\n')],
-      ['coding and length', 400, `${hostile(pods, 'Transfer-Encoding: chunked\r\nContent-Length: 5\r\n')}0\r\n\r\n`],
-      ['coding', 400, `${hostile(pods, 'Transfer-Encoding: chunked\r\n')}0\r\n\r\n`],
-      ['two lengths', 400, `${hostile(pods, 'Content-Length: 0\r\nContent-Length: 5\r\n')}abcde`],
-      ['a body that is a request', 400, `${hostile(pods, 'Content-Length: 40\r\n')}${hostile('/api/v1/services')}`],
-      ['bare LF', 400, hostile(pods).replaceAll('\r\n', '\n')],
-      ['bare LF in a header', 400, hostile(pods, 'X: y\nZ: a\r\n')],
-      ['bare CR in a header', 400, hostile(pods, 'X: y\rZ: a\r\n')],
-      ['folded header', 400, hostile(pods, 'X: y\r\n z\r\n')],
-      ['blank before the colon', 400, hostile(pods, 'X : y\r\n')],
-      ['Impersonate-User', 403, hostile(pods, 'Impersonate-User: admin\r\n')],
-      ['Impersonate-Group', 403, hostile(pods, 'impersonate-group: system:masters\r\n')],
-      ['X-Remote-User', 403, hostile(pods, 'X-Remote-User: admin\r\n')],
-      ['HTTP/1.0', 400, hostile(pods).replace('HTTP/1.1', 'HTTP/1.0')],
-      ['no version', 400, 'GET /api/v1/pods\r\n\r\n'],
-      ['expectation', 400, hostile(pods, 'Expect: something\r\n')],
-      ['large headers', 431, hostile(pods, `X: ${'x'.repeat(20_000)}\r\n`)],
-      ['web socket', 403, hostile(`${pods}?watch=true`, 'Connection: Upgrade\r\nUpgrade: websocket\r\n')],
-      ['HTTP/2 without TLS', 400, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+      ['attach', 403, reasons.subresource, hostile('/api/v1/namespaces/default/pods/p/attach')],
+      ['port-forward', 403, reasons.subresource, hostile('/api/v1/namespaces/default/pods/p/portforward')],
+      ['status', 403, reasons.subresource, hostile('/api/v1/namespaces/default/pods/p/status')],
+      ['eviction', 403, reasons.subresource, hostile('/api/v1/namespaces/default/pods/p/eviction')],
+      ['scale', 403, reasons.subresource, hostile('/apis/apps/v1/namespaces/default/replicasets/r/scale')],
+      ['token', 403, reasons.subresource, hostile('/api/v1/namespaces/default/serviceaccounts/default/token')],
+      ['aggregated API', 403, reasons.closedKind, hostile('/apis/metrics.k8s.io/v1beta1/nodes')],
+      ['metrics', 403, reasons.closedPath, hostile('/metrics')],
+      ['debug', 403, reasons.closedPath, hostile('/debug/pprof/heap')],
+      ['openapi', 403, reasons.closedPath, hostile('/openapi/v2')],
+      ['logs', 403, reasons.closedPath, hostile('/logs')],
+      ['healthz', 403, reasons.closedPath, hostile('/healthz')],
+      ['configz', 403, reasons.closedPath, hostile('/configz')],
+      [
+        'field selector on a closed kind',
+        403,
+        reasons.closedKind,
+        hostile('/api/v1/configmaps?fieldSelector=metadata.name%3Dx'),
+      ],
+      ['token in query', 400, reasons.tokenInQuery, hostile('/api/v1/pods?access_token=TOKEN')],
+      [
+        'token in query alone',
+        400,
+        reasons.tokenInQuery,
+        `${line('/api/v1/pods?token=TOKEN')}${host}User-Agent: hostile\r\n\r\n`,
+      ],
+      [
+        'parameter twice',
+        400,
+        'the parameter watch stands twice in the query',
+        hostile('/api/v1/pods?watch=true&watch=false'),
+      ],
+      [
+        'unknown parameter',
+        400,
+        'the query holds a parameter that is not known here',
+        hostile('/api/v1/pods?dryRun=All'),
+      ],
+      [
+        'semicolon in the query',
+        400,
+        'the query holds a letter that must be escaped',
+        hostile('/api/v1/pods?watch=true;limit=1'),
+      ],
+      ['two hosts', 400, 'name one host, once', hostile(pods, 'Host: other\r\n')],
+      ['two credentials', 400, 'send the header Authorization once', hostile(pods, 'Authorization: Bearer TOKEN\r\n')],
+      [
+        'coding and length',
+        400,
+        reasons.http,
+        `${hostile(pods, 'Transfer-Encoding: chunked\r\nContent-Length: 5\r\n')}0\r\n\r\n`,
+      ],
+      ['coding', 400, reasons.framing, `${hostile(pods, 'Transfer-Encoding: chunked\r\n')}0\r\n\r\n`],
+      ['two lengths', 400, reasons.http, `${hostile(pods, 'Content-Length: 0\r\nContent-Length: 5\r\n')}abcde`],
+      [
+        'a body that is a request',
+        400,
+        'GET takes no body',
+        `${hostile(pods, 'Content-Length: 40\r\n')}${hostile('/api/v1/services')}`,
+      ],
+      ['bare LF', 400, reasons.http, hostile(pods).replaceAll('\r\n', '\n')],
+      ['bare LF in a header', 400, reasons.http, hostile(pods, 'X: y\nZ: a\r\n')],
+      ['bare CR in a header', 400, reasons.http, hostile(pods, 'X: y\rZ: a\r\n')],
+      ['folded header', 400, reasons.http, hostile(pods, 'X: y\r\n z\r\n')],
+      ['blank before the colon', 400, reasons.http, hostile(pods, 'X : y\r\n')],
+      ['Impersonate-User', 403, reasons.impersonation, hostile(pods, 'Impersonate-User: admin\r\n')],
+      ['Impersonate-Group', 403, reasons.impersonation, hostile(pods, 'impersonate-group: system:masters\r\n')],
+      ['X-Remote-User', 403, reasons.impersonation, hostile(pods, 'X-Remote-User: admin\r\n')],
+      ['HTTP/1.0', 400, reasons.version, hostile(pods).replace('HTTP/1.1', 'HTTP/1.0')],
+      ['no version', 400, reasons.version, 'GET /api/v1/pods\r\n\r\n'],
+      ['expectation', 400, reasons.framing, hostile(pods, 'Expect: something\r\n')],
+      ['large headers', 431, 'the headers are too large', hostile(pods, `X: ${'x'.repeat(20_000)}\r\n`)],
+      [
+        'web socket',
+        403,
+        reasons.upgrade,
+        hostile(`${pods}?watch=true`, 'Connection: Upgrade\r\nUpgrade: websocket\r\n'),
+      ],
+      ['HTTP/2 without TLS', 400, reasons.http, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ];
     let before = 0;
 
@@ -376,13 +463,37 @@ describe('API proxy in front of a real API server', () => {
       before = cluster.forwarded().length;
     });
 
-    it.each(rows)('%s: %i', async (_name, status, bytes) => {
+    /** A request that is passed on is noted before it is answered; one that outlives its refusal is seen by the check of all. */
+    const nothingCame = async (since: number): Promise<void> => {
+      await sleep(20);
+      expect(cluster.forwarded().slice(since)).toEqual([]);
+    };
+
+    it('what would come with the peer’s own token, or with none, is noted by the API server', async () => {
+      const token = gamma.token('api');
+      const borrowed = { 'user-agent': 'isthmus-metadata-api' };
+      const own = new Agent({ connect: { ca: cluster.api.ca } });
+      for (const headers of [borrowed, { ...borrowed, authorization: `Bearer ${token}` }]) {
+        const since = cluster.forwarded().length;
+        const answer = await request(`${cluster.api.server}/api/v1/pods`, { dispatcher: own, headers });
+        await answer.body.dump();
+        expect([401, 403]).toContain(answer.statusCode);
+        expect(cluster.forwarded().slice(since)).toMatchObject([{ requestURI: '/api/v1/pods' }]);
+      }
+      await own.destroy();
+      before = cluster.forwarded().length;
+    });
+
+    it.each(rows)('%s: %i', async (_name, status, says, bytes) => {
+      const since = cluster.forwarded().length;
       const answer = await sendRaw(door, Buffer.from(bytes.replaceAll('TOKEN', gamma.token('api')), 'latin1'));
       expect(answer.status).toBe(status);
       if (!bytes.startsWith('HEAD')) {
-        expect(JSON.parse(answer.body) as Status).toMatchObject({ kind: 'Status', code: status });
+        const message = expect.stringContaining(says);
+        expect(JSON.parse(answer.body) as Status).toMatchObject({ kind: 'Status', code: status, message });
       }
       expect(answer.body).not.toContain('eyJ');
+      await nothingCame(since);
     });
 
     it.each([
@@ -395,21 +506,28 @@ describe('API proxy in front of a real API server', () => {
       ['impersonation', 403, { ':path': pods, 'impersonate-group': 'system:masters' }],
       ['method override', 403, { ':path': pods, 'x-http-method-override': 'PUT' }],
       ['Secret', 403, { ':path': '/api/v1/namespaces/default/secrets/treasure' }],
+      ['two credentials', 400, { ':path': pods, authorization: [gamma.token('api'), `Bearer ${gamma.token('api')}`] }],
+      // Refused below us too: the server does not offer it.
+      ['extended CONNECT', 0, { ':path': pods, ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'https' }],
     ] as const)('over HTTP/2: %s: %i', async (_name, status, headers) => {
+      const since = cluster.forwarded().length;
       const connection = new H2Connection(door);
       const authorization = `Bearer ${gamma.token('api')}`;
-      const answer = await connection.ask({ ...headers, authorization, 'user-agent': 'hostile' });
+      const answer = await connection.ask({ authorization, ...headers, 'user-agent': 'hostile' });
       expect(answer.status).toBe(status);
       connection.close();
+      await nothingCame(since);
     });
 
     it('over HTTP/2: a body, and CONNECT', async () => {
+      const since = cluster.forwarded().length;
       const connection = new H2Connection(door);
       const headers = { authorization: `Bearer ${gamma.token('api')}`, 'user-agent': 'hostile' };
       expect((await connection.ask({ ...headers, ':path': pods }, false)).status).toBe(400);
       const connect = { ':method': 'CONNECT', ':authority': '10.96.0.1:443' };
       expect((await connection.ask({ ...connect, ...headers }, false)).status).toBe(403);
       connection.close();
+      await nothingCame(since);
     });
 
     it('of all these the API server saw nothing', async () => {
@@ -464,9 +582,11 @@ describe('API proxy in front of a real API server', () => {
     });
 
     it('is good once, also when requests race', async () => {
+      const since = cluster.forwarded().length;
       const authorization = `Bearer ${gamma.token('api')}`;
       const answers = await Promise.all([1, 2, 3, 4].map(() => statusOf(authorization)));
       expect(answers.map(([status]) => status).sort()).toEqual([200, 401, 401, 401]);
+      expect(cluster.forwarded().slice(since)).toMatchObject([{ requestURI: '/api/v1/services' }]);
     });
 
     it('is good once for all replicas', async () => {
@@ -496,8 +616,9 @@ describe('API proxy in front of a real API server', () => {
     });
   });
 
-  it('un-trusting a peer closes its watches within a second, and nobody else’s', async () => {
+  it('un-trusting a peer closes its watches within a second, and nobody else’s; its tokens are refused', async () => {
     const target = '/api/v1/nodes?watch=true';
+    const issuedBefore = delta.token('api');
     const theirs = await Promise.all([1, 2, 3].map(() => ask(target, {}, delta)));
     const others = await ask(target);
     const ends = Promise.allSettled(theirs.map(({ body }) => body.text()));
@@ -505,7 +626,15 @@ describe('API proxy in front of a real API server', () => {
     await cluster.leader.trust(everyone.filter(({ name }) => name !== 'delta'));
     expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(performance.now() - started).toBeLessThan(1_000);
-    expect((await ask('/api/v1/nodes', {}, delta)).statusCode).toBe(403);
+    const since = cluster.forwarded().length;
+    for (const token of [issuedBefore, delta.token('api')]) {
+      const { statusCode, body } = await ask('/api/v1/nodes', { authorization: `Bearer ${token}` });
+      expect([statusCode, await body.json()]).toEqual([
+        403,
+        expect.objectContaining({ message: expect.stringContaining('no cluster that is trusted') }),
+      ]);
+    }
+    expect(cluster.forwarded().slice(since)).toEqual([]);
     expect(others.body.destroyed).toBe(false);
     others.body.on('error', () => undefined);
     others.body.destroy();
@@ -598,6 +727,51 @@ describe('API proxy in front of a real API server', () => {
       expect(await door.metric('isthmus_door_api_requests_open')).toBe(0);
       never.forEach(drop);
     }, 60_000);
+
+    /** Asks, takes nothing, and tells how it ended once the door has let go of it. */
+    const neverRead = async (version: string, target: string): Promise<readonly [ended: string, detail: string]> => {
+      const since = new Date();
+      const givenUp = async (): Promise<string> => {
+        const row = await waitFor('it to be given up', async () =>
+          (await store.audit.list({ since })).find(({ action }) => action === `GET ${bulkPath}`),
+        );
+        return row.detail ?? '';
+      };
+      if (version === 'HTTP/1.1') {
+        const { body } = await ask(target);
+        const detail = await givenUp();
+        const ended = await body.text().then(
+          () => 'whole',
+          () => 'cut',
+        );
+        return [ended, detail];
+      }
+      const connection = new H2Connection(door);
+      const stream = connection.open({ ':path': target, authorization: `Bearer ${gamma.token('api')}` });
+      const detail = await givenUp();
+      const code = await waitFor('the reset', () => (stream.closed ? stream.rstCode : undefined));
+      connection.close();
+      return [`reset ${code}`, detail];
+    };
+
+    it.each([
+      ['list', 'HTTP/1.1', 'cut'],
+      ['list', 'HTTP/2', 'reset 2'],
+      ['watch', 'HTTP/1.1', 'cut'],
+      ['watch', 'HTTP/2', 'reset 2'],
+    ])(
+      'who never reads a %s is cut off, over %s, and cannot take it for whole',
+      async (verb, version, how) => {
+        const target = verb === 'watch' ? `${bulkPath}?watch=true` : bulkPath;
+        const [[ended, detail], most] = await peakMemory(door, rest, neverRead(version, target));
+        expect(detail).toMatch(new RegExp(`^${verb} envoyfilters.networking.istio.io stuck bytes=\\d+$`));
+        expect(ended).toBe(how);
+        expect(most).toBeLessThan(mostMemory);
+        expect(await door.metric('isthmus_door_api_requests_open')).toBe(0);
+        expect(await door.metric('isthmus_door_api_watches')).toBe(0);
+      },
+      30_000,
+    );
 
     /** The API server answers 429 to many at once (priority and fairness), which is passed on: the reader comes again. */
     const openWatch = (connection: H2Connection): Promise<true> =>

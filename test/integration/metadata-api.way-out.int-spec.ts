@@ -50,7 +50,7 @@ describe('the way out, between a reader and the doors of others', () => {
     const limits = { ...much, ...rates, ISTHMUS_API_WATCHES_PER_PEER: '5000', ISTHMUS_LISTEN_HOST: '0.0.0.0' };
     door = await startDoorProcess(cluster, directory, limits, { addresses: [address] });
     const apiHost = `${address}:${door.apiPort}`;
-    const environment = { ISTHMUS_PROBE_MS: '1000' };
+    const environment = { ISTHMUS_PROBE_MS: '1000', ISTHMUS_STUCK_MS: '8000' };
     wayOut = await startWayOutProcess({ cluster, self, apiHost, ca: door.ca, directory, environment });
     agent = new Agent({ connect: { ca: wayOut.ca }, allowH2: true, headersTimeout: 60_000, bodyTimeout: 0 });
   }, 120_000);
@@ -306,19 +306,13 @@ describe('the way out, between a reader and the doors of others', () => {
       }
       expect(wayOut.memory() - rest).toBeLessThan(120);
       await waitFor('all of them to be closed', async () => {
-        const { body } = await request(`http://127.0.0.1:${wayOut.httpPort}/metrics`);
-        const text = await body.text();
-        if (/^isthmus_way_out_watches\{[^}]*\} 0$/m.test(text)) return true;
-        throw new Error(
-          text
-            .split('\n')
-            .filter((line) => line.includes('watches'))
-            .join('; '),
-        );
+        const watches = (await metrics()).filter((line) => line.includes('watches'));
+        if (watches.some((line) => /^isthmus_way_out_watches\{[^}]*\} 0$/.test(line))) return true;
+        throw new Error(watches.join('; '));
       });
     }, 90_000);
 
-    it('a list of 200 MB comes whole, a slow reader has it at its own pace; neither is held on the way', async () => {
+    it('a list of 200 MB comes whole, a slow reader has it at its own pace, who never reads is cut off; none is held on the way', async () => {
       await createBulkList(cluster.api.client);
       const rest = { wayOut: wayOut.memory(), door: door.memory() };
       const both = <T>(during: Promise<T>): Promise<readonly [readonly [T, number], number]> =>
@@ -340,8 +334,23 @@ describe('the way out, between a reader and the doors of others', () => {
       expect(Math.max(outSlow, doorSlow)).toBeLessThan(mostMemory);
       // Beside four bodies that stand still, a get is answered.
       expect(await status(namespaces)).toBe(200);
-      for (const { body } of [slow, ...never]) drop(body);
+      drop(slow.body);
+      await waitFor('those that never read to be cut off', async () =>
+        (await metrics()).some((line) => /^isthmus_way_out_ends_total\{[^}]*end="stuck"[^}]*\} 3$/.test(line))
+          ? true
+          : undefined,
+      );
+      const cut = await Promise.allSettled(never.map(({ body }) => body.text()));
+      expect(cut.map((each) => each.status)).toEqual(['rejected', 'rejected', 'rejected']);
+      await waitFor('nothing to be open on the way', async () =>
+        (await metrics()).some((line) => /^isthmus_way_out_requests_open\{[^}]*\} 0$/.test(line)) ? true : undefined,
+      );
     }, 120_000);
+
+    async function metrics(): Promise<readonly string[]> {
+      const { body } = await request(`http://127.0.0.1:${wayOut.httpPort}/metrics`);
+      return (await body.text()).split('\n');
+    }
 
     /** The API server answers 429 to many at once (priority and fairness), which is passed on: the reader comes again. */
     async function patiently(): Promise<Dispatcher.ResponseData> {
