@@ -5,6 +5,8 @@ import type { Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { silentLogger } from '#kube';
 import type { ApiObject } from '#kube';
 import { EventStreamParser } from '#protocol';
@@ -122,6 +124,36 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
         404,
         { error: 'not-found', message: expect.any(String) },
       ]);
+    });
+  });
+
+  describe('other methods than GET and HEAD', () => {
+    const ask = async (method: Dispatcher.HttpMethod, path: string): Promise<readonly unknown[]> => {
+      const url = `https://127.0.0.1:${door.running.httpsPort}${path}`;
+      const { statusCode, headers, body } = await request(url, { method, dispatcher: door.agent });
+      const { error } = (await body.json()) as { error: string };
+      return [statusCode, error, headers['allow']];
+    };
+    const methods = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+    it.each([publicPath, '/metadata/openapi.json', federationPath, multiclusterPath, streamPath])(
+      'answers 405 to all of them on %s',
+      async (path) => {
+        const answers = await Promise.all(methods.map((method) => ask(method, path)));
+        expect(answers).toEqual(methods.map(() => [405, 'method-not-allowed', 'GET, HEAD']));
+      },
+    );
+
+    it('answers 404 where no such path is', async () => {
+      const answers = await Promise.all(methods.map((method) => ask(method, '/metadata/private/other.json')));
+      expect(answers).toEqual(methods.map(() => [404, 'not-found', undefined]));
+    });
+
+    it('answers HEAD as GET, without the body', async () => {
+      const url = `https://127.0.0.1:${door.running.httpsPort}${publicPath}`;
+      const { statusCode, headers, body } = await request(url, { method: 'HEAD', dispatcher: door.agent });
+      const whole = await (await door.get(publicPath)).body.text();
+      expect([statusCode, headers['content-length'], await body.text()]).toEqual([200, String(whole.length), '']);
     });
   });
 
@@ -311,7 +343,7 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
       [
         'POST with a body',
         `POST ${federationPath} HTTP/1.1\r\n${close}Content-Length: 5\r\n\r\nhello`,
-        /^HTTP\/1\.1 404 /,
+        /^HTTP\/1\.1 405 /,
       ],
       [
         'both lengths',
@@ -450,6 +482,7 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
     expect(said('multicluster/gamma', 403, /kind/)).toBe(true);
     expect(said('federation/alpha', 401, /replayed/)).toBe(true);
     expect(said(null, 401, /no-token/)).toBe(true);
+    expect(rows.some(({ action, status }) => action === `DELETE ${federationPath}` && status === 405)).toBe(true);
     const streamed = rows.filter((row) => row.action === `GET ${streamPath}` && row.peer === 'federation/alpha');
     expect(streamed.map((row) => row.detail)).toEqual(
       expect.arrayContaining(['seq=100', 'seq=200', 'stream ended: untrusted']),

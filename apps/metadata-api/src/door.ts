@@ -19,7 +19,7 @@ import { Knowledge } from './documents/knowledge.js';
 import { keepCertificate } from './http/certificate.js';
 import { boundConnections, handshakeMs } from './http/connection-bound.js';
 import type { ConnectionBound } from './http/connection-bound.js';
-import { entry } from './http/entry.js';
+import { descriptionPath, entry } from './http/entry.js';
 import type { DoorMetrics } from './metrics.js';
 
 /** How long open requests may take to end when we drain. */
@@ -150,7 +150,7 @@ async function httpsApp(wiring: Wiring, config: DoorConfig, logger: Logger): Pro
   app.use(entry(wiring.entry));
   app.use(helmet());
   const description = JSON.stringify(openApiDocument(app));
-  app.use('/metadata/openapi.json', (_request: Request, response: Response) => {
+  app.use(descriptionPath, (_request: Request, response: Response) => {
     response.setHeader('content-type', 'application/json; charset=utf-8');
     response.end(description);
   });

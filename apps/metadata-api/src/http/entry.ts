@@ -6,6 +6,7 @@ import type { TokenBuckets } from '../auth/token-bucket.js';
 import type { VerifiedPeer } from '../auth/peer-strategy.js';
 import type { DoorMetrics } from '../metrics.js';
 import { sendError } from './error-filter.js';
+import { noteDetail } from './send-document.js';
 
 export interface EntryParts {
   readonly sourceBuckets: TokenBuckets;
@@ -17,6 +18,7 @@ export interface EntryParts {
 }
 
 const privatePath = '/metadata/private/';
+export const descriptionPath = '/metadata/openapi.json';
 const known = new Set([
   '/metadata/public/public.json',
   '/metadata/public/spiffe-bundle-endpoint',
@@ -25,6 +27,8 @@ const known = new Set([
   '/metadata/private/federation/stream',
   '/metadata/private/multicluster/stream',
 ]);
+
+const methods = ['GET', 'HEAD'];
 
 type Middleware = (request: Request, response: Response, next: NextFunction) => void;
 
@@ -54,8 +58,19 @@ export function entry(parts: EntryParts): Middleware {
       if (!route.endsWith('/stream')) metrics.duration.observe({ route }, (performance.now() - started) / 1000);
     });
     if (request.path.startsWith(privatePath)) response.once('close', () => audit(parts.auditor, request, response));
-    next();
+    if (isServed(request.path) && !methods.includes(request.method)) refuseMethod(response);
+    else next();
   };
+}
+
+function isServed(path: string): boolean {
+  return known.has(path) || path === descriptionPath;
+}
+
+function refuseMethod(response: Response): void {
+  response.setHeader('allow', methods.join(', '));
+  noteDetail(response, 'method-not-allowed');
+  sendError(response, 405, ['method-not-allowed', 'only GET and HEAD are served']);
 }
 
 function isOtherSpelling(path: string): boolean {

@@ -10,7 +10,6 @@ import { noteDetail } from './send-document.js';
 const words: Readonly<Record<number, readonly [string, string]>> = {
   400: ['malformed', 'the request is malformed'],
   404: ['not-found', 'no such path; the paths are in /metadata/openapi.json'],
-  405: ['method-not-allowed', 'only GET and HEAD are served'],
 };
 
 /** Turns whatever was thrown into `{error, message}`; only a fault of ours becomes 500, and its text stays in the log. */
