@@ -58,6 +58,28 @@ describe.each(['embedded PostgreSQL', 'DATABASE_URL'])('store on %s', (way) => {
     expect(store.stats()).toMatchObject({ auditWaiting: 0, auditWritten: 3, auditDropped: 0 });
   });
 
+  it('loses of a batch only the rows that the database refuses, and tells each', async () => {
+    const told: object[] = [];
+    const error = (fields: object): void => void told.push(fields);
+    const other = openStore({ databaseUrl: store.url, dataDirectory: directory, logger: { ...silentLogger, error } });
+    await other.ready;
+    const rows = Array.from({ length: 700 }, (_, i) => row(`GET /batch/${i}`, 'federation/batch'));
+    rows[3] = { ...row('GET /too-large', 'federation/batch'), status: 2 ** 40 };
+    rows[600] = { ...row('GET /no-time', 'federation/batch'), at: new Date(Number.NaN) };
+    other.audit.append(rows);
+    await expect(other.audit.flush()).rejects.toThrow();
+    expect(other.stats()).toMatchObject({ auditWaiting: 0, auditWritten: 698, auditDropped: 2 });
+    const kept = await other.audit.list({ peer: 'federation/batch', limit: 1_000 });
+    const good = rows.filter((_, i) => i !== 3 && i !== 600);
+    expect(kept.map(({ action }) => action)).toEqual(good.map(({ action }) => action).reverse());
+    expect(told).toMatchObject([
+      { peer: 'federation/batch', status: 2 ** 40, reason: expect.stringContaining('out of range') },
+      { peer: 'federation/batch', status: 200, reason: expect.stringContaining('invalid') },
+    ]);
+    expect(other.available()).toBe(true);
+    await other.close();
+  }, 30_000);
+
   it('accepts a token id once, whoever asks at the same time', async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => store.replay.accept('u-b', 'jti-1', soon())));
     expect(answers.filter(Boolean)).toHaveLength(1);

@@ -209,6 +209,7 @@ async function drain({ app, server, side, wiring, health, config, api }: Drainin
   await Promise.all([closed, apiClosed]);
   clearInterval(idle);
   clearTimeout(cut);
+  wiring.entry.auditor.sumUp();
   await app.close().catch(() => undefined);
   await side.close();
 }

@@ -3,7 +3,7 @@ import type { Database } from './database.js';
 import { auditEntity } from './schema.js';
 import type { AuditRow, StoredAuditRow } from './schema.js';
 import { StoreUnavailableError } from './store.js';
-import type { AuditFilter, AuditLog } from './store.js';
+import type { AuditFilter, AuditLog, StoreLogger } from './store.js';
 
 const flushAfterMs = 200;
 const retryAfterMs = 1_000;
@@ -15,14 +15,16 @@ const textLimit = 1_000;
 /** Writes audit rows behind the answers, in batches. */
 export class BatchedAuditLog implements AuditLog {
   readonly #database: Database;
+  readonly #logger: StoreLogger;
   #waiting: AuditRow[] = [];
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #written = 0;
   #dropped = 0;
 
-  constructor(database: Database) {
+  constructor(database: Database, logger: StoreLogger) {
     this.#database = database;
+    this.#logger = logger;
   }
 
   get stats(): { readonly auditWaiting: number; readonly auditWritten: number; readonly auditDropped: number } {
@@ -76,19 +78,50 @@ export class BatchedAuditLog implements AuditLog {
     }, delay);
   }
 
+  /** Writes all that waits; what the database refuses is given up and told, the rest goes on. */
   async #drain(): Promise<void> {
+    let refused: unknown;
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, batchSize);
       try {
-        await this.#database.use((source) => source.getRepository(auditEntity).insert(batch.map(bounded)));
-        this.#written += batch.length;
+        await this.#write(batch);
       } catch (error) {
-        // Away: kept for later. Anything else is the rows' own fault and would stop all that follow.
-        if (error instanceof StoreUnavailableError) this.#waiting = [...batch, ...this.#waiting];
-        else this.#dropped += batch.length;
-        throw error;
+        this.#keepIfAway(error, batch);
+        refused = (await this.#writeEach(batch)) ?? refused;
       }
     }
+    if (refused !== undefined) throw refused;
+  }
+
+  /** A batch is refused as a whole for one bad row: one by one, that one alone is lost. Returns what was the matter with the last bad one. */
+  async #writeEach(rows: readonly AuditRow[]): Promise<unknown> {
+    let refused: unknown;
+    for (const [index, row] of rows.entries()) {
+      try {
+        await this.#write([row]);
+      } catch (error) {
+        this.#keepIfAway(error, rows.slice(index));
+        this.#dropped += 1;
+        // The error itself holds the whole row.
+        const reason = error instanceof Error ? error.message : String(error);
+        const { at, peer, status } = row;
+        this.#logger.error({ at, peer, status, reason }, 'an audit row was refused by the database and is lost');
+        refused = error;
+      }
+    }
+    return refused;
+  }
+
+  async #write(rows: readonly AuditRow[]): Promise<void> {
+    await this.#database.use((source) => source.getRepository(auditEntity).insert(rows.map(bounded)));
+    this.#written += rows.length;
+  }
+
+  /** Rows wait again, and the error is thrown on, when the database is away. */
+  #keepIfAway(error: unknown, rows: readonly AuditRow[]): void {
+    if (!(error instanceof StoreUnavailableError)) return;
+    this.#waiting.unshift(...rows);
+    throw error;
   }
 }
 

@@ -28,7 +28,7 @@ export function openStore(options: StoreOptions): Store {
   embedded?.start();
   const url = embedded?.url ?? databaseUrl ?? '';
   const database = new Database(url, logger);
-  const audit = new BatchedAuditLog(database);
+  const audit = new BatchedAuditLog(database, logger);
   const replay = new StoredReplayRecord(database);
   const documents = new StoredDocumentHistory(database);
   const prune = async (): Promise<void> => {
