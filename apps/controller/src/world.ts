@@ -91,9 +91,16 @@ export function createWorld(client: KubeClient, config: ControllerConfig, logger
   };
 }
 
-/** IP addresses of this cluster's own API server behind its Service, which peers must not name (trust rule 15). */
-export function apiServerAddresses({ apiEndpoints }: Pick<World, 'apiEndpoints'>): readonly string[] {
-  return apiEndpoints.list().flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses));
+/** IP addresses of this cluster's own API server, of its Service and behind it, which peers must not name (trust rule 15). */
+export function apiServerAddresses({
+  apiEndpoints,
+  services,
+}: Pick<World, 'apiEndpoints' | 'services'>): readonly string[] {
+  const service = services.get('default', 'kubernetes')?.spec;
+  return [
+    ...(service?.clusterIPs ?? [service?.clusterIP ?? []].flat()),
+    ...apiEndpoints.list().flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses)),
+  ];
 }
 
 /** What exports ask of a pod: labels, identity, named ports, whether a sidecar stands in it, readiness. */

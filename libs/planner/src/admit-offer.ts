@@ -70,9 +70,14 @@ function domainFault({ clusterDomain, ownClusterDomain }: OfferInput, hostname: 
 
 function shapeFault({ hostname, ports }: PublicService, seen: ReadonlySet<string>): Finding | undefined {
   const invalid = (message: string): Finding => ({ reason: REASONS.ServiceInvalid, subject: hostname, message });
-  if (seen.has(hostname)) return invalid('the peer offers this name twice: the first one counts');
-  if (ports.length === 0) return invalid('the peer offers this name without ports: refused');
-  if (ports.length > mostPorts) return invalid(`the peer offers this name with more than ${mostPorts} ports: refused`);
+  if (seen.has(hostname))
+    return invalid('the peer offers this name twice: the first one counts; the peer must offer it once');
+  if (ports.length === 0)
+    return invalid('the peer offers this name without ports: refused; the peer must give its Service a named port');
+  if (ports.length > mostPorts)
+    return invalid(
+      `the peer offers this name with more than ${mostPorts} ports: refused; the peer must export a Service with fewer`,
+    );
   return undefined;
 }
 
@@ -85,7 +90,7 @@ function admitService({ trustDomain }: OfferInput, offered: PublicService): Admi
   if (own.length === names.length || own.length > 0) {
     return { services: [{ hostname: offered.hostname, ports, subjectAltNames: own }], findings };
   }
-  const message = `the peer names only identities outside its trust domain ${trustDomain} for this service: refused`;
+  const message = `the peer names only identities outside its trust domain ${trustDomain} for this service: refused; correct spec.trustDomain if its domain is another, else the peer must correct what it names`;
   return {
     services: [],
     findings: [...findings, { reason: REASONS.ServiceInvalid, subject: offered.hostname, message }],
@@ -108,7 +113,7 @@ function portFault({ name, port }: PublicServicePort, kept: readonly PublicServi
   if (!Number.isInteger(port) || port < 1 || port > 65_535 || !portName.test(name)) {
     return {
       reason: REASONS.ServiceInvalid,
-      message: `port ${name.slice(0, 63)}=${port} has no usable name or number: left out`,
+      message: `port ${name.slice(0, 63)}=${port} has no usable name or number: left out; the peer must correct its Service`,
     };
   }
   if (reservedPorts.has(port)) {
@@ -117,6 +122,6 @@ function portFault({ name, port }: PublicServicePort, kept: readonly PublicServi
   }
   const rival = kept.find((other) => other.name === name || other.port === port);
   if (rival === undefined) return undefined;
-  const message = `port ${name}=${port} repeats the name or number of port ${rival.name}=${rival.port}: left out`;
+  const message = `port ${name}=${port} repeats the name or number of port ${rival.name}=${rival.port}: left out; the peer must give each port a name and number of its own`;
   return { reason: REASONS.PortConflict, message };
 }

@@ -13,7 +13,12 @@ export function gatewaysFrom(list: readonly unknown[], faults: FaultList): reado
     if (gateway !== undefined) usable.set(`${gateway.address} ${gateway.port}`, gateway);
   }
   if (list.length > limits.gateways)
-    faults.add('DocumentInvalid', 'ingressGateways', list, `only the first ${limits.gateways} gateways are used`);
+    faults.add(
+      'DocumentInvalid',
+      'ingressGateways',
+      list,
+      `only the first ${limits.gateways} gateways are used; the peer must name fewer`,
+    );
   return [...usable.values()];
 }
 
@@ -24,7 +29,7 @@ function gatewayFrom(item: unknown, field: string, faults: FaultList): GatewayAd
       'AddressRefused',
       `${field}.address`,
       address,
-      'must be an IP address or a lower-case host name: this gateway is left out',
+      'must be an IP address or a lower-case host name: this gateway is left out; the peer must correct the addresses of its gateway',
     );
     return undefined;
   }
@@ -33,7 +38,7 @@ function gatewayFrom(item: unknown, field: string, faults: FaultList): GatewayAd
       'AddressRefused',
       `${field}.port`,
       port,
-      'must be a whole number from 1 to 65535: this gateway is left out',
+      'must be a whole number from 1 to 65535: this gateway is left out; the peer must correct the addresses of its gateway',
     );
     return undefined;
   }

@@ -20,12 +20,15 @@ export function parseObject(text: string, maximumBytes: number): Decoded<JsonObj
       "is not whole JSON; is metadataEndpoint the peer's, and was the answer cut off?",
     );
   }
-  return isObject(value) ? { ok: true, value } : refuse('(document)', value, 'must be a JSON object');
+  return isObject(value)
+    ? { ok: true, value }
+    : refuse('(document)', value, "must be a JSON object; is metadataEndpoint the peer's?");
 }
 
 /** Why `signed` is no JWS that may be taken apart: its payload is bounded as the document around it is. */
 export function signedFault(signed: unknown): { ok: false; faults: readonly Fault[] } | undefined {
-  if (typeof signed !== 'string') return refuse('signed', signed, 'must be a compact JWS');
+  if (typeof signed !== 'string')
+    return refuse('signed', signed, 'must be a compact JWS; the peer must sign its documents anew');
   const cost = costOf(Buffer.from(signed.split('.', 2)[1] ?? '', 'base64url').toString('utf8'));
   return cost === undefined ? undefined : refuse('signed', 'payload', cost);
 }
@@ -52,7 +55,7 @@ function costOf(text: string): string | undefined {
     else if (code === 125 || code === 93) depth -= 1;
     else if (code !== 44) continue;
     values += 1;
-    if (depth > limits.depth) return `nested deeper than ${limits.depth}`;
+    if (depth > limits.depth) return `nested deeper than ${limits.depth}; is metadataEndpoint the peer's?`;
     if (values > limits.values) return `holds more than ${limits.values} values; export less`;
   }
   return undefined;

@@ -44,7 +44,7 @@ export function decodeMulticlusterDocument(text: string): Decoded<MulticlusterDo
 
 /** Checks parsed JSON, for example the verified payload of `signed`, as a federation document. */
 export function federationContent(value: unknown): Decoded<FederationContent> {
-  if (!isObject(value)) return refuse('(document)', value, 'must be a JSON object');
+  if (!isObject(value)) return refuse('(document)', value, "must be a JSON object; is metadataEndpoint the peer's?");
   if (saysNothing(value))
     return refuse(
       'publicServices',
@@ -63,7 +63,7 @@ export function federationContent(value: unknown): Decoded<FederationContent> {
 
 /** Checks parsed JSON as a multicluster document. */
 export function multiclusterContent(value: unknown): Decoded<MulticlusterContent> {
-  if (!isObject(value)) return refuse('(document)', value, 'must be a JSON object');
+  if (!isObject(value)) return refuse('(document)', value, "must be a JSON object; is metadataEndpoint the peer's?");
   const gateways = listFrom(value, 'ingressGateways', Number.POSITIVE_INFINITY);
   if (!gateways.ok) return gateways;
   const { apiHost, networkName } = value;
@@ -118,7 +118,8 @@ function decodeWith<T>(text: string, read: (value: unknown) => Decoded<T>): Deco
 
 function listFrom(document: JsonObject, field: string, most: number): Decoded<readonly unknown[]> {
   const value = document[field] ?? [];
-  if (!Array.isArray(value)) return refuse(field, value, 'must be a list');
+  if (!Array.isArray(value))
+    return refuse(field, value, 'must be a list; the peer must correct what its metadata API serves');
   if (value.length > most) return refuse(field, value, `holds more than ${most} entries; export fewer`);
   return { ok: true, value };
 }

@@ -18,7 +18,12 @@ export function servicesFrom(list: readonly unknown[], faults: FaultList): reado
 function serviceFrom(item: unknown, index: number, faults: FaultList): PublicService | undefined {
   const at = (field: string): string => `publicServices[${index}]${field}`;
   if (!isObject(item)) {
-    faults.add('ServiceInvalid', at(''), item, 'must be an object: left out');
+    faults.add(
+      'ServiceInvalid',
+      at(''),
+      item,
+      'must be an object: left out; the peer must correct what its metadata API serves',
+    );
     return undefined;
   }
   const { hostname, ports } = item;
@@ -27,7 +32,7 @@ function serviceFrom(item: unknown, index: number, faults: FaultList): PublicSer
       'DomainConflict',
       at('.hostname'),
       hostname,
-      'must be a lower-case host name (RFC 1123, no wildcard): service left out',
+      'must be a lower-case host name (RFC 1123, no wildcard): service left out; the peer must rename its Service or not export it',
     );
     return undefined;
   }
@@ -36,7 +41,7 @@ function serviceFrom(item: unknown, index: number, faults: FaultList): PublicSer
       'ServiceInvalid',
       at('.ports'),
       ports,
-      `must be a list of 1 to ${limits.portsPerService} ports: ${hostname} is left out`,
+      `must be a list of 1 to ${limits.portsPerService} ports: ${hostname} is left out; the peer must correct its Service`,
     );
     return undefined;
   }
@@ -58,7 +63,7 @@ function portsFrom(list: readonly unknown[], field: string, faults: FaultList): 
         'PortConflict',
         `${field}[${index}]`,
         `${port.name}=${port.port}`,
-        'repeats the name or number of a port before it: left out',
+        'repeats the name or number of a port before it: left out; the peer must give each port of its Service a name and number of its own',
       );
     else ports.push(port);
   }
@@ -67,16 +72,31 @@ function portsFrom(list: readonly unknown[], field: string, faults: FaultList): 
 
 function portFrom(item: unknown, field: string, faults: FaultList): PublicServicePort | undefined {
   if (!isObject(item)) {
-    faults.add('ServiceInvalid', field, item, 'must be an object: port left out');
+    faults.add(
+      'ServiceInvalid',
+      field,
+      item,
+      'must be an object: port left out; the peer must correct what its metadata API serves',
+    );
     return undefined;
   }
   const { name, port } = item;
   if (typeof name !== 'string' || !isPortName(name)) {
-    faults.add('ServiceInvalid', `${field}.name`, name, 'must be 1 to 63 letters, digits and dashes: port left out');
+    faults.add(
+      'ServiceInvalid',
+      `${field}.name`,
+      name,
+      'must be 1 to 63 letters, digits and dashes: port left out; the peer must rename it',
+    );
     return undefined;
   }
   if (!isPort(port)) {
-    faults.add('ServiceInvalid', `${field}.port`, port, 'must be a whole number from 1 to 65535: port left out');
+    faults.add(
+      'ServiceInvalid',
+      `${field}.port`,
+      port,
+      'must be a whole number from 1 to 65535: port left out; the peer must correct its Service',
+    );
     return undefined;
   }
   const protocol = protocolFrom(item, field, faults);
@@ -87,7 +107,12 @@ function protocolFrom(item: JsonObject, field: string, faults: FaultList): strin
   const { protocol } = item;
   if (protocol === undefined || protocol === null || protocol === '') return undefined;
   if (typeof protocol === 'string' && isProtocol(protocol)) return protocol;
-  faults.add('ServiceInvalid', `${field}.protocol`, protocol, "is no protocol of Istio: the port's name decides");
+  faults.add(
+    'ServiceInvalid',
+    `${field}.protocol`,
+    protocol,
+    "is no protocol of Istio: the port's name decides; the peer must correct the port's appProtocol",
+  );
   return undefined;
 }
 
@@ -104,7 +129,7 @@ function identitiesFrom(item: JsonObject, field: string, faults: FaultList): rea
     'ServiceInvalid',
     field,
     names,
-    `must be at most ${limits.subjectAltNamesPerService} SPIFFE ids (spiffe://<trust domain>/<path>): service left out`,
+    `must be at most ${limits.subjectAltNamesPerService} SPIFFE ids (spiffe://<trust domain>/<path>): service left out; the peer must correct what its metadata API serves`,
   );
   return null;
 }

@@ -68,7 +68,7 @@ export class PeerServer {
   #answer(path: string): Answer {
     this.asked.set(path, (this.asked.get(path) ?? 0) + 1);
     if (path === '/metadata/public/public.json') return this.publicAnswer;
-    if (path === '/metadata/private/federation.json') return this.privateAnswer;
+    if (/^\/metadata\/private\/(federation|multicluster)\.json$/.test(path)) return this.privateAnswer;
     return path === '/metadata/private/federation/stream' ? this.streamAnswer : notFound;
   }
 }

@@ -23,6 +23,13 @@ export interface Content {
   readonly publicServices: unknown;
 }
 
+/** Content of a multicluster document, honest or not. */
+export interface MulticlusterContent {
+  readonly ingressGateways: unknown;
+  readonly apiHost: string;
+  readonly networkName: string;
+}
+
 export interface PublicChoices {
   readonly clusterUUID?: string;
   readonly roots?: readonly string[];
@@ -75,6 +82,16 @@ export class Peer {
     };
   }
 
+  /** The same cluster as one that shares its names with us. */
+  multiclusterResource(ca: string): object {
+    return {
+      apiVersion: 'isthmus.dev/v1alpha1',
+      kind: 'IstioMulticluster',
+      metadata: { name: this.name },
+      spec: { metadataEndpoint: this.server.endpoint, metadata: { ca } },
+    };
+  }
+
   /** Serves what an honest peer does: one service, one gateway. */
   behave(): void {
     this.server.publicAnswer = json(this.publicDocument());
@@ -123,6 +140,14 @@ export class Peer {
 
   /** The content beside its signed copy, as the protocol has it. */
   federation(content: Content, seq = this.nextSeq(), lifetimeSeconds = 3600): string {
+    return this.#signedBeside(content, seq, lifetimeSeconds);
+  }
+
+  multicluster(content: MulticlusterContent): string {
+    return this.#signedBeside(content, this.nextSeq(), 3600);
+  }
+
+  #signedBeside(content: Content | MulticlusterContent, seq: number, lifetimeSeconds: number): string {
     const parties = { clusterUUID: this.clusterUUID, audience: ownUUID };
     const freshness = { seq, now: Date.now(), lifetimeSeconds };
     return JSON.stringify({ ...content, signed: signPrivateDocument(content, parties, freshness, this.identity.key) });

@@ -26,6 +26,10 @@ export interface Scene {
   readonly cluster: Cluster;
 }
 
+/** Each message ends with what to do, and on which side. */
+export const remedy =
+  /the peer must |must (renew|be (at|renewed))|[Cc]heck |is metadataEndpoint |metadata endpoint\?|[Ss]et spec\.|[Pp]ut |[Aa]dd it to |export (less|fewer)|remove the ones|delete |spec\.pins/;
+
 const years = 365 * 24 * 3600 * 1000;
 const web = [{ name: 'http', port: 80 }];
 

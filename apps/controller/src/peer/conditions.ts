@@ -178,7 +178,7 @@ export function gatewaysReachable(
     bad(
       type,
       'Unreachable',
-      `${dead.length} of ${counted(input.probes.length, 'gateway')} without answer: ${first.address}:${first.port}: ${first.message ?? 'no answer'}`,
+      `${dead.length} of ${counted(input.probes.length, 'gateway')} without answer: ${first.address}:${first.port}: ${first.message ?? 'no answer'}. Check that its gateway runs, and that nothing between the clusters keeps us from it`,
     ),
   ];
 }

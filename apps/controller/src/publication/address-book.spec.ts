@@ -54,7 +54,9 @@ describe('address book', () => {
     await answer({ kind: 'unresolved', message: 'slow.example: SERVFAIL' });
     expect(judge('slow.example')).toEqual(['slow.example']);
     await answer({ kind: 'refused', message: 'slow.example: loopback' });
-    expect(judge('slow.example')).toEqual(['slow.example: loopback: it is not used']);
+    expect(judge('slow.example')).toEqual([
+      'slow.example: loopback: it is not used; the peer must name one that leads to it from here',
+    ]);
     expect(asked).toHaveLength(4);
   });
 

@@ -75,7 +75,7 @@ export class AddressBook {
               {
                 reason: 'AddressRefused',
                 subject: `${gateway.address}:${gateway.port}`,
-                message: `${known.message}: it is not used`,
+                message: `${known.message}: it is not used; the peer must name one that leads to it from here`,
               },
             ],
       ),
