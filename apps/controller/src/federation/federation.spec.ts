@@ -517,6 +517,25 @@ describe('what vouches for a peer', () => {
   });
 });
 
+describe('a peer for which nothing vouched', () => {
+  const message = (document: PeerDocument, insecureSkipVerify: boolean): string | undefined => {
+    const given = input({ hearing: publicHearing(document) }, { metadata: { insecureSkipVerify } });
+    const told = federationStatus(given, decideFederation(given)).conditions;
+    return told?.find(({ type, reason }) => type === 'TrustEstablished' && reason === 'BlindFirstContact')?.message;
+  };
+
+  it('that signs nothing, behind insecureSkipVerify: that it can be impersonated is said, with the remedy', () => {
+    expect(message(peer.legacyDocument(), true)).toMatch(
+      /in between can impersonate it\. Set metadata\.ca .* spec\.pins/,
+    );
+  });
+
+  it('that signs, or whose endpoint is verified, is not said to be so', () => {
+    for (const told of [message(peer.document(), true), message(peer.legacyDocument(), false)])
+      expect(told).toMatch(/^trusted as it showed itself: neither pins nor metadata\.ca vouched for it\./);
+  });
+});
+
 describe('what is judged again on every look', () => {
   const pins = (roots: readonly string[]): Partial<FederationSpec> => ({ pins: { roots: [...roots] } });
   const knownTo = (spec: Partial<FederationSpec>, over: Partial<FederationInput> = {}): readonly string[] =>

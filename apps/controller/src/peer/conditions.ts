@@ -58,13 +58,17 @@ export function trustEstablished(input: PeerInput, verdict: PeerVerdict): Judgem
       : unknown(type, 'Progressing', 'its documents were accepted just now; trust follows with the next pass');
   }
   if (memory.firstContact === 'Blind') {
-    return good(
-      type,
-      'BlindFirstContact',
-      'trusted as it showed itself: neither pins nor metadata.ca vouched for it. Compare status.peer with the peer’s operator, then set spec.pins',
-    );
+    return good(type, 'BlindFirstContact', metBlindly(input, memory));
   }
   return good(type, 'Succeeded', memory.firstContact === 'Pinned' ? vouchedByPins(input, memory) : verifiedByCa(input));
+}
+
+/** Where nothing is verified and nothing signed, whoever stands in between can be the peer at any time, not at first contact alone (trust rule 13). */
+function metBlindly(input: PeerInput, { facts }: PeerMemory): string {
+  const compare = 'Compare status.peer with the peer’s operator, then set spec.pins';
+  if (!facts.signed && resourceOf(input)?.spec.metadata?.insecureSkipVerify === true)
+    return `trusted as it showed itself, and it signs nothing while metadata.insecureSkipVerify leaves its endpoint unverified: whoever stands in between can impersonate it. Set metadata.ca in its place; without one: ${compare}, roots and keys`;
+  return `trusted as it showed itself: neither pins nor metadata.ca vouched for it. ${compare}`;
 }
 
 /** What spec.pins names now, and how the other half of a signed document follows from it; a legacy peer's halves are not tied together. */
