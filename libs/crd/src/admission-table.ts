@@ -111,6 +111,7 @@ const sharing: readonly AdmissionCase[] = [
   no('imports a name of ours', 'spec.imports', { imports: { hosts: ['echo.demo.svc.a.example'] } }),
   no('imports a name that only ends alike', 'spec.imports', { imports: { hosts: ['echo.demo.svc.notb.example'] } }),
   no('imports everything of everyone', 'spec.imports.hosts[0]', { imports: { hosts: ['*'] } }),
+  no('imports visible nowhere', 'spec.imports.exportTo', { imports: { exportTo: [] } }),
   no('imports to what is no namespace', 'spec.imports.exportTo[0]', { imports: { exportTo: ['~'] } }),
 ];
 

@@ -36,12 +36,21 @@ const exports = z
       'Which labelled Services this peer may see and call; all conditions must hold. Default: every labelled Service.',
   });
 
-const imports = z
-  .object({
+const imports = withRules(
+  z.object({
     hosts: hostList('Only these host names of the peer; an empty list imports nothing.'),
-    exportTo: stringSet(exportTarget, 512, 'Namespaces that see the imports; default "*".').optional(),
-  })
-  .meta({ description: 'Which offered services are imported. Default: all of them, visible everywhere.' });
+    exportTo: stringSet(exportTarget, 512, 'Namespaces that see the imports, at least one; default "*".').optional(),
+  }),
+  'Which offered services are imported. Default: all of them, visible everywhere.',
+  [
+    {
+      cel: '!has(self.exportTo) || size(self.exportTo) > 0',
+      message: 'exportTo names no namespace: leave it out for all of them, or set hosts to [] to import nothing',
+      field: 'exportTo',
+      holds: ({ exportTo }) => exportTo === undefined || exportTo.length > 0,
+    },
+  ],
+);
 
 const domainOf = (spec: { readonly clusterDomain?: string | undefined; readonly trustDomain: string }): string =>
   spec.clusterDomain ?? spec.trustDomain;

@@ -160,5 +160,5 @@ function identities(
 
 function visibility(joined: readonly Claim[]): readonly string[] {
   const all = sortedUnique(joined.flatMap(({ offer }) => offer.exportTo ?? ['*']));
-  return all.includes('*') || all.length === 0 ? ['*'] : all;
+  return all.includes('*') ? ['*'] : all;
 }
