@@ -20,8 +20,8 @@ const secretPath = `/api/v1/namespaces/${rootNamespace}/secrets/cacerts`;
 export interface PluggedInCa {
   /** PEM. */
   readonly root: string;
-  /** Puts lists of both CAs into the Secret, by which these certificates (PEM) of the intermediate are revoked. */
-  revoke(certificates: readonly string[]): Promise<void>;
+  /** Puts lists of both CAs into the Secret, good for so long (an hour), by which these certificates (PEM) of the intermediate are revoked. */
+  revoke(certificates: readonly string[], forMs?: number): Promise<void>;
 }
 
 /** A root that stays at home, and an intermediate in Istio's `cacerts` Secret. */
@@ -59,11 +59,16 @@ export async function plugInCa(cluster: LabCluster, kind: keyof typeof algorithm
       'root-cert.pem': rootPem,
     },
   });
-  const listOf = (issuer: string, signingKey: webcrypto.CryptoKey, serials: readonly string[]): Promise<x509.X509Crl> =>
+  const listOf = (
+    issuer: string,
+    signingKey: webcrypto.CryptoKey,
+    serials: readonly string[],
+    forMs: number,
+  ): Promise<x509.X509Crl> =>
     x509.X509CrlGenerator.create({
       issuer,
       thisUpdate: new Date(Date.now() - hour),
-      nextUpdate: new Date(Date.now() + hour),
+      nextUpdate: new Date(Date.now() + forMs),
       signingKey,
       signingAlgorithm: algorithms[kind],
       entries: serials.map((serialNumber) => ({
@@ -74,11 +79,11 @@ export async function plugInCa(cluster: LabCluster, kind: keyof typeof algorithm
     });
   return {
     root: rootPem,
-    revoke: async (certificates) => {
+    revoke: async (certificates, forMs = hour) => {
       const serials = certificates.map((pem) => new x509.X509Certificate(pem).serialNumber);
       const lists = [
-        await listOf(root.subject, rootKeys.privateKey, []),
-        await listOf(intermediate.subject, keys.privateKey, serials),
+        await listOf(root.subject, rootKeys.privateKey, [], forMs),
+        await listOf(intermediate.subject, keys.privateKey, serials, forMs),
       ];
       const text = lists.map((list) => `${list.toString('pem')}\n`).join('');
       await cluster.api.patch(secretPath, { stringData: { 'ca-crl.pem': text } });
