@@ -28,6 +28,42 @@ const keys = { cert: 'tls.crt', key: 'tls.key', authorities: 'ca.crt', rotation:
 const next = { cert: 'next.crt', key: 'next.key' } as const;
 const previous = 'previous.crt';
 
+/**
+ * What the Secret says; undefined while it holds no certificate. An error names the Secret, the key and the remedy, and shows nothing of what
+ * is in it.
+ */
+export function doorCertificateIn({ metadata, data }: Secret): DoorCertificate | undefined {
+  const text = (key: string): string => Buffer.from(data?.[key] ?? '', 'base64').toString('utf8');
+  if (text(keys.cert) === '' || text(keys.key) === '') return undefined;
+  const rotation = rotationIn(text(keys.rotation));
+  if (typeof rotation === 'string')
+    throw new Error(
+      `Secret ${metadata?.name ?? ''}, key ${keys.rotation}: ${rotation}; remove the key, and what is under way begins anew`,
+    );
+  return {
+    current: { cert: text(keys.cert), key: text(keys.key) },
+    ...(text(next.cert) === '' ? {} : { next: { cert: text(next.cert), key: text(next.key) } }),
+    ...(text(previous) === '' ? {} : { previous: text(previous) }),
+    rotation,
+  };
+}
+
+/** As text what is wrong with it. */
+function rotationIn(text: string): DoorCertificate['rotation'] | string {
+  if (text === '') return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'no JSON object';
+    const { request, announcedAt, switchedAt } = value as Readonly<Record<string, unknown>>;
+    if (request !== undefined && typeof request !== 'string') return 'request is no text';
+    if (![announcedAt, switchedAt].every((time) => time === undefined || Number.isSafeInteger(time)))
+      return 'announcedAt and switchedAt must be times in milliseconds';
+    return value;
+  } catch {
+    return 'not JSON';
+  }
+}
+
 /** Keeps the door's self-signed certificate: renewed before its end, replaced on request, announced to peers before it is served. */
 export class DoorCertificateKeeper {
   readonly #ports: DoorCertificatePorts;
@@ -85,16 +121,8 @@ export class DoorCertificateKeeper {
     const path = pathFor(resources.secrets, { namespace, name: secretName });
     const secret = (await client.get<Secret & ApiObject>(path, { signal })) ?? (await this.#madeAgain(signal));
     if (secret === undefined) return undefined;
-    const text = (key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
-    if (text(keys.cert) === '' || text(keys.key) === '') return undefined;
-    const rotation = text(keys.rotation);
-    const state = {
-      current: { cert: text(keys.cert), key: text(keys.key) },
-      ...(text(next.cert) === '' ? {} : { next: { cert: text(next.cert), key: text(next.key) } }),
-      ...(text(previous) === '' ? {} : { previous: text(previous) }),
-      rotation: rotation === '' ? {} : (JSON.parse(rotation) as DoorCertificate['rotation']),
-    };
-    return { state, resourceVersion: secret.metadata?.resourceVersion, secret };
+    const state = doorCertificateIn(secret);
+    return state && { state, resourceVersion: secret.metadata?.resourceVersion, secret };
   }
 
   /** Peers know the certificate in use: one that somebody deleted comes back as it was last read. */

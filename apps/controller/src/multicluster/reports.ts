@@ -52,12 +52,24 @@ function isWorse(a: RegistryReport, b: RegistryReport): boolean {
 
 function reportOf(text: string, clusterID: string): RegistryReport | undefined {
   try {
-    const { clusters } = JSON.parse(text) as { clusters?: Readonly<Record<string, RegistryReport>> };
+    const { clusters } = JSON.parse(text) as { clusters?: Readonly<Record<string, unknown>> };
     const report = clusters?.[clusterID];
-    return report !== undefined && typeof report.synced === 'boolean' ? report : undefined;
+    return isReport(report) ? report : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isReport(value: unknown): value is RegistryReport {
+  if (typeof value !== 'object' || value === null) return false;
+  const { synced, lastContact, services, endpoints, error, conflicts } = value as Readonly<Record<string, unknown>>;
+  const isGood = typeof synced === 'boolean' && [lastContact, services, endpoints].every(Number.isFinite);
+  const isTold = error === undefined || typeof error === 'string';
+  return isGood && isTold && (conflicts === undefined || (Array.isArray(conflicts) && conflicts.every(isText)));
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
 }
 
 /** Reads the way out's `/healthz/peers`; anything else than its own format is as good as no answer. */
@@ -77,6 +89,6 @@ function isReach(value: unknown): value is ApiReach {
     'message' in value &&
     typeof value.message === 'string' &&
     'at' in value &&
-    typeof value.at === 'number'
+    Number.isFinite(value.at)
   );
 }

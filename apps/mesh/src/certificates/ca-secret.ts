@@ -111,14 +111,34 @@ function stateOf(given: CaFiles, text: (key: string) => string): CaState {
   };
 }
 
-function rotationOf(text: string): CaRotation {
+/** Reads `rotation.json`; an error names the key and the remedy. A member that is of another type is a fault: roots are dropped by these times. */
+export function rotationOf(text: string): CaRotation {
   if (text === '') return {};
+  const fault = (what: string): Error =>
+    new Error(`${rotationKey}: ${what}; remove the key, and what is under way begins anew`);
+  let value: unknown;
   try {
-    return JSON.parse(text) as CaRotation;
+    value = JSON.parse(text);
   } catch {
-    throw new Error(`${rotationKey}: not JSON; remove the key, and what is under way begins anew`);
+    throw fault('not JSON');
   }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw fault('no JSON object');
+  const rotation = value as Readonly<Record<string, unknown>>;
+  const bad = Object.entries(rotationMembers).find(([name, isGood]) => name in rotation && !isGood(rotation[name]));
+  if (bad !== undefined) throw fault(`${bad[0]} is of another type than it is written with`);
+  return rotation;
 }
+
+const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+const isText = (value: unknown): boolean => typeof value === 'string';
+const rotationMembers: Readonly<Record<keyof CaRotation, (value: unknown) => boolean>> = {
+  request: isText,
+  announcedAt: isTime,
+  switchedAt: isTime,
+  leaving: (value) => Array.isArray(value) && value.every(isText),
+  leavingUntil: isTime,
+  issuedUntil: isTime,
+};
 
 function secretOf({ rootNamespace }: CaSecretOptions, state: CaState): Secret & ApiObject {
   return {

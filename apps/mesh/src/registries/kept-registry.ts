@@ -56,21 +56,37 @@ export function registryText({ services, endpointSlices, pods, localities, netwo
   });
 }
 
-/** Reads what `registryText` wrote; throws on anything else. */
+/** Reads what `registryText` wrote; throws an error that names the field on anything else. */
 export function registryIn(text: string): RegistryObjects {
-  const value = JSON.parse(text) as Readonly<Record<string, unknown>>;
-  const listOf = <T>(field: string): readonly T[] => {
+  const value: unknown = JSON.parse(text);
+  if (!isRecord(value)) throw new Error('what is kept is no JSON object');
+  const listOf = <T>(field: string, isOne: (item: unknown) => boolean): readonly T[] => {
     const found = value[field];
-    if (!Array.isArray(found)) throw new Error(`${field} is no list`);
+    if (!Array.isArray(found) || !found.every(isOne)) throw new Error(`${field} is no list of what belongs there`);
     return found as T[];
   };
   return {
-    services: listOf<Service>('services'),
-    endpointSlices: listOf<EndpointSlice>('endpointSlices'),
-    pods: listOf<Pod>('pods'),
-    localities: new Map(listOf<[string, string]>('localities')),
-    networks: new Map(listOf<[string, string]>('networks')),
+    services: listOf<Service>('services', isObject),
+    endpointSlices: listOf<EndpointSlice>('endpointSlices', isObject),
+    pods: listOf<Pod>('pods', isObject),
+    localities: new Map(listOf<[string, string]>('localities', isPair)),
+    networks: new Map(listOf<[string, string]>('networks', isPair)),
   };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What an API server answered with has a name and a namespace; the rest is as it checked it. */
+function isObject(value: unknown): boolean {
+  if (!isRecord(value) || !isRecord(value['metadata'])) return false;
+  const { name, namespace } = value['metadata'];
+  return typeof name === 'string' && typeof namespace === 'string';
+}
+
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every((text) => typeof text === 'string');
 }
 
 export function digestOf(text: string): string {
@@ -127,7 +143,9 @@ function isIndex(index: Partial<KeptIndex>): index is KeptIndex {
   const { version, owner, digest, generation, parts = 0, lastContact } = index;
   const texts = [owner?.clusterID, owner?.secret, owner?.secretUID, owner?.trustDomain, digest, generation];
   const isCount = Number.isInteger(parts) && parts >= 1 && parts <= keptLimits.parts;
-  return version === 1 && texts.every((text) => typeof text === 'string') && isCount && typeof lastContact === 'number';
+  return (
+    version === 1 && texts.every((text) => typeof text === 'string') && isCount && Number.isSafeInteger(lastContact)
+  );
 }
 
 export function partConfigMap(namespace: string, name: string, part: Buffer): ConfigMap {

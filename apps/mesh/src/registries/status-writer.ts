@@ -133,10 +133,11 @@ export class StatusWriter {
   }
 }
 
-function writtenAt(text: string): number {
+/** When a replica wrote its key (Unix ms); 0 where that cannot be read, so that it is taken away like one long gone. */
+export function writtenAt(text: string): number {
   try {
     const { at } = JSON.parse(text) as { at?: unknown };
-    return typeof at === 'number' ? at : 0;
+    return Number.isSafeInteger(at) ? Number(at) : 0;
   } catch {
     return 0;
   }
