@@ -1,6 +1,6 @@
 import { describe, it } from '@jest/globals';
 import fc from 'fast-check';
-import { fuzz, fuzzLimitMs, fuzzRuns } from '#testing';
+import { brokenValue, fuzz, fuzzBothWays, fuzzLimitMs, fuzzRuns } from '#testing';
 import type { Dice } from '#testing';
 import {
   decodeFederationDocument,
@@ -10,9 +10,11 @@ import {
   encodeMulticlusterDocument,
   encodePublicDocument,
   EventStreamParser,
+  federationContent,
   forbiddenAddress,
   formatEvent,
   limits,
+  multiclusterContent,
 } from './index.js';
 import type { Decoded, FederationDocument, MulticlusterDocument, PublicDocument } from './index.js';
 
@@ -117,6 +119,27 @@ describe('decoders', () => {
     '%s: never throws, tells at most its limit of faults, gives nothing outside the rules',
     (_name, decode) => {
       fuzz((dice) => mustKeepTheRules(decode(hostileText(dice))));
+    },
+    fuzzLimitMs,
+  );
+
+  it.each([
+    ['federation', federationContent],
+    ['multicluster', multiclusterContent],
+  ])(
+    '%s: any payload that a peer did sign: the rules hold for it as for a plain document',
+    (_name, read) => {
+      const whole = {
+        ingressGateways: [{ address: 'gw.b', port: 1 }],
+        publicServices: [{ hostname: 'a.b', ports: [{ name: 'a', port: 1 }], subjectAltNames: ['spiffe://b/x'] }],
+        apiHost: 'api.b:443',
+        networkName: 'n',
+      };
+      return fuzzBothWays((dice) => {
+        const decoded = read(brokenValue(dice, brokenValue(dice, whole, keys), keys));
+        mustKeepTheRules(decoded);
+        return decoded.ok;
+      });
     },
     fuzzLimitMs,
   );
