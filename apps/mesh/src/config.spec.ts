@@ -18,6 +18,7 @@ describe('configuration', () => {
   it('has defaults for everything', () => {
     expect(loadConfig([], {})).toMatchObject({
       kubeconfig: undefined,
+      clusterID: undefined,
       xdsAddress: { host: '0.0.0.0', port: 15_012 },
       xdsPlaintextAddress: undefined,
       trustDomain: 'cluster.local',

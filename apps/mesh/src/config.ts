@@ -28,7 +28,8 @@ export interface MeshConfig {
   readonly xdsPlaintextAddress: ListenAddress | undefined;
   readonly monitoringAddress: ListenAddress;
   readonly trustDomain: string;
-  readonly clusterID: string;
+  /** Absent: as ConfigMap `isthmus-cluster` says. */
+  readonly clusterID: string | undefined;
   readonly clusterDomain: string;
   /** Namespace of the mesh's own CA and of policies that hold everywhere. */
   readonly rootNamespace: string;
@@ -81,7 +82,7 @@ export const variables = {
   ISTHMUS_XDS_PLAINTEXT_ADDRESS: optional(listenAddress),
   ISTHMUS_MONITORING_ADDRESS: withDefault(listenAddress, { host: '0.0.0.0', port: 15_014 }),
   ISTHMUS_TRUST_DOMAIN: optional(domain),
-  ISTHMUS_CLUSTER_ID: withDefault(domain, 'Kubernetes'),
+  ISTHMUS_CLUSTER_ID: optional(domain),
   ISTHMUS_CLUSTER_DOMAIN: withDefault(domain, 'cluster.local'),
   ISTHMUS_ROOT_NAMESPACE: withDefault(domain, 'istio-system'),
   ISTHMUS_NAMESPACE: withDefault(domain, 'isthmus-system'),
@@ -109,7 +110,7 @@ export const flags: readonly (readonly [flag: string, variable: keyof typeof var
   ['--xds-plaintext-address <host:port>', 'ISTHMUS_XDS_PLAINTEXT_ADDRESS', 'xDS without TLS or authentication (off)'],
   ['--monitoring-address <host:port>', 'ISTHMUS_MONITORING_ADDRESS', 'health, metrics, debug (0.0.0.0:15014)'],
   ['--trust-domain <name>', 'ISTHMUS_TRUST_DOMAIN', 'SPIFFE trust domain (default: the cluster domain)'],
-  ['--cluster-id <id>', 'ISTHMUS_CLUSTER_ID', 'name of this cluster in endpoint metadata (Kubernetes)'],
+  ['--cluster-id <id>', 'ISTHMUS_CLUSTER_ID', 'ID of this cluster (default: as ConfigMap isthmus-cluster says)'],
   ['--cluster-domain <domain>', 'ISTHMUS_CLUSTER_DOMAIN', 'DNS suffix of Services (cluster.local)'],
   ['--root-namespace <name>', 'ISTHMUS_ROOT_NAMESPACE', 'namespace of the CA and of mesh-wide policies (istio-system)'],
   ['--namespace <name>', 'ISTHMUS_NAMESPACE', 'release namespace, where the trust registry is (isthmus-system)'],

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { ConfigMap } from '#istio-api';
 import { Informer, resources, type KubeClient } from '#kube';
@@ -32,6 +33,10 @@ export interface MeshOptions {
 }
 
 const caRetryMs = 2_000;
+/** Istio's own default, where nobody says who this cluster is. */
+const nameless = 'Kubernetes';
+/** So long a start waits to read who this cluster is; what is read later is taken up then. */
+const identityMs = 5_000;
 
 /** The mesh core: CA, index and discovery server, put together. Nothing in here knows of the process it runs in. */
 export class Mesh {
@@ -96,7 +101,7 @@ export class Mesh {
   }
 
   #roots: RootDistribution | undefined;
-  /** ConfigMap `isthmus-cluster`: the wish for another root stands there. */
+  /** ConfigMap `isthmus-cluster`: who this cluster is, and the wish for another root, stand there. */
   readonly #cluster: Informer<ConfigMap>;
 
   /** Loads or makes the CA first; without an API server it waits for one. */
@@ -121,9 +126,13 @@ export class Mesh {
     this.#roots = new RootDistribution({ client, logger, namespaces, roots: () => this.#authority.rootBundle }, signal);
     this.#roots.start();
     this.#cluster.start(signal);
-    this.#cluster.onChange(() => void this.#keeper.look());
+    this.#cluster.onChange(() => {
+      this.#identify();
+      void this.#keeper.look();
+    });
     this.#keeper.start(signal);
     if (config.caOut !== undefined) writeReplacing(config.caOut, this.#authority.rootBundle);
+    if (config.clusterID === undefined) await this.#identityRead();
     await this.index.start(signal);
     if (config.multicluster) this.#tellRemotes(signal);
     const { xdsAddress, xdsPlaintextAddress } = config;
@@ -151,9 +160,27 @@ export class Mesh {
     writer.start(signal);
   }
 
+  /** Without the ConfigMap (a mesh core alone, a controller that is still to come) the start goes on nameless. */
+  async #identityRead(): Promise<void> {
+    const wait = new AbortController();
+    await Promise.race([this.#cluster.synced, sleep(identityMs, undefined, { signal: wait.signal })]);
+    wait.abort();
+    this.#identify();
+  }
+
+  /** An ID once read stays when the ConfigMap is gone. */
+  #identify(): void {
+    const { clusterID } = this.#identity?.data ?? {};
+    if (this.#options.config.clusterID === undefined && clusterID !== undefined && clusterID !== '')
+      this.index.identify(clusterID);
+  }
+
+  get #identity(): ConfigMap | undefined {
+    return this.#cluster.get(this.#options.config.namespace, names.clusterConfigMap);
+  }
+
   #rotationRequest(): string | undefined {
-    const { namespace } = this.#options.config;
-    const wish = this.#cluster.get(namespace, names.clusterConfigMap)?.metadata?.annotations?.[annotations.rotateRoot];
+    const wish = this.#identity?.metadata?.annotations?.[annotations.rotateRoot];
     return wish === '' ? undefined : wish;
   }
 
@@ -171,7 +198,7 @@ function indexOptions({
   logger,
   clock,
 }: MeshOptions): Omit<ConstructorParameters<typeof MeshIndex>[0], 'roots' | 'crls'> {
-  const { clusterID, trustDomain, clusterDomain, network, rootNamespace, outboundTrafficPolicy } = config;
+  const { clusterID = nameless, trustDomain, clusterDomain, network, rootNamespace, outboundTrafficPolicy } = config;
   return {
     client,
     logger,

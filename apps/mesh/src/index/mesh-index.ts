@@ -40,6 +40,7 @@ export interface MeshIndexOptions {
   readonly client: KubeClient;
   readonly logger: KubeLogger;
   readonly clock: Clock;
+  /** With the ID by which the cluster goes until `identify` tells another. */
   readonly cluster: MeshCluster;
   readonly settings: MeshSettings;
   /** Release namespace, where Secret `isthmus-trust` is. */
@@ -77,7 +78,9 @@ export class MeshIndex {
   readonly #options: MeshIndexOptions;
   readonly #informers;
   readonly #resolver: HostResolver;
-  readonly #builder: ModelBuilder;
+  #cluster: MeshCluster;
+  #builder: ModelBuilder;
+  #followRemotes: () => void = () => undefined;
   readonly #policyFaults: PolicyFaults;
   readonly #lists: ListsInForce;
   readonly #debounce: Debounce;
@@ -96,6 +99,7 @@ export class MeshIndex {
 
   constructor(options: MeshIndexOptions) {
     this.#options = options;
+    this.#cluster = options.cluster;
     const { client, clock, logger, namespace, cluster } = options;
     this.#registry = new ClusterInformers({ client, logger, nodes: options.multicluster });
     this.#multicluster = options.multicluster ? this.#multiclusterInformers() : undefined;
@@ -109,7 +113,7 @@ export class MeshIndex {
       onFault: () => this.#statusChanged(),
     });
     this.remotes = new RemoteClusters({
-      ownClusterID: cluster.clusterID,
+      ownClusterID: () => this.#cluster.clusterID,
       logger,
       clock,
       onChange: () => this.changed(),
@@ -129,7 +133,7 @@ export class MeshIndex {
     };
     this.#policyFaults = new PolicyFaults({ trustDomain: cluster.trustDomain, logger });
     this.#lists = new ListsInForce({ clock, logger, onEnd: () => this.changed() });
-    this.#builder = new ModelBuilder({ ...options, ownNamespaces: [namespace] });
+    this.#builder = this.#newBuilder();
     this.#debounce = new Debounce((changedAt) => this.#rebuild(changedAt), { ...options.debounce, clock });
     this.#resolver = new HostResolver({
       clock,
@@ -184,6 +188,16 @@ export class MeshIndex {
     this.#listeners.add(listener);
   }
 
+  /** Our own ID has become known: models, networks and remote Secrets are read anew with it. */
+  identify(clusterID: string): void {
+    if (clusterID === this.#cluster.clusterID) return;
+    this.#options.logger.info({ clusterID }, 'this cluster’s ID');
+    this.#cluster = { ...this.#cluster, clusterID };
+    this.#builder = this.#newBuilder();
+    this.#followRemotes();
+    this.changed();
+  }
+
   /** Something outside the watched collections changed, for instance our roots. */
   changed(): void {
     if (this.#current !== undefined) this.#debounce.trigger();
@@ -215,13 +229,18 @@ export class MeshIndex {
     const { remoteSecrets, meshConfig } = this.#multicluster;
     meshConfig.onChange(() => this.#debounce.trigger());
     await this.#keeper.load(signal);
+    this.#followRemotes = () => this.remotes.update(remoteSecrets.list());
     remoteSecrets.onChange(() => {
-      this.remotes.update(remoteSecrets.list());
+      this.#followRemotes();
       this.#keeper.look();
     });
-    this.remotes.update(remoteSecrets.list());
+    this.#followRemotes();
     this.#keeper.start(signal);
     await this.remotes.settled();
+  }
+
+  #newBuilder(): ModelBuilder {
+    return new ModelBuilder({ ...this.#options, cluster: this.#cluster, ownNamespaces: [this.#options.namespace] });
   }
 
   #stop(): void {
@@ -271,7 +290,7 @@ export class MeshIndex {
   /** Names of gateways, of peers and of networks, are resolved for all proxies. */
   #wantHosts(): void {
     const { services } = this.#registry.objects;
-    const find = serviceFinder({ services, remotes: this.remotes.views }, this.#options.cluster.clusterID);
+    const find = serviceFinder({ services, remotes: this.remotes.views }, this.#cluster.clusterID);
     const entries = this.#informers.serviceEntries.list();
     this.#resolver.want([...entries.flatMap(gatewayHostsOf), ...this.#meshNetworks().hosts(find)]);
   }

@@ -10,7 +10,7 @@ import { wantedClusters, type RemoteSecretFault, type WantedCluster } from './re
 import { Silence } from './silence.js';
 
 export interface RemoteClustersOptions {
-  readonly ownClusterID: string;
+  readonly ownClusterID: () => string;
   readonly logger: KubeLogger;
   readonly clock: Clock;
   /** Something that a model is made of has changed. */
@@ -71,7 +71,7 @@ export class RemoteClusters {
 
   /** Takes the Secrets as they are now. Only what is said about reaching a cluster makes it be read anew. */
   update(secrets: readonly Secret[]): void {
-    const { wanted, faults } = wantedClusters(secrets, this.#options.ownClusterID);
+    const { wanted, faults } = wantedClusters(secrets, this.#options.ownClusterID());
     this.#tell(faults);
     for (const [clusterID, followed] of this.#followed) if (!wanted.has(clusterID)) this.#forget(clusterID, followed);
     for (const cluster of wanted.values()) this.#follow(cluster);
