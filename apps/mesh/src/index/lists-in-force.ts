@@ -31,7 +31,8 @@ const none: readonly string[] = [];
  */
 export class ListsInForce {
   readonly #options: Required<ListsInForceOptions>;
-  readonly #ends = new WeakMap<readonly string[], number>();
+  /** Of the lists there were at the last look, by text: a large one takes its time to read. */
+  #ends: ReadonlyMap<string, number> = new Map();
   #registry: { readonly from: TrustRegistry; readonly left: string; readonly value: TrustRegistry } | undefined;
   #ownEnded = false;
   #cancel: (() => void) | undefined;
@@ -43,6 +44,7 @@ export class ListsInForce {
   /** What holds now; calls back once that is less. */
   look({ registry, crls }: Lists): Lists {
     const now = this.#options.clock.now();
+    this.#read([...crls, ...registry.peers.flatMap((peer) => peer.crls)]);
     const left = registry.peers.filter((peer) => !this.#holds(peer.crls, now)).map(peerKey);
     const holding = this.#holding(registry, left);
     const own = this.#holds(crls, now) ? crls : none;
@@ -87,19 +89,21 @@ export class ListsInForce {
     this.#cancel = this.#options.later(() => this.#options.onEnd(), wait);
   }
 
-  /** When a set is left out, Unix milliseconds; one that cannot be read, or never ends, is not taken at all. */
+  #read(texts: readonly string[]): void {
+    const before = this.#ends;
+    this.#ends = new Map(texts.map((text) => [text, before.get(text) ?? firstNextUpdate(text)]));
+  }
+
+  /** When a set is left out, Unix milliseconds. */
   #endOf(crls: readonly string[]): number {
-    const known = this.#ends.get(crls);
-    if (known !== undefined) return known;
-    const end = firstNextUpdate(crls) - marginMs;
-    this.#ends.set(crls, end);
-    return end;
+    return Math.min(...crls.map((text) => this.#ends.get(text) ?? 0)) - marginMs;
   }
 }
 
-function firstNextUpdate(crls: readonly string[]): number {
+/** When the first list of a text ends; 0 for one that cannot be read or never ends: such a list is not taken at all. */
+function firstNextUpdate(text: string): number {
   try {
-    const ends = parseCrls(crls).map(({ nextUpdate }) => nextUpdate ?? 0);
+    const ends = parseCrls([text]).map(({ nextUpdate }) => nextUpdate ?? 0);
     return ends.length === 0 ? 0 : Math.min(...ends);
   } catch {
     return 0;
