@@ -118,10 +118,15 @@ async function main() {
   });
   // The terminal already sends ^C to the whole group; a signal sent to this pid alone is passed on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  // npm ended by a signal leaves its shell's children behind, untold: they notice that they have another parent.
+  // npm ended by SIGKILL leaves its children behind, untold: they notice that they have another parent. Told once: a second signal ends
+  // many a program in the midst of its end.
   const parent = process.ppid;
-  if (process.env.npm_lifecycle_event !== undefined)
-    setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 1000).unref();
+  const orphaned = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(orphaned);
+    child.kill('SIGTERM');
+  }, 1000).unref();
+  if (process.env.npm_lifecycle_event === undefined) clearInterval(orphaned);
   return new Promise((done) => child.on('close', (code, signal) => done(signal ? 128 + 15 : code)));
 }
 

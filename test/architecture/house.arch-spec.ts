@@ -58,7 +58,7 @@ describe('house rules', () => {
     const direct = Object.values(scripts).flatMap((script) =>
       script
         .split(' && ')
-        .filter((part) => !/^([A-Z_]+=('[^']*'|\S+) )*(npm run|node scripts\/launch\.mjs) /.test(part)),
+        .filter((part) => !/^([A-Z_]+=('[^']*'|\S+) )*(npm run|(exec )?node scripts\/launch\.mjs) /.test(part)),
     );
     expect(direct).toEqual([]);
   });

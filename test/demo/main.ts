@@ -35,8 +35,9 @@ function removeUnfinishedLab(): void {
   for (const name of mine) rmSync(join(tmpdir(), name), { recursive: true, force: true });
 }
 
+// ^C comes more than once: from the terminal, from npm and from the launcher.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
+  process.on(signal, () => {
     if (lab === undefined) removeUnfinishedLab();
     void stop().then(() => process.exit(130));
   });

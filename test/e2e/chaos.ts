@@ -24,8 +24,9 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const host = 'echo.demo.svc.west.example';
 say(`chaos: ${values.kills} kills, seed ${values.seed}`);
 const lab = await startLab({ clusters: 2, progress: say });
+let stopping: Promise<void> | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void lab.stop().then(() => process.exit(130)));
+  process.on(signal, () => void (stopping ??= lab.stop()).then(() => process.exit(130)));
 let ok = false;
 try {
   const [east, west] = lab.clusters;

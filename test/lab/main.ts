@@ -17,9 +17,10 @@ function say(line: string): void {
   process.stderr.write(`lab ${seconds} s  ${line}\n`);
 }
 
+/** ^C comes more than once: from the terminal, from npm and from the launcher. What follows the first must not cut the end short. */
 function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, resolve);
   });
 }
 
