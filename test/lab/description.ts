@@ -30,8 +30,13 @@ export interface ClusterFacts extends BareFacts {
   readonly xds: { readonly address: string; readonly ca: string; readonly serverName: string };
   /** `address:port` of the east-west gateway as peers reach it. */
   readonly gateway: readonly string[];
-  /** The way out to peers' API servers, with `--multicluster`: its ClusterIP, its authority, a credential for all peers. */
-  readonly apiProxy?: { readonly address: string; readonly ca: string; readonly credentialFile: string };
+  /** The way out to peers' API servers, with `--multicluster`: its ClusterIP, its authority and name, a credential for all peers. */
+  readonly apiProxy?: {
+    readonly address: string;
+    readonly ca: string;
+    readonly serverName: string;
+    readonly credentialFile: string;
+  };
 }
 
 /** One cluster in the lab's description. */
@@ -121,7 +126,8 @@ async function apiProxyOf(cluster: LabCluster): Promise<Pick<ClusterFacts, 'apiP
   });
   const ca = join(cluster.plan.directory, 'way-out.crt');
   writeAtomically(ca, Buffer.from(authority, 'base64').toString('utf8'));
-  return { apiProxy: { address: `${address}:443`, ca, credentialFile } };
+  const serverName = `isthmus-way-out.${releaseNamespace}.svc`;
+  return { apiProxy: { address: `${address}:443`, ca, serverName, credentialFile } };
 }
 
 /** What the product has decided to be: content of ConfigMap `isthmus-cluster`; waits until it is there. */
