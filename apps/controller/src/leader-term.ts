@@ -243,10 +243,10 @@ export class LeaderTerm {
     const { rootNamespace } = config.mesh;
     const ports = { client, world, rootNamespace, remoteSecrets: this.#remoteSecrets };
     const failure = await applyPublication(ports, verdict, signal);
-    this.#news.judged(verdict.perPeer);
-    this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
     const { imports, virtualAddresses } = verdict;
     this.#imports.want({ pass: failure === undefined ? pass : 0, imports, virtualAddresses });
+    this.#news.judged(verdict.perPeer);
+    this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
     this.#queue.add(importsKey);
     if (this.#prober.isDue(this.#gateways)) void this.#probe();
     if (failure !== undefined) throw failure;

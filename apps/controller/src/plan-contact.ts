@@ -159,7 +159,7 @@ export class PlanContact {
       identity: { state: signing },
       links: { hearing: (key: string) => this.#heard.get(key) ?? nothingHeard },
       prober: { results: () => [] },
-      news: { publicationOf: () => undefined, unwrittenOf: () => undefined },
+      news: { publicationOf: () => undefined, unwrittenOf: () => undefined, pendingOf: () => 0 },
       apiReaches: { get: () => undefined },
     };
     if (kind === 'IstioFederation') {

@@ -39,6 +39,11 @@ function removalHeld({ removal }: FederationVerdict): Judgement | undefined {
   );
 }
 
+/** Services of the peer that stand here as the last pass wants them. */
+export function standingImports({ publication, unwritten, pending = 0 }: FederationInput): number {
+  return Math.max(0, (publication?.imported ?? 0) - Math.max(pending, unwritten?.services ?? 0));
+}
+
 function servicesImported(input: FederationInput, verdict: FederationVerdict): Judgement {
   const type = 'ServicesImported';
   const { publication, memoryFault } = input;
@@ -61,12 +66,13 @@ function servicesImported(input: FederationInput, verdict: FederationVerdict): J
     );
   const against = [...publication.findings.filter(({ reason }) => reason !== 'TrustShared'), ...verdict.findings];
   const [first] = against;
-  if (first === undefined) return good(type, 'Succeeded', counted(publication.imported, 'service'));
-  return bad(
-    type,
-    first.reason,
-    summary(first, against.length, `${counted(publication.imported, 'service')} imported`),
-  );
+  const standing = standingImports(input);
+  if (first !== undefined)
+    return bad(type, first.reason, summary(first, against.length, `${counted(standing, 'service')} imported`));
+  const all = counted(publication.imported, 'service');
+  return standing === publication.imported
+    ? good(type, 'Succeeded', all)
+    : unknown(type, 'Progressing', `${standing} of ${all} stand; the others are being written`);
 }
 
 /** Not trusted for a reason, or not yet. */

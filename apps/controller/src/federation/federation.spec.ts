@@ -267,6 +267,11 @@ describe('what one look at an IstioFederation says', () => {
       ['ServicesImported=False/Drained'],
     ],
     [
+      'imports that do not stand yet',
+      () => input({ memory: remembered(), hearing: publicHearing(), publication: published, pending: 1 }),
+      ['Ready=Unknown/Progressing', 'ServicesImported=Unknown/Progressing'],
+    ],
+    [
       'an offer outside its domain',
       () =>
         input({

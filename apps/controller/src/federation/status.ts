@@ -1,7 +1,7 @@
 import type { PeerStatus } from '#crd';
 import type { PeerMemory } from '#trust';
 import { peerStatusOf, time } from '../peer/status.js';
-import { judgeConditions } from './conditions.js';
+import { judgeConditions, standingImports } from './conditions.js';
 import type { FederationInput, FederationVerdict } from './decide.js';
 import { contentOf, hostsOf } from './read-documents.js';
 
@@ -41,13 +41,10 @@ function removalStatus(
 }
 
 /** While the memory cannot be read, what was offered last is what was said of it. */
-function servicesStatus(
-  { publication, unwritten, memoryFault, previous }: FederationInput,
-  memory: PeerMemory | undefined,
-): Pick<PeerStatus, 'services'> {
+function servicesStatus(input: FederationInput, memory: PeerMemory | undefined): Pick<PeerStatus, 'services'> {
+  const { publication, memoryFault, previous } = input;
   const said = memoryFault === undefined ? undefined : previous?.services;
   if (publication === undefined) return said === undefined ? {} : { services: said };
   const offered = memoryFault === undefined ? hostsOf(memory).length : (said?.offered ?? 0);
-  const imported = Math.max(0, publication.imported - (unwritten?.services ?? 0));
-  return { services: { offered, imported, exported: publication.exported } };
+  return { services: { offered, imported: standingImports(input), exported: publication.exported } };
 }

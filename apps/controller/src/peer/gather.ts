@@ -22,7 +22,7 @@ export interface PeerSources {
   readonly memories: Pick<Memories, 'get' | 'fault'>;
   readonly links: Pick<PeerLinks, 'hearing'>;
   readonly prober: Pick<GatewayProber, 'results'>;
-  readonly news: Pick<PassNews, 'publicationOf' | 'unwrittenOf'>;
+  readonly news: Pick<PassNews, 'publicationOf' | 'unwrittenOf' | 'pendingOf'>;
   readonly clock: Clock;
 }
 
@@ -54,6 +54,7 @@ export async function gatherPeer<Resource extends PeerResource>(
     memoryFault: memories.fault(ref),
     publication: news.publicationOf(key),
     unwritten: news.unwrittenOf(key),
+    pending: news.pendingOf(key),
     probes: prober.results(key),
     claimedRoots: claimedRoots(sources, ref, { roots: state.roots, clusterUUID: state.identity.clusterUUID }),
     schemeEnabled: ref.kind === 'IstioFederation' ? config.federationEnabled : config.multiclusterEnabled,

@@ -34,6 +34,8 @@ export interface PeerInput<Resource extends PeerResource = PeerResource> {
   readonly publication: PeerPublication | undefined;
   /** Imports of it that the API server did not take. */
   readonly unwritten?: Unwritten | undefined;
+  /** Services of it that do not stand yet as the last pass wants them; absent = none. */
+  readonly pending?: number;
   readonly probes: readonly GatewayProbe[];
   /** Who showed which CA key first, by its fingerprint: other peers and this cluster. */
   readonly claimedRoots: ReadonlyMap<string, RootOwner>;

@@ -1,6 +1,6 @@
 import type { KubeClient } from '#kube';
 import type { World } from '../world.js';
-import { pruneImports, writeImports } from './imports.js';
+import { pendingImports, pruneImports, writeImports } from './imports.js';
 import type { ImportsWish } from './imports.js';
 import type { PassCounter } from './pass-counter.js';
 import type { PassNews } from './pass-news.js';
@@ -24,6 +24,8 @@ export class ImportsWriter {
   /** `pass`: its number, 0 for one that could not do everything: who waits for a whole pass does not take it for one. */
   want(wish: ImportsWish & { readonly pass: number }): void {
     this.#wish = wish;
+    const { pending, inOneBatch } = pendingImports(this.#ports.world, wish);
+    this.#ports.news.planned(pending, inOneBatch);
   }
 
   /** Removes what is no longer wanted, writes a batch; returns whether more is left. Throws what failed when all of it was tried. */
@@ -32,14 +34,18 @@ export class ImportsWriter {
     if (wish === undefined) return false;
     const { client, world, news, passes } = this.#ports;
     const ports = { client, world, unwritten: news.unwritten };
+    let pending: ReadonlyMap<string, number> | undefined;
     try {
-      const failure = await pruneImports(ports, wish, signal);
-      if (failure === undefined) passes.end(wish.pass);
-      const more = await writeImports(ports, wish, signal);
+      const unpruned = await pruneImports(ports, wish, signal);
+      if (unpruned === undefined) passes.end(wish.pass);
+      const outcome = await writeImports(ports, wish, signal);
+      pending = outcome.pending;
+      const failure = outcome.failure ?? unpruned;
       if (failure !== undefined) throw failure;
-      return more;
+      return outcome.more;
     } finally {
-      news.tried();
+      // What another pass wants by now was not tried yet.
+      news.tried(wish === this.#wish ? pending : undefined);
     }
   }
 }

@@ -36,19 +36,38 @@ export async function pruneImports(
   );
 }
 
+/** What became of one batch. */
+export interface BatchOutcome {
+  readonly more: boolean;
+  /** By peer key: services that do not stand as the verdict says. */
+  readonly pending: ReadonlyMap<string, number>;
+  /** The first failure; of imports only when all was tried. */
+  readonly failure: Error | undefined;
+}
+
+/** By peer key: services that do not stand as the latest verdict says; and whether one batch brings them all. */
+export function pendingImports(
+  world: World,
+  { imports }: ImportsWish,
+): { readonly pending: ReadonlyMap<string, number>; readonly inOneBatch: boolean } {
+  const desired = imports as readonly ApiObject[];
+  const changed = changedImports(liveByIdentity(world), desired);
+  return { pending: servicesPerPeer(changed, peersByName(desired)), inOneBatch: changed.length <= batchSize };
+}
+
 /**
  * Writes one batch of the changes that the latest verdict asks for, in which every peer has its share. Runs beside the publication pass, which must
- * not wait for thousands of imports. Returns whether more is left; throws the first failure when all was tried.
+ * not wait for thousands of imports.
  */
 export async function writeImports(
   { client, world, unwritten }: ImportsPorts,
   { imports, virtualAddresses }: ImportsWish,
   signal: AbortSignal,
-): Promise<boolean> {
-  const live = new Map(liveImports(world).map((object) => [objectIdentity(object), object]));
+): Promise<BatchOutcome> {
+  const live = liveByIdentity(world);
   const desired = imports as readonly ApiObject[];
   const wanted = new Set(desired.map(objectIdentity));
-  const changed = desired.filter((object) => !stands(live.get(objectIdentity(object)), object));
+  const changed = changedImports(live, desired);
   const superfluous = [...live.keys()].filter((identity) => !wanted.has(identity));
   unwritten.keepOnly(new Set([...changed.map(objectIdentity), ...superfluous]));
   const peers = peersByName(desired);
@@ -59,10 +78,11 @@ export async function writeImports(
   );
   const there = new Set([...live.keys(), ...batch.map(objectIdentity)]);
   const known = imports.filter(isEntry).filter((entry) => there.has(objectIdentity(entry as ApiObject)));
-  await writeAddresses({ client, world }, known, virtualAddresses, signal);
+  const unaddressed = await writeAddresses({ client, world }, known, virtualAddresses, signal);
   const more = changed.length > batch.length;
-  if (failure !== undefined && !more) throw failure;
-  return more;
+  const tried = new Set(batch);
+  const left = changed.filter((object) => !tried.has(object) || unwritten.has(object));
+  return { more, pending: servicesPerPeer(left, peers), failure: unaddressed ?? (more ? undefined : failure) };
 }
 
 /** Tries each object, and keeps what fails for the status of those who offer it. Returns the first failure. */
@@ -92,6 +112,26 @@ function isEntry(object: { readonly kind?: string | undefined }): object is Serv
   return object.kind === 'ServiceEntry';
 }
 
+function liveByIdentity(world: World): ReadonlyMap<string, ApiObject> {
+  return new Map(liveImports(world).map((object) => [objectIdentity(object), object]));
+}
+
+function changedImports(live: ReadonlyMap<string, ApiObject>, desired: readonly ApiObject[]): readonly ApiObject[] {
+  return desired.filter((object) => !stands(live.get(objectIdentity(object)), object));
+}
+
+/** Entry and rule of one service have one name: it stands when both do. */
+function servicesPerPeer(
+  objects: readonly ApiObject[],
+  peers: ReadonlyMap<string, string>,
+): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of new Set(objects.map(({ metadata }) => metadata?.name ?? '')))
+    for (const peer of (peers.get(name) ?? '').split(',').filter(Boolean))
+      counts.set(peer, (counts.get(peer) ?? 0) + 1);
+  return counts;
+}
+
 function liveImports({ serviceEntries, destinationRules }: World): readonly ApiObject[] {
   return [...serviceEntries.list(), ...destinationRules.list()];
 }
@@ -117,13 +157,13 @@ export function inTurns(objects: readonly ApiObject[], peers: ReadonlyMap<string
   return turns.sort((a, b) => a.turn - b.turn).map(({ object }) => object);
 }
 
-/** Allocations go into each ServiceEntry's own status, where every replica and every proxy's control plane finds them. */
+/** Allocations go into each ServiceEntry's own status, where every replica and every proxy's control plane finds them. Returns the first failure. */
 async function writeAddresses(
   { client, world }: Pick<ImportsPorts, 'client' | 'world'>,
   entries: readonly ServiceEntry[],
   addresses: readonly VirtualAddress[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Error | undefined> {
   const byHost = new Map(addresses.map(({ hostname, address }) => [hostname, address]));
   const due = entries.flatMap(({ apiVersion, kind, metadata, spec }) => {
     const host = spec?.hosts[0] ?? '';
@@ -138,5 +178,5 @@ async function writeAddresses(
   await forEachBounded(due.slice(0, batchSize), failures, async (entry) => {
     await client.applyStatus(entry as unknown as ApiObject, { fieldManager: names.fieldManager, signal });
   });
-  if (failures[0] !== undefined) throw failures[0];
+  return failures[0];
 }

@@ -1,6 +1,10 @@
 import type { PeerPublication } from './decide.js';
+import { PendingImports } from './pending-imports.js';
 import { UnwrittenImports } from './unwritten-imports.js';
 import type { Unwritten } from './unwritten-imports.js';
+
+/** A peer's status is written again after so many of its services. */
+const toldEvery = 1_000;
 
 /** What passes and batches of imports made of each peer, for its status; whom it is news to is looked at again. */
 export class PassNews {
@@ -8,6 +12,7 @@ export class PassNews {
   readonly unwritten = new UnwrittenImports();
   readonly #look: (key: string) => void;
   readonly #publications = new Map<string, PeerPublication>();
+  readonly #pending = new PendingImports();
   #unwritten: ReadonlyMap<string, Unwritten> = new Map();
   #failure: Error | undefined;
 
@@ -28,6 +33,16 @@ export class PassNews {
     return this.#unwritten.get(key);
   }
 
+  /** Services of a peer that do not stand yet as the latest pass wants them. */
+  pendingOf(key: string): number {
+    return this.#pending.of(key);
+  }
+
+  /** The imports that a pass wants, before it tells what it judged: by peer key those that do not stand. */
+  planned(pending: ReadonlyMap<string, number>, inOneBatch: boolean): void {
+    this.#pending.wanted(pending, inOneBatch);
+  }
+
   /** A pass has judged all peers there are. */
   judged(perPeer: ReadonlyMap<string, PeerPublication>): void {
     for (const key of this.#publications.keys()) if (!perPeer.has(key)) this.#publications.delete(key);
@@ -45,11 +60,16 @@ export class PassNews {
     if (changed) peers().forEach(this.#look);
   }
 
-  /** A batch of imports was tried. */
-  tried(): void {
-    const before = this.#unwritten;
+  /** A batch of imports was tried; by peer key what is left of them, where that is known. */
+  tried(pending: ReadonlyMap<string, number> | undefined): void {
+    const keys = [...this.#publications.keys()];
+    const before = keys.map((key) => this.#tellable(key));
     this.#unwritten = this.unwritten.perPeer();
-    for (const key of new Set([...before.keys(), ...this.#unwritten.keys()]))
-      if (JSON.stringify(before.get(key)) !== JSON.stringify(this.#unwritten.get(key))) this.#look(key);
+    if (pending !== undefined) this.#pending.tried(pending, keys);
+    for (const [index, key] of keys.entries()) if (before[index] !== this.#tellable(key)) this.#look(key);
+  }
+
+  #tellable(key: string): string {
+    return JSON.stringify([Math.ceil(this.#pending.of(key) / toldEvery), this.#unwritten.get(key)]);
   }
 }

@@ -24,6 +24,10 @@ export class UnwrittenImports {
     this.#failures.set(objectIdentity(object), { host, peers: peers.split(',').filter(Boolean), message });
   }
 
+  has(object: ApiObject): boolean {
+    return this.#failures.has(objectIdentity(object));
+  }
+
   written(object: ApiObject): void {
     this.#failures.delete(objectIdentity(object));
   }
@@ -35,8 +39,7 @@ export class UnwrittenImports {
 
   /** The same objects, those that failed before at the end. */
   last(objects: readonly ApiObject[]): readonly ApiObject[] {
-    const failedBefore = (object: ApiObject): boolean => this.#failures.has(objectIdentity(object));
-    return [...objects.filter((object) => !failedBefore(object)), ...objects.filter(failedBefore)];
+    return [...objects.filter((object) => !this.has(object)), ...objects.filter((object) => this.has(object))];
   }
 
   /** By peer key. */
