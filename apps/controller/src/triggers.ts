@@ -2,7 +2,12 @@ import { names, peerKey } from '#model';
 import type { Logger } from '#platform';
 import { rememberedPeer } from './memories.js';
 import type { Memories } from './memories.js';
-import { isConfigMapWorthAPass, isResourceWorthAPass, isSecretWorthAPass } from './publication/worth-a-pass.js';
+import {
+  isConfigMapWorthAPass,
+  isNodeWorthAPass,
+  isResourceWorthAPass,
+  isSecretWorthAPass,
+} from './publication/worth-a-pass.js';
 import type { World } from './world.js';
 
 /** Keys of the loops that are not about one peer. */
@@ -42,6 +47,7 @@ export function watchWorld(world: World, queue: Queue): readonly (() => void)[] 
     ...[world.services, world.pods].map((informer) =>
       (informer as World['services']).onChange(() => queue.add(publicationKey)),
     ),
+    ...watchNodes(world, queue),
     ...[world.gateways, world.authorizationPolicies, world.documents].map((informer) =>
       (informer as World['gateways']).onChange(() => queue.addAfter(publicationKey, ownWorkMs)),
     ),
@@ -72,6 +78,14 @@ export function watchMemories(
     );
     queue.add(peerKey(peer));
   });
+}
+
+/** Where nodes are read at all, their addresses are told to peers. */
+function watchNodes({ nodes }: Pick<World, 'nodes'>, queue: Pick<Queue, 'add'>): readonly (() => void)[] {
+  const stop = nodes?.onChange((_name, current, previous) => {
+    if (isNodeWorthAPass(current, previous)) queue.add(publicationKey);
+  });
+  return stop === undefined ? [] : [stop];
 }
 
 function watchMulticluster(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { labels } from '#model';
-import { isConfigMapWorthAPass, isResourceWorthAPass, isSecretWorthAPass } from './worth-a-pass.js';
+import { node } from '#testing';
+import { isConfigMapWorthAPass, isNodeWorthAPass, isResourceWorthAPass, isSecretWorthAPass } from './worth-a-pass.js';
 
 const federation = (more: object = {}) => ({ metadata: { name: 'b', uid: 'u', generation: 1, ...more } });
 
@@ -33,6 +34,29 @@ describe('what causes a publication pass', () => {
   it('ConfigMap isthmus-gateways when somebody deletes it', () => {
     const kept = { metadata: { name: 'isthmus-gateways' } };
     expect([isConfigMapWorthAPass(undefined, kept), isConfigMapWorthAPass(kept, undefined)]).toEqual([true, false]);
+  });
+
+  const one = node('n', { InternalIP: '192.0.2.1' });
+  const { addresses } = one.status ?? {};
+  const heartbeat = { type: 'Ready', status: 'True', lastHeartbeatTime: '2026-01-01T00:00:00Z' };
+  it.each([
+    ['a new node', one, undefined, true],
+    ['one that is gone', undefined, one, true],
+    ['one that is cordoned', { ...one, spec: { unschedulable: true } }, one, true],
+    [
+      'one that is no longer ready',
+      node(
+        'n',
+        {},
+        { status: { addresses: [...(addresses ?? [])], conditions: [{ type: 'Ready', status: 'Unknown' }] } },
+      ),
+      one,
+      true,
+    ],
+    ['another address of it', node('n', { InternalIP: '192.0.2.2' }), one, true],
+    ['its heartbeat alone', { ...one, status: { ...one.status, conditions: [heartbeat] } }, one, false],
+  ])('%s', (_what, current, previous, expected) => {
+    expect(isNodeWorthAPass(current, previous)).toBe(expected);
   });
 
   it('any Secret but what is remembered of a peer', () => {

@@ -1,3 +1,4 @@
+import type { Node } from '#istio-api';
 import type { ApiObject } from '#kube';
 import { annotations, labels, names } from '#model';
 
@@ -27,4 +28,14 @@ export function isConfigMapWorthAPass(current: ApiObject | undefined, previous: 
   const wish = (object: ApiObject | undefined): string | undefined =>
     object?.metadata?.annotations?.[annotations.gatewayAddresses];
   return name === names.clusterConfigMap && wish(current) !== wish(previous);
+}
+
+/** Of a node a pass reads whether it is ready and takes pods, and its addresses: its heartbeats are no news. */
+export function isNodeWorthAPass(current: Node | undefined, previous: Node | undefined): boolean {
+  return readOf(current) !== readOf(previous);
+}
+
+function readOf(node: Node | undefined): string {
+  const ready = node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+  return JSON.stringify([node?.metadata?.name, node?.spec?.unschedulable === true, ready, node?.status?.addresses]);
 }
