@@ -65,21 +65,36 @@ async function applyDocuments(
   if (failed !== undefined) throw asError(failed.reason);
 }
 
-/** Access first, then what tells the mesh to use it. */
+/** Access first, then what tells the mesh to use it; what tells of a remote Secret (a reader's credential) goes after it. */
 async function applyRemoteClusters(
   ports: ApplyPublicationPorts,
   { perPeer }: PublicationVerdict,
   remote: RemoteClusters,
   signal: AbortSignal,
 ): Promise<void> {
-  const { world } = ports;
+  const { world, remoteSecrets } = ports;
   const owned = [...(world.peerAccounts?.list() ?? []), ...(world.peerBindings?.list() ?? [])];
   await applySet(ports, remote.accounts, owned, signal);
-  for (const secret of [...remote.readers, remote.wayOut]) await applyOwn(ports, secret, signal);
-  const known = [...perPeer].flatMap(([key, { held }]) =>
-    key.startsWith('multicluster/') && held !== true ? [key.slice(key.indexOf('/') + 1)] : [],
-  );
-  await ports.remoteSecrets?.keep(remote.remoteSecrets, known, signal);
+  await applyOwn(ports, remote.wayOut, signal);
+  await remoteSecrets?.prune(remote.remoteSecrets, knownPeers(world, perPeer, remote), signal);
+  for (const secret of remote.readers) await applyOwn(ports, secret, signal);
+  await remoteSecrets?.write(remote.remoteSecrets, signal);
+}
+
+/**
+ * Names of multicluster peers whose remote Secrets may stand and are ours to keep: those of resources, and those that readers still have a credential
+ * for. A resource whose finalizer was taken off while nobody led is known by the latter alone, since nobody may list Secrets in the root namespace.
+ */
+function knownPeers(
+  { secrets }: World,
+  perPeer: PublicationVerdict['perPeer'],
+  { readers }: RemoteClusters,
+): readonly string[] {
+  const live = readers.map(({ metadata }) => secrets.get(metadata?.namespace, metadata?.name ?? ''));
+  const credentialed = live.flatMap((secret) => Object.keys(secret?.data ?? {}));
+  const resources = [...perPeer.keys()].filter((key) => key.startsWith('multicluster/'));
+  const named = [...credentialed, ...resources.map((key) => key.slice(key.indexOf('/') + 1))];
+  return named.filter((name) => perPeer.get(`multicluster/${name}`)?.held !== true);
 }
 
 /** Both keys by one write: a second would meet the first one's resource version. */

@@ -32,9 +32,12 @@ export class RemoteSecretWriter {
     this.#ports = ports;
   }
 
-  /** Makes the Secrets be these; `known` are names of all peers there are, trusted or not: what is not wanted of them goes. */
-  async keep(wanted: readonly Secret[], known: readonly string[], signal: AbortSignal): Promise<void> {
+  async write(wanted: readonly Secret[], signal: AbortSignal): Promise<void> {
     for (const secret of wanted) await this.#write(secret, signal);
+  }
+
+  /** `known` are names of all peers there are or were, trusted or not: what is not wanted of them goes. */
+  async prune(wanted: readonly Secret[], known: readonly string[], signal: AbortSignal): Promise<void> {
     const keep = new Set(wanted.map(({ metadata }) => metadata?.name));
     const candidates = new Set([...this.#written.keys(), ...known.map(remoteSecretName)]);
     for (const name of candidates) if (!keep.has(name)) await this.#remove(name, signal);
