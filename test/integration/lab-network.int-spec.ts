@@ -46,6 +46,7 @@ beforeAll(async () => {
   });
   await Promise.all([
     applyDeployment(west, namespace, echoTemplate(west)),
+    applyDeployment(west, namespace, echoTemplate(west, 'echo-too')),
     applyDeployment(west, namespace, clientTemplate()),
     applyDeployment(east, namespace, clientTemplate()),
   ]);
@@ -76,6 +77,16 @@ async function echoPod(): Promise<Pod> {
   );
   if (pod === undefined) throw new Error('the echo pod is gone');
   return pod;
+}
+
+/** Address of a pod of west that answers and that no pod of east has: both clusters give the same addresses in turn. */
+async function addressOfWestAlone(): Promise<string> {
+  const path = `/api/v1/namespaces/${namespace}/pods`;
+  const [here, there] = await Promise.all([east, west].map(async ({ api }) => (await api.list<Pod>(path)).items));
+  const taken = new Set(here?.map(({ status }) => status.podIP));
+  const found = there?.find(({ metadata, status }) => metadata.name.startsWith('echo') && !taken.has(status.podIP));
+  if (found === undefined) throw new Error(`east has each of west's addresses: ${[...taken].join(', ')}`);
+  return found.status.podIP;
 }
 
 function echoOfWest(): Promise<Service> {
@@ -130,6 +141,25 @@ describe('between clusters', () => {
     for (const call of [fromPod, fromNetwork]) {
       expect(await call(west, `http://${podIP}:8080/`)).toMatchObject({ ok: true });
       expect(await call(east, `http://${podIP}:8080/`)).toMatchObject({ ok: false, error: expect.any(String) });
+    }
+  });
+
+  it("B's pod is refused by B itself where A's packets are sent there, while the gateway at the same next hop answers", async () => {
+    const podIP = await addressOfWestAlone();
+    const gateway = (await echoOfWest()).status.loadBalancer.ingress?.[0]?.ip ?? '';
+    // Both clusters have one pod range: without a route of its own A would look for the address among its own pods.
+    const route = [`${podIP}/32`, 'via', west.plan.wanAddress, 'dev', 'wan'];
+    expect(await lab.runIn('east', ['ip', 'route', 'add', ...route])).toMatchObject({ code: 0 });
+    try {
+      for (const call of [fromPod, fromNetwork]) {
+        expect(await call(east, `http://${podIP}:8080/`)).toMatchObject({
+          ok: false,
+          error: expect.stringContaining('EHOSTUNREACH'),
+        });
+        expect(await call(east, `http://${gateway}/`)).toMatchObject({ status: 200, body: { cluster: 'west' } });
+      }
+    } finally {
+      await lab.runIn('east', ['ip', 'route', 'del', ...route]);
     }
   });
 
