@@ -66,6 +66,7 @@ function input(peers: readonly KnownPeer[], over: Partial<PublicationInput> = {}
     offers: new Map(),
     services: [localService({ name: 'echo', namespace: 'demo', labels: { [publicLabel]: '' } })],
     workloads: workloadIndex([], 'a.example'),
+    plainText: () => [],
     gateways: { addresses: [{ address: '198.51.100.1', port: 15443 }], findings: [] },
     virtualAddresses: [],
     liveImports: [],

@@ -44,7 +44,7 @@ export function watchWorld(world: World, queue: Queue): readonly (() => void)[] 
       if (named(key) === names.signingKeysSecret) queue.add(identityKey);
     }),
     ...watchMulticluster(world, queue),
-    ...[world.services, world.pods].map((informer) =>
+    ...[world.services, world.pods, world.peerAuthentications].map((informer) =>
       (informer as World['services']).onChange(() => queue.add(publicationKey)),
     ),
     ...watchNodes(world, queue),

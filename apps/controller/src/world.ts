@@ -5,6 +5,7 @@ import type {
   EndpointSlice,
   Gateway,
   Node,
+  PeerAuthentication,
   Pod,
   Secret,
   Service,
@@ -35,6 +36,8 @@ export interface World {
   readonly destinationRules: Informer<DestinationRule & ApiObject>;
   readonly gateways: Informer<Gateway & ApiObject>;
   readonly authorizationPolicies: Informer<AuthorizationPolicy & ApiObject>;
+  /** Of the whole mesh. */
+  readonly peerAuthentications: Informer<PeerAuthentication & ApiObject>;
   /** What our mesh core says of remote clusters; in the root namespace, where it runs and the scheme is on. */
   readonly remoteClusters: Informer<ConfigMap & ApiObject> | undefined;
   /** Istio's mesh configuration, there too, where the scheme is on or a stock istiod runs. */
@@ -76,6 +79,7 @@ export function createWorld(client: KubeClient, config: ControllerConfig, logger
     destinationRules: informer(resources.destinationRules, mesh.importsNamespace, producedSelector),
     gateways: informer(resources.gateways, mesh.releaseNamespace, producedSelector),
     authorizationPolicies: informer(resources.authorizationPolicies, mesh.rootNamespace, producedSelector),
+    peerAuthentications: informer(resources.peerAuthentications),
     remoteClusters: multiclusterEnabled && meshEnabled ? oneConfigMap(names.remoteClustersConfigMap) : undefined,
     meshConfig: multiclusterEnabled || !meshEnabled ? oneConfigMap(names.meshConfigMap) : undefined,
     peerAccounts: multiclusterEnabled

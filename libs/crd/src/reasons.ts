@@ -32,6 +32,8 @@ export const REASONS = {
   PortUnnamed: 'PortUnnamed',
   /** Two exported Services select the same workloads on one target port: their grants can't be told apart. */
   SharedTargetPort: 'SharedTargetPort',
+  /** The peer's pods are on our network, where sidecars of ours take plain text: whoever comes so shows no identity. */
+  PlainTextReachable: 'PlainTextReachable',
   /** An offered hostname or one of its ports is not usable. */
   ServiceInvalid: 'ServiceInvalid',
   /** `stalePolicy` has taken endpoints away. */

@@ -16,6 +16,7 @@ export * from './mesh-facts.js';
 export * from './mesh-networks.js';
 export * from './peer-account.js';
 export * from './remote-secret.js';
+export * from './plain-text.js';
 export * from './removal-brake.js';
 export { serviceEntryFor } from './service-entry.js';
 export type { SidecarSettings } from './sidecar-proxy.js';

@@ -1,3 +1,5 @@
+import type { EffectiveMode, ModePolicy } from '#istio-api';
+
 /**
  * Everything the mesh core knows, as one immutable value. The mesh process fills it from its informers; the builders of this
  * library turn it into xDS. Lists may come in any order: every builder sorts. Host names are lower-case FQDNs without a final dot.
@@ -198,18 +200,9 @@ export interface DestinationRule {
   readonly portPolicies: Readonly<Record<number, TrafficPolicy>>;
 }
 
-export type MutualTlsMode = 'DISABLE' | 'PERMISSIVE' | 'STRICT';
+export type MutualTlsMode = EffectiveMode;
 
-export interface PeerAuthentication {
-  readonly name: string;
-  readonly namespace: string;
-  readonly createdAt: number;
-  readonly selector?: Readonly<Record<string, string>>;
-  /** Absent (UNSET) inherits from the wider scope. */
-  readonly mode?: MutualTlsMode;
-  /** By workload port; only honoured with a selector. */
-  readonly portModes: Readonly<Record<number, MutualTlsMode>>;
-}
+export type PeerAuthentication = ModePolicy;
 
 /** Istio's AuthorizationPolicy; `rules` has the shape of its spec. */
 export interface AuthorizationPolicy {

@@ -99,19 +99,20 @@ function servicesExported(input: FederationInput, { memory }: FederationVerdict)
   return isNotice(first) ? good(type, first.reason, message) : bad(type, first.reason, message);
 }
 
-const ofOneService: ReadonlySet<string> = new Set([
+const notices: ReadonlySet<string> = new Set([
   REASONS.SharedTargetPort,
+  REASONS.PlainTextReachable,
   REASONS.PortUnnamed,
   REASONS.NoMeshEndpoints,
   REASONS.ServiceInvalid,
 ]);
 
 /**
- * What is amiss with one Service of ours is its owner's to mend and the same for every peer: told, but no reason to call a hundred peers
+ * What is amiss with Services and workloads of ours is their owners' to mend and the same for every peer: told, but no reason to call a hundred peers
  * unready, among which one that really fails would not be seen.
  */
 function isNotice({ reason }: Finding): boolean {
-  return ofOneService.has(reason);
+  return notices.has(reason);
 }
 
 function summary(first: Finding, count: number, done: string): string {

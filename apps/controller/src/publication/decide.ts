@@ -13,6 +13,7 @@ import {
   grantsFor,
   mergeServices,
   multiclusterDocumentFor,
+  plainTextFindings,
   serviceEntryFor,
 } from '#planner';
 import type {
@@ -62,6 +63,8 @@ export interface PublicationInput {
   readonly offers: ReadonlyMap<string, HeardOffer>;
   readonly services: readonly LocalService[];
   readonly workloads: WorkloadIndex;
+  /** Namespaces with sidecars that take plain text. */
+  readonly plainText: () => readonly string[];
   readonly gateways: OwnGateways;
   readonly virtualAddresses: readonly VirtualAddress[];
   readonly liveImports: readonly KubernetesObject[];
@@ -229,6 +232,10 @@ function peerPublications(
   );
 }
 
+function aroundSharing(input: PublicationInput, { peer }: Standing): readonly Finding[] {
+  return plainTextFindings(input.signing.identity.networkName, peer.memory?.facts.networkName, input.plainText);
+}
+
 function grants(input: PublicationInput, registry: TrustRegistry): ReturnType<typeof grantsFor> {
   return grantsFor({
     label: input.label,
@@ -350,7 +357,11 @@ function peerPublication(input: PublicationInput, standing: Standing, results: P
       })),
       ...(results.leftOut === undefined ? [] : [results.leftOut]),
     ],
-    exportFindings: [...(results.exports?.findings ?? []), ...input.gateways.findings],
+    exportFindings: [
+      ...(results.exports?.findings ?? []),
+      ...input.gateways.findings,
+      ...(results.exports === undefined ? [] : aroundSharing(input, standing)),
+    ],
     withdrawn: standing.withdrawnHosts.length,
     ...(standing.held ? { held: true as const } : {}),
   };

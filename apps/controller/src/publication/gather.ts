@@ -1,10 +1,11 @@
 import { parseIstioFederation, parseIstioMulticluster } from '#crd';
 import type { IstioFederation } from '#crd';
+import { modePolicyFrom } from '#istio-api';
 import type { Secret } from '#istio-api';
 import type { Clock } from '#model';
 import { labels, names, peerKey, readerSecretName } from '#model';
 import type { GatewayAddress } from '#model';
-import { localServiceFrom, workloadIndex } from '#planner';
+import { localServiceFrom, namespacesInPlainText, workloadIndex } from '#planner';
 import type { ControllerConfig } from '../config.js';
 import { contentOf, hostsOf } from '../federation/read-documents.js';
 import type { SigningState } from '../identity/identity-keeper.js';
@@ -56,6 +57,7 @@ export function gatherPublication(sources: PublicationSources, signing: SigningS
     offers: heardOffers(sources.addressBook, peers),
     services,
     workloads: workloadIndex(world.pods.list(), config.mesh.trustDomain),
+    plainText: plainTextOf(world, config.mesh.rootNamespace),
     gateways: ownGateways(sources),
     virtualAddresses: allocatedAddresses(world.serviceEntries.list()),
     liveImports: [...world.serviceEntries.list(), ...world.destinationRules.list()],
@@ -64,6 +66,13 @@ export function gatherPublication(sources: PublicationSources, signing: SigningS
     trustUnscoped: !config.meshEnabled,
     ...(config.multiclusterEnabled ? { remote: remoteFacts(sources, peers) } : {}),
   };
+}
+
+/** Looked for once a pass, and only where somebody asks. */
+function plainTextOf({ pods, peerAuthentications }: World, rootNamespace: string): () => readonly string[] {
+  let found: readonly string[] | undefined;
+  return () =>
+    (found ??= namespacesInPlainText(pods.list(), peerAuthentications.list().map(modePolicyFrom), rootNamespace));
 }
 
 function ownGateways({ world, config, clock, gatewayBook }: PublicationSources): OwnGateways {

@@ -89,6 +89,7 @@ function input(over: Partial<PublicationInput> = {}): PublicationInput {
     offers: new Map([offer('b'), offer('c')]),
     services: [shared, hidden],
     workloads: workloadIndex([], 'a.example'),
+    plainText: () => [],
     gateways: { addresses: [{ address: '198.51.100.1', port: 15443 }], findings: [] },
     virtualAddresses: [],
     liveImports: [],
@@ -186,6 +187,24 @@ describe('one publication pass', () => {
   it('looks again when a document ends', () => {
     const peers = [{ ...known('b'), endsInMs: 7_000 }, known('c')];
     expect(decidePublication(input({ peers })).nextLookMs).toBe(7_000);
+  });
+
+  it('tells a peer on our network of plain text that goes around what is shared with it, and no other', () => {
+    const { networkName } = signing.identity;
+    const at = (name: string, network: string): KnownPeer => {
+      const { memory, ...peer } = known(name);
+      if (memory === undefined) throw new Error('nothing is remembered');
+      return { ...peer, memory: { ...memory, facts: { ...memory.facts, networkName: network } } };
+    };
+    const peers = [at('b', networkName), at('c', 'elsewhere')];
+    const { perPeer } = decidePublication(input({ peers, plainText: () => ['demo'] }));
+    const reasons = peers.map(({ resource }) =>
+      perPeer.get(`federation/${resource.metadata.name}`)?.exportFindings.map(({ reason }) => reason),
+    );
+    expect(reasons).toEqual([
+      expect.arrayContaining(['PlainTextReachable']),
+      expect.not.arrayContaining(['PlainTextReachable']),
+    ]);
   });
 
   it('lets a resource under deletion go', () => {

@@ -1,5 +1,5 @@
 import type { IstioFederation } from '#crd';
-import { labelsMatch } from '#istio-api';
+import { labelsMatch, modePolicyFrom, podAddresses } from '#istio-api';
 import type {
   AuthorizationPolicy,
   DestinationRule,
@@ -9,7 +9,6 @@ import type {
   Service,
   ServiceEntry,
 } from '#istio-api';
-import { podAddresses } from '#istio-api';
 import type { TrustRegistry } from '#model';
 import { podsOfManyAccounts } from '#planner';
 import { wayTo, type MeshCluster, type MeshModel, type MeshService, type MeshSettings } from '#xds';
@@ -20,7 +19,7 @@ import { RegistryServices } from '../registries/registry-services.js';
 import type { RemoteView } from '../registries/remote-clusters.js';
 import { destinationRuleFrom, failoverLabelsOf } from './destination-rules.js';
 import { Memo, sameItems } from './memo.js';
-import { authorizationPolicyFrom, peerAuthenticationFrom } from './policies.js';
+import { authorizationPolicyFrom } from './policies.js';
 import { gatewayHostsOf, meshServicesFrom } from './service-entries.js';
 import { sharingFrom, type Sharing } from './sharing.js';
 import { isLive, workloadFrom } from './workloads.js';
@@ -96,7 +95,7 @@ export class ModelBuilder {
       services: [...this.#services(facts, own, failoverLabels), ...this.#entries(facts, own)],
       destinationRules,
       peerAuthentications: facts.peerAuthentications.map((each) =>
-        this.#kept('peer-authentication', each, () => peerAuthenticationFrom(each)),
+        this.#kept('peer-authentication', each, () => modePolicyFrom(each)),
       ),
       authorizationPolicies: present(
         facts.authorizationPolicies.map((each) => this.#kept('policy', each, () => authorizationPolicyFrom(each))),

@@ -1,29 +1,8 @@
-import type {
-  AuthorizationPolicy as AuthorizationObject,
-  MutualTLSMode,
-  PeerAuthentication as PeerObject,
-} from '#istio-api';
-import type { AuthorizationPolicy, MutualTlsMode, PeerAuthentication } from '#xds';
+import type { AuthorizationPolicy as AuthorizationObject } from '#istio-api';
+import type { AuthorizationPolicy } from '#xds';
 import { labels } from '#model';
-import { createdAt } from './services.js';
 
 type Labels = Readonly<Record<string, string>>;
-
-export function peerAuthenticationFrom({ metadata = {}, spec = {} }: PeerObject): PeerAuthentication {
-  const mode = modeOf(spec.mtls?.mode);
-  const ports = Object.entries(spec.portLevelMtls ?? {}).flatMap(([port, setting]) => {
-    const portMode = modeOf(setting.mode);
-    return portMode === undefined ? [] : [[Number(port), portMode] as const];
-  });
-  return {
-    name: metadata.name ?? '',
-    namespace: metadata.namespace ?? 'default',
-    createdAt: createdAt(metadata.creationTimestamp),
-    ...selectorPart(spec.selector?.matchLabels),
-    ...(mode === undefined ? {} : { mode }),
-    portModes: Object.fromEntries(ports),
-  };
-}
 
 /**
  * An AuthorizationPolicy as proxies enforce it. AUDIT changes nothing that is let through; CUSTOM asks a provider that is not
@@ -54,8 +33,4 @@ function namesTargets({ targetRef, targetRefs = [] }: NonNullable<AuthorizationO
 /** A selector without labels selects everything, which is what no selector means. */
 function selectorPart(labels: Labels | undefined): { readonly selector?: Labels } {
   return labels === undefined || Object.keys(labels).length === 0 ? {} : { selector: labels };
-}
-
-function modeOf(mode: MutualTLSMode | undefined): MutualTlsMode | undefined {
-  return mode === 'UNSET' ? undefined : mode;
 }

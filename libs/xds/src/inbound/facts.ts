@@ -1,3 +1,4 @@
+import { portMode, workloadModes } from '#istio-api';
 import { reservedPorts } from '#model';
 import { grantedTrustDomains, portNumber } from '../authz/grants.js';
 import type {
@@ -11,7 +12,6 @@ import type {
 import { oldestFirst, sortedBy, sortedRecord } from '../ordering.js';
 import type { ProxyNode } from '../proxy-node.js';
 import { selects } from '../selection.js';
-import { portMode, workloadModes } from './mutual-tls-mode.js';
 
 /** One port of the workload that has a chain of its own. */
 export interface InboundPort {
@@ -46,7 +46,7 @@ export function workloadOf(model: Pick<MeshModel, 'workloads'>, proxy: ProxyNode
 
 /** Gathers what concerns one workload out of the model. */
 export function inboundFacts(model: MeshModel, workload: Target): InboundFacts {
-  const modes = workloadModes(model, workload);
+  const modes = workloadModes(model.peerAuthentications, model.cluster.rootNamespace, workload);
   const served = servedPorts(model.services, workload);
   const mentioned = Object.keys(modes.ports)
     .map(Number)

@@ -1,7 +1,7 @@
+import { portMode, workloadModes } from '#istio-api';
 import type { MeshModel, MeshService } from '../mesh-model.js';
 import { oldestFirst } from '../ordering.js';
 import { visibleFrom } from '../selection.js';
-import { portMode, workloadModes } from '../inbound/mutual-tls-mode.js';
 
 /** Services that clients of a namespace see, oldest first, one per host name. */
 export function visibleServices(services: readonly MeshService[], namespace: string): readonly MeshService[] {
@@ -31,7 +31,7 @@ export function servicesWithEffectiveTls(model: MeshModel): readonly MeshService
   if (!off) return model.services;
   const modes = new Map(
     model.workloads.flatMap((workload) => {
-      const found = workloadModes(model, workload);
+      const found = workloadModes(model.peerAuthentications, model.cluster.rootNamespace, workload);
       return workload.addresses.map((address) => [address, found] as const);
     }),
   );

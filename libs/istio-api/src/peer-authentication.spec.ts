@@ -1,9 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import type { PeerAuthentication } from '../mesh-model.js';
-import { model } from '../model.fixture.js';
-import { portMode, workloadModes } from './mutual-tls-mode.js';
+import { portMode, workloadModes } from './index.js';
+import type { ModePolicy } from './index.js';
 
-const policy = (fields: Partial<PeerAuthentication>): PeerAuthentication => ({
+const policy = (fields: Partial<ModePolicy>): ModePolicy => ({
   name: 'p',
   namespace: 'demo',
   createdAt: 1,
@@ -15,7 +14,7 @@ const space = policy({ mode: 'DISABLE' });
 const own = policy({ selector: { app: 'echo' }, mode: 'PERMISSIVE', portModes: { 80: 'STRICT' } });
 
 describe('workloadModes', () => {
-  const cases: readonly [string, PeerAuthentication[], string, string][] = [
+  const cases: readonly [string, ModePolicy[], string, string][] = [
     ['nothing said', [], 'PERMISSIVE', 'PERMISSIVE'],
     ['mesh', [mesh], 'STRICT', 'STRICT'],
     ['namespace over mesh', [mesh, space], 'DISABLE', 'DISABLE'],
@@ -31,8 +30,8 @@ describe('workloadModes', () => {
       'PERMISSIVE',
     ],
   ];
-  it.each(cases)('%s', (_name, peerAuthentications, mode, onPort) => {
-    const modes = workloadModes({ ...model, peerAuthentications }, { namespace: 'demo', labels: { app: 'echo' } });
+  it.each(cases)('%s', (_name, policies, mode, onPort) => {
+    const modes = workloadModes(policies, 'istio-system', { namespace: 'demo', labels: { app: 'echo' } });
     expect([modes.mode, portMode(modes, 80)]).toEqual([mode, onPort]);
   });
 });
