@@ -1,10 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TYPE_URLS } from '#proto';
 import { pathFor, resources } from '#kube';
 import type { ApiObject } from '#kube';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
 import { waitFor } from '../harness/child.js';
+import { AgentStream } from './mesh/agent-stream.js';
 import { requestCertificate, workloadSecret } from './mesh/certificate.js';
 import { createAll, createPod, namespace, service, serviceAccount, slice, tokenOf } from './mesh/cluster-objects.js';
 import { Relay, startReplica, type Replica } from './mesh/mesh-under-test.js';
@@ -197,6 +199,38 @@ describe('mesh core on a real API server without any CRD, serving plain Envoy', 
       } finally {
         await envoy.stop();
         relay.close();
+      }
+    }, 60_000);
+
+    it('sends an agent that comes to the other replica its name table, which it asks for from nothing, and no byte besides', async () => {
+      const metadata = { NAMESPACE: 'demo', SERVICE_ACCOUNT: 'echo', CLUSTER_ID: 'Kubernetes' };
+      const options = {
+        ...{ ca, protocol, node: { id: sidecar.nodeId, metadata }, token: tokens.get('echo') ?? '' },
+        names: {
+          [TYPE_URLS.route]: ['80', '7070', 'inbound|8080||'],
+          [TYPE_URLS.secret]: ['isthmus:trust'],
+        },
+      };
+      const begun = new AgentStream({ ...options, port: first.port });
+      await begun.subscribeAll();
+      const at = { ...begun.received };
+      begun.close();
+      for (const word of ['cluster', 'endpoints', 'listener', 'route', 'secret', 'nameTable'])
+        expect(at[word]?.resources).toBeGreaterThan(0);
+
+      const resumed = new AgentStream({ ...options, port: second.port }, begun.held);
+      try {
+        await resumed.subscribeAll();
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        expect(resumed.received).toEqual({ nameTable: at['nameTable'] });
+        // The stream is alive: what changes comes along, and only that.
+        await createAll(api.client, [slice(echoService, 8080, [echo, { ...echo, address: '10.20.0.7' }])]);
+        await waitFor('endpoints', () => Promise.resolve(resumed.received['endpoints']));
+        await createAll(api.client, [slice(echoService, 8080, [echo])]);
+        expect(Object.keys(resumed.received).sort()).toEqual(['endpoints', 'nameTable']);
+        expect(resumed.received['endpoints']?.resources).toBeLessThan(at['endpoints']?.resources ?? 0);
+      } finally {
+        resumed.close();
       }
     }, 60_000);
 

@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer as createHttpServer, request } from 'node:http';
+import { createServer as createHttpServer } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -19,6 +19,7 @@ import {
 } from '../../libs/xds/src/model.fixture.js';
 import { freePort, waitFor } from '../harness/child.js';
 import { AdsServer } from './xds/ads-server.js';
+import { answerTo as call } from './xds/callers.js';
 import { type RunningEnvoy, serving, startEnvoy } from './xds/envoy.js';
 import { caFor, identityFor } from './xds/identities.js';
 import { certificateSecret, type Places, relocated } from './xds/relocate.js';
@@ -243,18 +244,6 @@ describe('client sidecar → gateway → server sidecar, all upstream Envoy, two
     expect(servers.flatMap(({ refusals }) => refusals)).toEqual([]);
   }, 15_000);
 });
-
-function call(port: number, name: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, headers: { host: name } }, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-    });
-    sent.on('error', reject);
-    sent.end();
-  });
-}
 
 /** Whether anybody behind the port shows a certificate for this server name. */
 function handshake(port: number, servername: string, alpn: string[]): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { connect as connectTcp } from 'node:net';
 import type { ClientHttp2Session } from 'node:http2';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -117,5 +118,18 @@ function plainHears(port: number, said: string, heard: string): Promise<boolean>
     socket.on('data', (data) => (String(data).includes(heard) ? end(true) : undefined));
     socket.on('error', () => end(false)).on('close', () => end(false));
     socket.setTimeout(1000, () => end(false));
+  });
+}
+
+/** Answer of a proxy's outbound port to a request for a host. */
+export function answerTo(port: number, host: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, headers: { host } }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    sent.on('error', reject);
+    sent.end();
   });
 }

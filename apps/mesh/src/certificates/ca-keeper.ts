@@ -44,11 +44,13 @@ export class CaKeeper {
   #looking: Promise<void> | undefined;
   #again = false;
   #toldFault: string | undefined;
+  #verifiesWith: string;
   readonly #issued = new Map<string, IssuedCertificate>();
 
   constructor(options: CaKeeperOptions) {
     this.#options = options;
     this.#version = options.loaded.version;
+    this.#verifiesWith = options.authority.verifiesWith;
     this.#last = options.loaded;
     this.#renewAt = halfLife(options.certificate, options.clock.now());
   }
@@ -156,14 +158,23 @@ export class CaKeeper {
   }
 
   #takeUp(loaded: LoadedCa): void {
-    const { authority, logger, onRoots } = this.#options;
-    if (loaded.version === this.#version) return;
-    const before = authority.verifiesWith;
-    authority.replace(loaded.ca);
-    this.#version = loaded.version;
-    logger.info({ secret: loaded.secretName }, 'the workload CA changed');
-    this.#renew();
-    if (authority.verifiesWith !== before) onRoots();
+    const { authority, logger } = this.#options;
+    if (loaded.version !== this.#version) {
+      authority.replace(loaded.ca);
+      this.#version = loaded.version;
+      logger.info({ secret: loaded.secretName }, 'the workload CA changed');
+      this.#renew();
+    }
+    this.#tellRoots();
+  }
+
+  /** Time alone changes it too: a revocation list that was not valid yet is now. */
+  #tellRoots(): void {
+    const { authority, onRoots } = this.#options;
+    const { verifiesWith } = authority;
+    if (verifiesWith === this.#verifiesWith) return;
+    this.#verifiesWith = verifiesWith;
+    onRoots();
   }
 
   #renew(): void {

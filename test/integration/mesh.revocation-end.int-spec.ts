@@ -1,0 +1,91 @@
+import { createPrivateKey } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ApiObject } from '#kube';
+import { names, trustSecretData, type TrustedPeer } from '#model';
+import { buildCrl, generateCa, parseCertificate, type CaFiles } from '#trust';
+import { startApiServer } from '../harness/api-server.js';
+import type { ApiServer } from '../harness/api-server.js';
+import { waitFor } from '../harness/child.js';
+import { createAll, namespace } from './mesh/cluster-objects.js';
+import { startReplica, type Replica } from './mesh/mesh-under-test.js';
+
+const hour = 3_600_000;
+/** A list is left out half a minute before its end. */
+const marginMs = 30_000;
+const caOf = (trustDomain: string, serial: number): CaFiles =>
+  generateCa({ trustDomain, now: Date.now(), algorithm: 'ec', serial: Buffer.of(serial) });
+const [ownCa, peerCa] = [caOf('test.example', 1), caOf('west.example', 2)];
+
+function listOf(ca: CaFiles, nextUpdate: number, thisUpdate = nextUpdate - hour): string {
+  const [issuer, key] = [parseCertificate(ca['ca-cert.pem']), createPrivateKey(ca['ca-key.pem'])];
+  return buildCrl({ issuer, key, number: 1, thisUpdate, nextUpdate, revoked: [] });
+}
+
+function secret(inNamespace: string, name: string, data: Readonly<Record<string, string>>): ApiObject {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: inNamespace, name }, data } as ApiObject;
+}
+
+/** Our CA as an operator plugs it in, with this list. */
+function caWith(list: string): ApiObject {
+  const files = Object.entries({ ...ownCa, 'ca-crl.pem': list });
+  const encoded = files.map(([key, text]) => [key, Buffer.from(text).toString('base64')] as const);
+  return secret('istio-system', names.pluggedInCaSecret, Object.fromEntries(encoded));
+}
+
+describe('revocation lists that begin and end while nothing else changes', () => {
+  let api: ApiServer;
+  let replica: Replica;
+
+  beforeAll(async () => {
+    api = await startApiServer();
+    await createAll(api.client, ['istio-system', 'isthmus-system'].map(namespace));
+  }, 60_000);
+
+  afterAll(async () => {
+    await replica?.stop();
+    await api?.stop();
+  }, 30_000);
+
+  /** Lists that proxies verify with: ours, then the peer's. */
+  function inForce(): readonly (readonly string[])[] {
+    const { crls = [], peers = [] } = replica.mesh.index.current?.model.trust ?? {};
+    return [crls, ...peers.map((peer) => peer.crls)];
+  }
+
+  it('go half a minute before, ours as well as a peer’s', async () => {
+    const end = Math.floor(Date.now() / 1000) * 1000 + marginMs + 20_000;
+    const [own, theirs] = [listOf(ownCa, end), listOf(peerCa, end + 5_000)];
+    const peer: TrustedPeer = {
+      ...{ kind: 'IstioFederation', name: 'west', clusterUUID: 'w', signed: true, legacyAPITokens: false, keys: [] },
+      ...{ trustDomain: 'west.example', clusterDomain: 'west.example', scopes: [] },
+      ...{ roots: [peerCa['root-cert.pem']], crls: [theirs] },
+    };
+    await createAll(api.client, [
+      caWith(own),
+      secret('isthmus-system', names.trustSecret, trustSecretData({ version: 1, peers: [peer] })),
+    ]);
+    replica = await startReplica(api);
+    expect(inForce()).toEqual([[own], [theirs]]);
+    const gone = async (expected: readonly (readonly string[])[]): Promise<number> =>
+      waitFor('lists to go', () => (JSON.stringify(inForce()) === JSON.stringify(expected) ? Date.now() : undefined));
+    for (const [when, left] of [
+      [end, [[], [theirs]]],
+      [end + 5_000, [[], []]],
+    ] as const) {
+      const at = await gone(left);
+      expect(at).toBeGreaterThanOrEqual(when - marginMs);
+      expect(at).toBeLessThan(when - marginMs + 4_000);
+    }
+  }, 60_000);
+
+  it('come into force when they become valid', async () => {
+    // The Secret is looked at every ten seconds: the list is known, and not valid, before it begins.
+    const begin = Math.floor(Date.now() / 1000) * 1000 + 22_000;
+    const list = listOf(ownCa, begin + hour, begin);
+    await createAll(api.client, [caWith(list)]);
+    const at = await waitFor('the list', () => (inForce()[0]?.[0] === list ? Date.now() : undefined), {
+      timeoutMs: 45_000,
+    });
+    expect(at).toBeGreaterThanOrEqual(begin);
+  }, 60_000);
+});
