@@ -104,8 +104,8 @@ const stages: readonly Stage[] = [
   jest('unit'),
   jest('architecture'),
   command('real parts (npm run setup)', process.execPath, 'dist/scripts/setup/main.js'),
-  // A suite that failed in its set-up may leave handles open: its failure must be told, not waited for.
-  jest('integration', '--runInBand', '--forceExit'),
+  // Suites wait more than they work: two at a time. One that failed in its set-up may leave handles open: its failure must be told, not waited for.
+  jest('integration', '--maxWorkers=2', '--forceExit'),
   jest('e2e', '--runInBand', '--forceExit'),
   demo(),
   demo('multicluster'),
