@@ -45,21 +45,25 @@ function advanceReferring(state: StreamState, types: readonly string[]): Step {
 }
 
 /**
- * Whether the client, still at work on a response up to this one, has yet to ask for what warms something it holds. Envoy asks for the endpoints of
- * all new clusters as soon as it has read them, whatever else they warm for.
+ * Whether the client has yet to ask for what warms something that it was sent in a response up to this one, and is still at work on. Envoy asks for
+ * the endpoints of all new clusters as soon as it has read them, whatever else they warm for.
  */
 function isToBeAskedFor(state: StreamState, upTo: number): boolean {
   return referredTo.some((typeUrl) => {
     const { warms } = ruleOf(typeUrl);
-    return warms !== undefined && isOpen(state, [typeUrl], upTo) && lacksSubscription(state, typeUrl, warms);
+    return warms !== undefined && lacksSubscription(state, namesUnderWay(state, typeUrl, upTo), warms);
   });
 }
 
-function lacksSubscription(state: StreamState, typeUrl: string, warms: string): boolean {
+function namesUnderWay(state: StreamState, typeUrl: string, upTo: number): readonly string[] {
+  const responses = [...(state.types.get(typeUrl)?.underWay ?? [])];
+  return responses.flatMap(([nonce, names]) => (Number(nonce) <= upTo ? names : []));
+}
+
+function lacksSubscription(state: StreamState, names: readonly string[], warms: string): boolean {
   const there = state.served.set(warms)?.versions;
   const subscription = state.types.get(warms)?.subscription ?? noSubscription;
-  const held = state.types.get(typeUrl)?.held.keys() ?? [];
-  return [...held].some((name) => there?.has(name) === true && !wants(subscription, name));
+  return names.some((name) => there?.has(name) === true && !wants(subscription, name));
 }
 
 /** Clusters, endpoints and secrets that are no longer there. */

@@ -105,7 +105,12 @@ function afterAnswer(type: TypeState, { nonce, error }: DeltaRequest): Answered 
   if (nonce === '') return { type, reading: 'subscription' };
   const position = type.awaiting.indexOf(nonce);
   if (position < 0) return { type, reading: 'stale' };
-  const awaiting = type.awaiting.slice(position + 1);
-  if (error !== undefined) return { type: { ...type, awaiting, refusal: { nonce, message: error } }, reading: 'nack' };
-  return { type: { ...type, awaiting, ackedVersion: type.lastVersion, refusal: undefined }, reading: 'ack' };
+  const left = stillAwaiting(type, type.awaiting.slice(position + 1));
+  if (error !== undefined) return { type: { ...left, refusal: { nonce, message: error } }, reading: 'nack' };
+  return { type: { ...left, ackedVersion: type.lastVersion, refusal: undefined }, reading: 'ack' };
+}
+
+function stillAwaiting(type: TypeState, awaiting: readonly string[]): TypeState {
+  if (type.underWay === undefined) return { ...type, awaiting };
+  return { ...type, awaiting, underWay: new Map([...type.underWay].filter(([nonce]) => awaiting.includes(nonce))) };
 }

@@ -82,7 +82,12 @@ export function respond(state: StreamState, typeUrl: string, answer: Answer): St
   const nonce = String(sequence);
   const version = viewVersion(settled, typeUrl, due.held);
   const awaiting = [...type.awaiting, nonce];
-  const sent = withType(settled, typeUrl, { ...known, awaiting, lastNonce: nonce, lastVersion: version });
+  const answered = { ...known, awaiting, lastNonce: nonce, lastVersion: version };
+  const sent = withType(
+    settled,
+    typeUrl,
+    state.protocol === 'delta' ? withUnderWay(answered, typeUrl, resources) : answered,
+  );
   const outgoing: Outgoing = { typeUrl, nonce, version, resources, removed };
   return { state: owing({ ...sent, sequence }, typeUrl, due.resources), send: [outgoing] };
 }
@@ -122,6 +127,12 @@ function wholeState(set: ResourceSet, type: TypeState): readonly Resource[] {
     const resource = wants(type.subscription, name) ? set.resource(name) : undefined;
     return resource === undefined ? [] : [resource];
   });
+}
+
+function withUnderWay(type: TypeState, typeUrl: string, resources: readonly Resource[]): TypeState {
+  if (ruleOf(typeUrl).warms === undefined) return type;
+  const names = resources.map(({ name }) => name);
+  return { ...type, underWay: new Map(type.underWay).set(type.lastNonce, names) };
 }
 
 interface Saying {

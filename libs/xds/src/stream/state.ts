@@ -18,6 +18,8 @@ export interface TypeState {
   readonly held: ReadonlyMap<string, string>;
   /** Nonces sent and not answered yet, oldest first. While there is one, changes wait and merge. */
   readonly awaiting: readonly string[];
+  /** By those nonces: what was sent, of a type that warms (incremental streams). */
+  readonly underWay?: ReadonlyMap<string, readonly string[]>;
   readonly lastNonce: string;
   /** version_info last sent. */
   readonly lastVersion: string;

@@ -324,6 +324,19 @@ const delta: readonly Scenario[] = [
     ],
   },
   {
+    title: 'a cluster that was refused once does not hold rules back while another warms for ever',
+    world: { cds: 'a@1', eds: 'a@1', rds: 'r@1' },
+    beats: [
+      [{ ask: 'cds', has: 'a@1' }, []],
+      [{ ask: 'eds', sub: 'a', has: 'a@1' }, []],
+      [{ ask: 'rds', sub: 'r', has: 'r@1' }, []],
+      [{ now: { cds: 'a@1 bad@1', eds: 'a@1 bad@1', rds: 'r@1' } }, ['1 cds bad@1']],
+      [{ ask: 'cds', ack: '1', error: 'no such field' }, [], 'nack'],
+      [{ now: { cds: 'a@1 bad@1 dns@1', eds: 'a@1 bad@1', rds: 'r@1' } }, ['2 cds dns@1']],
+      [{ now: { cds: 'a@1 bad@1 dns@1', eds: 'a@1 bad@1', rds: 'r@2' } }, ['3 rds r@2']],
+    ],
+  },
+  {
     title: 'new clusters that keep coming do not hold routes back for ever',
     world: { cds: 'a@1', eds: 'a@1', rds: 'r@1' },
     beats: [
