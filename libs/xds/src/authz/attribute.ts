@@ -107,8 +107,9 @@ export function conjunction<Matcher>(
   if (!whole && setting.action === 'ALLOW') return undefined;
   const parts = tellable.flatMap(({ values, notValues, match }) => {
     const [matching, excluded] = [matchers(values, match), matchers(notValues, match)];
+    // Without one of its values a list would match fewer: it goes as a whole.
     return [
-      ...(matching.length > 0 ? [algebra.some(matching)] : []),
+      ...(matching.length > 0 && matching.length === values.length ? [algebra.some(matching)] : []),
       ...(excluded.length > 0 ? [algebra.not(algebra.some(excluded))] : []),
     ];
   });

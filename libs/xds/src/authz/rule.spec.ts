@@ -222,6 +222,8 @@ describe('policyForRule', () => {
     ['no address', { from: [{ source: { ...known, ipBlocks: ['ten'] } }] }],
     ['an address with a zone', { from: [{ source: { ...known, notIpBlocks: ['fe80::1%eth0'] } }] }],
     ['a range too long', { from: [{ source: { ...known, remoteIpBlocks: ['10.0.0.0/33'] } }] }],
+    ['a range among others', { from: [{ source: { ...known, ipBlocks: ['10.0.0.0/8', '192.168.1.300'] } }] }],
+    ['a port among others', { from: [{ source: known }], to: [{ operation: { ports: ['8080', 'http'] } }] }],
     ['no port', { from: [{ source: known }], to: [{ operation: { ports: ['http'] } }] }],
     ['a port too high', { from: [{ source: known }], to: [{ operation: { notPorts: ['65536'] } }] }],
     ['a wildcard in a service account', { from: [{ source: { ...known, serviceAccounts: ['a/*'] } }] }],
