@@ -113,4 +113,22 @@ describe('a peer that answers 304 beyond the end of what it signed', () => {
     await conditionOf(peer, 'ServicesImported', 'Succeeded');
     await endpointsBecome(peer, 1);
   }, 180_000);
+
+  it('stays trusted and imported, past the end of what was taken, while the newer documents it shows wait for approval of their key', async () => {
+    const peer = await newPeer('approval');
+    peer.server.publicAnswer = json(peer.publicDocument({ lifetimeSeconds }));
+    peer.server.privateAnswer = json(peer.federation(peer.content(), peer.nextSeq(), lifetimeSeconds));
+    await meet(peer);
+    const changed = new Peer(peer.name, peer.server);
+    changed.behave();
+    await conditionOf(peer, 'TrustEstablished', 'KeyChangedPendingApproval');
+    // What this one signed ends later: when trust in it is withdrawn, that in the other would be, too.
+    const control = await newPeer('control');
+    control.server.publicAnswer = json(control.publicDocument({ lifetimeSeconds: lifetimeSeconds + 10 }));
+    await meet(control);
+    await conditionOf(control, 'TrustEstablished', 'FailedClosed', endedWithinMs);
+    expect(await conditionOf(peer, 'MetadataSynced', 'KeyChangedPendingApproval')).toMatch(/goes on/);
+    expect(await isTrusted(peer)).toBe(true);
+    expect(await endpointsOf(peer)).toBe(1);
+  }, 180_000);
 });

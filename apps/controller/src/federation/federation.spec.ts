@@ -607,6 +607,33 @@ describe('what is judged again on every look', () => {
       expect(ends).toEqual([now + 60_000, now + 3_600_000]);
     });
 
+    it('have not ended while newer ones wait for an approval: the peer is not stale, what waits is named', () => {
+      const document = peer.document({ signer: stranger, seq: 1001, now: later });
+      const body = privateBody({ seq: 2001, at: later, signer: stranger });
+      const hearing = {
+        ...withPrivate(publicHearing(document, later), body, later),
+        publicAt: later,
+        privateAt: later,
+      };
+      const waits = look({ hearing });
+      expect(conditionsOf(waits)).toContain('TrustEstablished=False/KeyChangedPendingApproval');
+      expect(conditionsOf(waits)).toContain('MetadataSynced=False/KeyChangedPendingApproval');
+      expect(federationStatus(waits, decideFederation(waits)).documents?.silentSince).toBeUndefined();
+    });
+
+    it('have ended where what the peer shows in their place is refused, which is told', () => {
+      const hearing = {
+        ...withPrivate(publicHearing(peer.legacyDocument(), later)),
+        publicAt: later,
+        privateAt: later,
+      };
+      const refuses = look({ hearing });
+      expect(conditionsOf(refuses)).toContain('MetadataSynced=False/StaleKeepingLastKnownGood');
+      const { conditions } = federationStatus(refuses, decideFederation(refuses));
+      const message = conditions?.find(({ type }) => type === 'MetadataSynced')?.message;
+      expect(message).toMatch(/ended \d+ s ago and what it shows now is not taken \(SignatureInvalid: /);
+    });
+
     it('are over with a newer one', () => {
       const document = peer.document({ seq: 1001, now: later });
       const hearing = withPrivate(publicHearing(document, later), privateBody({ seq: 2001, at: later }), later);

@@ -7,6 +7,7 @@ import type { PeerMemory } from '#trust';
 import { resourceOf } from './input.js';
 import type { PeerInput } from './input.js';
 import { endedDocuments } from './silence.js';
+import { waitingOf } from './verdict.js';
 import type { PeerVerdict } from './verdict.js';
 
 const forgivenSkewMs = 30_000;
@@ -107,9 +108,12 @@ function reasonOf(failure: FetchFailure): string {
 export function metadataSynced(input: PeerInput, verdict: PeerVerdict, held?: Judgement): Judgement {
   const type = 'MetadataSynced';
   const { hearing } = input;
-  const { privateAgainst, memory } = verdict;
-  const ended = endedMessage(input, verdict);
+  const { pending, publicAgainst, privateAgainst, memory } = verdict;
+  const ended = endedMessage(input, verdict, held !== undefined);
   if (ended !== undefined) return bad(type, 'StaleKeepingLastKnownGood', ended);
+  // Signed by a key that waits: what is to be done about it is told at the key.
+  if (pending !== undefined && publicAgainst !== undefined && privateAgainst !== undefined)
+    return bad(type, publicAgainst.reason, `what it last said goes on: ${publicAgainst.message}`);
   if (privateAgainst !== undefined) return bad(type, privateAgainst.reason, privateAgainst.message);
   const failure = hearing.privateFailure ?? hearing.publicFailure;
   if (failure !== undefined) return failing(input, verdict, failure);
@@ -121,14 +125,19 @@ export function metadataSynced(input: PeerInput, verdict: PeerVerdict, held?: Ju
 }
 
 /** Why a peer that answers in good order is stale all the same. */
-function endedMessage({ hearing, now }: PeerInput, { memory, privateAgainst }: PeerVerdict): string | undefined {
+function endedMessage({ hearing, now }: PeerInput, verdict: PeerVerdict, held: boolean): string | undefined {
+  const { memory, publicAgainst, privateAgainst } = verdict;
   if (hearing.publicFailure !== undefined) return undefined;
-  const { public: open, private: closed } = endedDocuments(hearing, memory, now);
+  const { public: open, private: closed } = endedDocuments(hearing, memory, waitingOf(verdict, held), now);
   const end = open ?? closed;
   if (end === undefined) return undefined;
-  const shown = privateAgainst === undefined ? '' : `; what it shows now is refused (${privateAgainst.message})`;
+  const against = open === undefined ? (privateAgainst ?? publicAgainst) : publicAgainst;
+  const why =
+    against === undefined
+      ? `no newer one has come${privateAgainst === undefined ? '' : `; what it shows now is refused (${privateAgainst.message})`}: either its controller renews nothing, or what stands in between repeats an old answer`
+      : `what it shows now is not taken (${against.reason}: ${against.message})`;
   const costs = open === undefined ? 'for its services silence counts' : 'silence counts';
-  return `the peer answers, but its ${open === undefined ? 'private' : 'public'} document ended ${Math.round((now - end) / 1000)} s ago and no newer one has come${shown}: either its controller renews nothing, or what stands in between repeats an old answer. What it last said goes on; ${costs} from that end`;
+  return `the peer answers, but its ${open === undefined ? 'private' : 'public'} document ended ${Math.round((now - end) / 1000)} s ago and ${why}. What it last said goes on; ${costs} from that end`;
 }
 
 function failing(input: PeerInput, { memory }: PeerVerdict, failure: FetchFailure): Judgement {

@@ -10,6 +10,7 @@ import { trustDomainIsShared } from './conditions.js';
 import { resourceOf } from './input.js';
 import type { PeerInput } from './input.js';
 import { endedDocuments } from './silence.js';
+import { waitingOf } from './verdict.js';
 import type { PeerVerdict } from './verdict.js';
 
 /** The CRD's bound for `status.peer.roots` and `keys`. */
@@ -44,7 +45,7 @@ export function peerStatusOf(
     observedGeneration: generation,
     conditions,
     ...(memory === undefined ? {} : { peer: peerStatus(memory, verdict) }),
-    ...documentStatus(input, memory),
+    ...documentStatus(input, verdict, memory),
     ...(memory?.privateDocument === undefined ? {} : { gateways: gatewayStatus(input, gateways) }),
     ...(input.memoryFault === undefined ? {} : lastSaid(input)),
     ...(findings.length === 0 ? {} : { findings: findings.slice(0, 100) }),
@@ -131,14 +132,18 @@ function keyStatus({ kid, pem }: PendingApproval['keys'][number], state: KeyStat
   return { fingerprint: `sha256:${readPublicSigningKey(pem)?.fingerprint ?? ''}`, kid, state };
 }
 
-function documentStatus(input: PeerInput, memory: PeerMemory | undefined): Pick<PeerStatus, 'documents'> {
+function documentStatus(
+  input: PeerInput,
+  verdict: PeerVerdict | undefined,
+  memory: PeerMemory | undefined,
+): Pick<PeerStatus, 'documents'> {
   const { hearing, memoryFault, previous } = input;
   const said = memoryFault === undefined ? {} : previous?.documents;
   const documents = {
     ...(hearing.mode === 'none'
       ? {}
       : { transport: hearing.mode === 'stream' ? ('Stream' as const) : ('Poll' as const) }),
-    ...contactStatus(input, memory),
+    ...contactStatus(input, verdict, memory),
     ...(said?.public === undefined ? {} : { public: said.public }),
     ...(said?.private === undefined ? {} : { private: said.private }),
     ...(memory === undefined
@@ -156,12 +161,13 @@ type Documents = NonNullable<PeerStatus['documents']>;
 /** What a process before this one said stands until this one has tried, and of silence until the peer has answered. */
 function contactStatus(
   { hearing, previous, now }: PeerInput,
+  verdict: PeerVerdict | undefined,
   memory: PeerMemory | undefined,
 ): Pick<Documents, 'lastAttemptAt' | 'silentSince'> {
   const { lastAttemptAt: attempted, silentSince: silent } = previous?.documents ?? {};
   const lastAttemptAt = hearing.lastAttempt === undefined ? attempted : time(hearing.lastAttempt);
   const said = hearing.lastContact === undefined ? silent : undefined;
-  const since = endedDocuments(hearing, memory, now).public ?? hearing.silentSince;
+  const since = endedDocuments(hearing, memory, waitingOf(verdict), now).public ?? hearing.silentSince;
   const silentSince = said ?? (since === undefined ? undefined : time(since));
   return {
     ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),

@@ -7,6 +7,7 @@ import type { PeerMemory, PendingApproval } from '#trust';
 import type { GivenEndpoint, PeerLinkSettings } from '../peer-link/peer-link.js';
 import { faultsOf } from './input.js';
 import type { PeerInput, PeerResource } from './input.js';
+import type { WaitingDocuments } from './silence.js';
 
 /** What one look at a peer resource comes to. */
 export interface PeerVerdict {
@@ -28,6 +29,11 @@ export interface PeerVerdict {
     readonly idle?: { readonly reason: string; readonly note: string };
   };
   readonly findings: readonly Finding[];
+}
+
+/** What came of the peer and is not taken yet; `held` = by the removal brake. */
+export function waitingOf(verdict: PeerVerdict | undefined, held = false): WaitingDocuments {
+  return { public: verdict?.pending !== undefined, private: held };
 }
 
 /** Looked at again this often, so that ages, expiry and approvals move status even in silence. */

@@ -111,7 +111,7 @@ function knownPeer(sources: PublicationSources, resource: PeerResource): KnownPe
   const { memories, links, clock } = sources;
   const ref = refOf(resource);
   const memory = memories.get(ref);
-  const silence = silenceOf(links.hearing(peerKey(ref)), memory, clock.now());
+  const silence = silenceOf(links.hearing(peerKey(ref)), memory, resource.status, clock.now());
   if (memories.fault(ref) !== undefined) return heldPeer(sources, resource, silence.silentMs);
   const hosts = ref.kind === 'IstioFederation' ? hostsOf(memory) : [];
   return { resource, ...silence, hosts, ...(memory === undefined ? {} : { memory }) };

@@ -5,6 +5,8 @@ import { isConfigMapWorthAPass, isNodeWorthAPass, isResourceWorthAPass, isSecret
 
 const federation = (more: object = {}) => ({ metadata: { name: 'b', uid: 'u', generation: 1, ...more } });
 
+const waits = { status: { conditions: [{ type: 'TrustEstablished', reason: 'KeyChangedPendingApproval' }] } };
+
 describe('what causes a publication pass', () => {
   it.each([
     ['a new IstioFederation', federation(), undefined, true],
@@ -13,6 +15,8 @@ describe('what causes a publication pass', () => {
     ['another object of the same name', federation({ uid: 'v' }), federation(), true],
     ['an annotation of ours', federation({ annotations: { 'isthmus.dev/x': '1', a: 'b' } }), federation(), true],
     ['an annotation of somebody else', federation({ annotations: { a: 'b' } }), federation(), false],
+    ['a status by which newer documents wait now', { ...federation(), ...waits }, federation(), true],
+    ['one by which they wait no more', federation(), { ...federation(), ...waits }, true],
     ['its status alone', federation({ resourceVersion: '2' }), federation({ resourceVersion: '1' }), false],
   ])('%s', (_what, current, previous, expected) => {
     expect(isResourceWorthAPass(current, previous)).toBe(expected);

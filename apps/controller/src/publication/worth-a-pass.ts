@@ -1,14 +1,23 @@
+import type { PeerStatus } from '#crd';
 import type { Node } from '#istio-api';
 import type { ApiObject } from '#kube';
 import { annotations, labels, names } from '#model';
+import { waitingInStatus } from '../peer/silence.js';
 
 // A pass looks at everything, so what it does not read must not cause one: our own writes of status and memory come back as changes.
 
-/** A pass reads spec, name, creation, deletion and our annotations of a peer's resource; the generation moves with spec and deletion. */
+/**
+ * A pass reads spec, name, creation, deletion and our annotations of a peer's resource; the generation moves with spec and deletion. Of its
+ * status it reads whether newer documents wait, which ends a silence.
+ */
 export function isResourceWorthAPass(current: ApiObject | undefined, previous: ApiObject | undefined): boolean {
   const [now, before] = [current?.metadata, previous?.metadata];
   if (now === undefined || now.uid !== before?.uid || now.generation !== before?.generation) return true;
-  return ourAnnotations(now.annotations) !== ourAnnotations(before?.annotations);
+  return ourAnnotations(now.annotations) !== ourAnnotations(before?.annotations) || waits(current) !== waits(previous);
+}
+
+function waits(object: (ApiObject & { readonly status?: PeerStatus }) | undefined): string {
+  return JSON.stringify(waitingInStatus(object?.status));
 }
 
 function ourAnnotations(all: Readonly<Record<string, string>> = {}): string {
