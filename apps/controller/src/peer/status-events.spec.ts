@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PeerStatus } from '#crd';
+import { toldFindings } from './status.js';
 import { statusEvents } from './status-events.js';
 
 type Told = readonly [type: string, status: 'True' | 'False' | 'Unknown', reason: string];
@@ -117,6 +118,20 @@ describe('conflicts among the findings of a status', () => {
     const told = notes(withFindings([]), many);
     expect(told).toHaveLength(11);
     expect(told.at(-1)).toBe('Warning PortConflict 30 more conflicts, see status.findings');
+  });
+
+  it('are told once where a status holds not all of them: none that was told is pushed out of view, to be told again', () => {
+    const many = Array.from({ length: 150 }, (_unused, index) => conflict(`s${index}.x`));
+    const first = withFindings(toldFindings(many, undefined));
+    const early = [conflict('a.x'), conflict('b.x')];
+    const second = withFindings(toldFindings([...early, ...many], first));
+    expect(notes(first, second)).toEqual([]);
+    const third = withFindings(toldFindings(many, second));
+    expect(notes(second, third)).toEqual([]);
+    const fewer = [...early, ...many.slice(1)];
+    const fourth = withFindings(toldFindings(fewer, third));
+    expect(fourth.findings).toHaveLength(100);
+    expect(notes(third, fourth)).toEqual(['Warning PortConflict a.x: ports differ']);
   });
 
   it('alone are told: what else is amiss stands in status', () => {

@@ -13,6 +13,8 @@ import { endedDocuments } from './silence.js';
 import { waitingOf } from './verdict.js';
 import type { PeerVerdict } from './verdict.js';
 
+/** The CRD's bound for `status.findings`. */
+const mostFindings = 100;
 /** The CRD's bound for `status.peer.roots` and `keys`. */
 const mostListed = 50;
 
@@ -48,9 +50,28 @@ export function peerStatusOf(
     ...documentStatus(input, verdict, memory),
     ...(memory?.privateDocument === undefined ? {} : { gateways: gatewayStatus(input, gateways) }),
     ...(input.memoryFault === undefined ? {} : lastSaid(input)),
-    ...(findings.length === 0 ? {} : { findings: findings.slice(0, 100) }),
+    ...(findings.length === 0 ? {} : { findings: toldFindings(findings, input.previous) }),
     ...revocationStatus(input, memory),
   };
+}
+
+/**
+ * As many findings as a status holds. Of more, those that it told before keep their places while they last: what only moved into view would be
+ * told as new by an Event (status-events.ts).
+ */
+export function toldFindings(
+  findings: readonly Finding[],
+  before: PeerStatus | undefined,
+): NonNullable<PeerStatus['findings']> {
+  if (findings.length <= mostFindings) return [...findings];
+  const told = new Set(before?.findings?.map(identityOf));
+  const kept = findings.filter((finding) => told.has(identityOf(finding)));
+  const others = findings.filter((finding) => !told.has(identityOf(finding)));
+  return [...kept, ...others].slice(0, mostFindings);
+}
+
+function identityOf({ reason, subject = '', message }: Finding): string {
+  return JSON.stringify([reason, subject, message]);
 }
 
 /** What was cut is told from what was said just before, once; it stands until trust is given back. */
