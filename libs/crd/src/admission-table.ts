@@ -8,6 +8,8 @@ export interface AdmissionCase {
   readonly objectName?: string;
   /** Absent: accepted. Else the path that must be blamed. */
   readonly refusedAt?: string;
+  /** Refused by the API server alone: one that was stored when it was still valid is read. */
+  readonly readIfStored?: true;
 }
 
 const federation = { trustDomain: 'b.example', metadataEndpoint: 'https://b.example.org/metadata' };
@@ -111,7 +113,7 @@ const sharing: readonly AdmissionCase[] = [
   no('imports a name of ours', 'spec.imports', { imports: { hosts: ['echo.demo.svc.a.example'] } }),
   no('imports a name that only ends alike', 'spec.imports', { imports: { hosts: ['echo.demo.svc.notb.example'] } }),
   no('imports everything of everyone', 'spec.imports.hosts[0]', { imports: { hosts: ['*'] } }),
-  no('imports visible nowhere', 'spec.imports.exportTo', { imports: { exportTo: [] } }),
+  { ...no('imports visible nowhere', 'spec.imports.exportTo', { imports: { exportTo: [] } }), readIfStored: true },
   no('imports to what is no namespace', 'spec.imports.exportTo[0]', { imports: { exportTo: ['~'] } }),
 ];
 

@@ -1,5 +1,6 @@
 export * from './admission-table.js';
 export * from './conditions.js';
+export { visibleNowhere } from './istio-federation.js';
 export { crdFileName, crdManifest } from './manifest.js';
 export * from './parse.js';
 export * from './reasons.js';

@@ -36,6 +36,9 @@ const exports = z
       'Which labelled Services this peer may see and call; all conditions must hold. Default: every labelled Service.',
   });
 
+/** What is wrong with an empty `imports.exportTo`, and what to do about it. */
+export const visibleNowhere = 'names no namespace: leave it out for all of them, or set hosts to [] to import nothing';
+
 const imports = withRules(
   z.object({
     hosts: hostList('Only these host names of the peer; an empty list imports nothing.'),
@@ -45,9 +48,8 @@ const imports = withRules(
   [
     {
       cel: '!has(self.exportTo) || size(self.exportTo) > 0',
-      message: 'exportTo names no namespace: leave it out for all of them, or set hosts to [] to import nothing',
+      message: `exportTo ${visibleNowhere}`,
       field: 'exportTo',
-      holds: ({ exportTo }) => exportTo === undefined || exportTo.length > 0,
     },
   ],
 );

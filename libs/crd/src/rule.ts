@@ -1,13 +1,14 @@
 import type { z } from 'zod';
 
-/** One rule in two languages: CEL for the API server, a predicate for us; the admission table proves that they agree. */
+/** One rule in two languages: CEL for the API server, a predicate for us; the admission table proves that they agree, or where they don't. */
 export interface Rule<T> {
   readonly cel: string;
   /** What is wrong and what to do about it. */
   readonly message: string;
   /** Field below the schema's own that the rule blames. */
   readonly field?: string;
-  readonly holds: (value: T) => boolean;
+  /** Absent: refused at admission only. An object stored before the rule was there is read as it was, so that an upgrade takes nothing from it. */
+  readonly holds?: (value: T) => boolean;
 }
 
 /**
@@ -28,7 +29,7 @@ export function withRules<S extends z.ZodType>(
 ): S {
   const refined = schema.superRefine((value, context) => {
     for (const rule of rules) {
-      if (rule.holds(value)) continue;
+      if (rule.holds?.(value) ?? true) continue;
       context.addIssue({
         code: 'custom',
         message: rule.message,

@@ -85,6 +85,7 @@ describe('mergeServices', () => {
     [undefined, ['shop'], ['*']],
     [['shop'], ['demo', 'shop'], ['demo', 'shop']],
     [['*', 'shop'], ['demo'], ['*']],
+    [[], [], ['*']],
   ])('is visible where %j and %j say: %j', (first, second, expected) => {
     const { services } = mergeServices([{ ...older, exportTo: first }, younger({ exportTo: second })]);
     expect(services[0]?.exportTo).toEqual(expected);

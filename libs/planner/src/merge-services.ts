@@ -160,5 +160,6 @@ function identities(
 
 function visibility(joined: readonly Claim[]): readonly string[] {
   const all = sortedUnique(joined.flatMap(({ offer }) => offer.exportTo ?? ['*']));
-  return all.includes('*') ? ['*'] : all;
+  // Of an empty list, which admission refuses by now, a stored one means everybody, as it did when it was written.
+  return all.includes('*') || all.length === 0 ? ['*'] : all;
 }

@@ -28,7 +28,7 @@ import type {
   WorkloadIndex,
 } from '#planner';
 import { parseCertificate } from '#trust';
-import { peerClusterDomain } from '#crd';
+import { peerClusterDomain, REASONS, visibleNowhere } from '#crd';
 import type { IstioFederation } from '#crd';
 import type { KubernetesObject } from '#istio-api';
 import type { SigningState } from '../identity/identity-keeper.js';
@@ -276,7 +276,15 @@ function peerOffer(input: PublicationInput, standing: Standing<IstioFederation>)
     exportTo: resource.spec.imports?.exportTo,
     withdrawnHosts: standing.withdrawnHosts,
   };
-  return { key: peerKey(ref), offer, findings: [...(heard?.findings ?? []), ...admitted.findings] };
+  const findings = [...(heard?.findings ?? []), ...admitted.findings, ...emptyExportTo(resource)];
+  return { key: peerKey(ref), offer, findings };
+}
+
+/** Stored before admission refused it: it goes on as it was meant then, and the next change of the resource would be refused. */
+function emptyExportTo({ spec }: IstioFederation): readonly Finding[] {
+  if (spec.imports?.exportTo?.length !== 0) return [];
+  const message = `${visibleNowhere}. Stored by an earlier release, it is read as ["*"]`;
+  return [{ reason: REASONS.SpecInvalid, subject: 'spec.imports.exportTo', message }];
 }
 
 function exportsTo(input: PublicationInput, standing: Standing<IstioFederation>): Exports {

@@ -184,6 +184,19 @@ describe('one publication pass', () => {
     expect(verdict.audiences.has('federation/b')).toBe(true);
   });
 
+  it('goes on with an empty exportTo that an earlier release stored: seen everywhere, and told with the remedy', () => {
+    const peers = [known('b', { spec: { imports: { exportTo: [] } } })];
+    const verdict = decidePublication(input({ peers, offers: new Map([offer('b')]) }));
+    expect(verdict.imports.map((object) => (object as ServiceEntry).spec?.exportTo)).toEqual([['*'], ['*']]);
+    expect(verdict.perPeer.get('federation/b')?.findings).toEqual([
+      expect.objectContaining({
+        reason: 'SpecInvalid',
+        subject: 'spec.imports.exportTo',
+        message: expect.stringContaining('leave it out for all of them'),
+      }),
+    ]);
+  });
+
   it('looks again when a document ends', () => {
     const peers = [{ ...known('b'), endsInMs: 7_000 }, known('c')];
     expect(decidePublication(input({ peers })).nextLookMs).toBe(7_000);
