@@ -73,9 +73,17 @@ describe('where our gateways are', () => {
     '[]',
     '{"source":"values","wanted":[{"address":"x","since":1}],"leaving":[]}',
     '{"source":"you"}',
+    // A list where one address is expected, which the annotation allows and the record does not.
+    '{"source":"annotation","wanted":[{"address":"a.example:1,b.example:2","since":1}],"leaving":[]}',
   ])('is what is wanted now where the record says nothing: %j', (text) => {
     const stored: ConfigMap = { metadata: { name: 'isthmus-gateways' }, data: { 'told.json': text } };
     expect(told(new GatewayBook().tell(facts(0, { stored })))).toEqual([base]);
+  });
+
+  it('goes on over restarts with an address of the chart that the annotation would refuse', () => {
+    const loopback = [{ address: '127.0.0.1', port: 15443 }];
+    const { kept: stored } = new GatewayBook().tell(facts(0, { override: loopback }));
+    expect(told(new GatewayBook().tell(facts(1_000, { stored })))).toEqual(['127.0.0.1:15443', base]);
   });
 
   it('is a finding while nobody knows an address', () => {

@@ -103,5 +103,14 @@ function areTold(list: unknown): list is readonly ToldGateway[] {
 
 function isTold(told: unknown): told is ToldGateway {
   if (typeof told !== 'object' || told === null || !('address' in told) || !('since' in told)) return false;
-  return typeof told.address === 'string' && readGatewayWish(told.address).ok && typeof told.since === 'number';
+  return typeof told.address === 'string' && isOneAddress(told.address) && typeof told.since === 'number';
+}
+
+/** As the reader of what is told has it: one address, whether peers take it or not. */
+function isOneAddress(text: string): boolean {
+  try {
+    return parseGatewayAddress(text).address !== '';
+  } catch {
+    return false;
+  }
 }
