@@ -16,9 +16,9 @@ import {
 } from '#platform';
 import type { Secret } from '#platform';
 import type { MeshFacts } from '#planner';
+import { parseGatewayAddress } from '#protocol';
 import { defaultPacing } from './peer-link/pacing.js';
 import type { Pacing } from './peer-link/pacing.js';
-import { parseGatewayAddress } from './publication/gateway-wish.js';
 
 /** Everything the controller is told at start; frozen. */
 export interface ControllerConfig {

@@ -1,4 +1,5 @@
 export * from './addresses.js';
+export * from './gateway-wish.js';
 export { isAddress } from './gateways.js';
 export type { Decoded, Fault } from './fault.js';
 export * from './limits.js';

@@ -2,7 +2,7 @@ import type { ConfigMap } from '#istio-api';
 import { NotFoundError, pathFor, resources } from '#kube';
 import type { ApiObject } from '#kube';
 import { annotations, names } from '#model';
-import { readGatewayWish } from '../publication/gateway-wish.js';
+import { readGatewayWish } from '#protocol';
 import { until } from './context.js';
 import type { CommandContext } from './context.js';
 

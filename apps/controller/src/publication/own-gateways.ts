@@ -3,7 +3,7 @@ import { annotations, labels, names } from '#model';
 import type { Finding, GatewayAddress } from '#model';
 import { gatewayAddresses } from '#planner';
 import type { GatewayFacts } from '#planner';
-import { gatewayText, parseGatewayAddress, readGatewayWish } from './gateway-wish.js';
+import { gatewayText, parseGatewayAddress, readGatewayWish } from '#protocol';
 import { advanceToldGateways, gatewayReport, nextGatewayChangeMs, toldAddresses } from './told-gateways.js';
 import type { GatewaySource, ToldGateway, ToldGateways } from './told-gateways.js';
 

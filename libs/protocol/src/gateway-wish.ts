@@ -1,6 +1,7 @@
 import { annotations } from '#model';
 import type { GatewayAddress } from '#model';
-import { forbiddenAddress, isAddress } from '#protocol';
+import { forbiddenAddress } from './addresses.js';
+import { isAddress } from './gateways.js';
 
 /** Old and new ones together fit into a document, of which peers read 64. */
 const mostAddresses = 32;
