@@ -28,6 +28,8 @@ export const REASONS = {
   /** A gateway or API address is loopback, link-local, our own API server's, or does not resolve. */
   AddressRefused: 'AddressRefused',
   NoGateways: 'NoGateways',
+  /** More addresses of our own gateways than peers are told. */
+  TooManyGateways: 'TooManyGateways',
   /** A labelled Service has a port without a name. */
   PortUnnamed: 'PortUnnamed',
   /** Two exported Services select the same workloads on one target port: their grants can't be told apart. */

@@ -2,9 +2,10 @@ import { annotations } from '#model';
 import type { GatewayAddress } from '#model';
 import { forbiddenAddress } from './addresses.js';
 import { isAddress } from './gateways.js';
+import { limits } from './limits.js';
 
-/** Old and new ones together fit into a document, of which peers read 64. */
-const mostAddresses = 32;
+/** So many addresses of ours are told at most: old and new ones together fit into a document, of which peers read twice as many. */
+export const mostGatewaysTold = limits.gateways / 2;
 
 /** Addresses in one form, sorted, without repeats, or why they cannot be told. */
 export type GatewayWish =
@@ -26,10 +27,10 @@ export function gatewayText({ address, port }: GatewayAddress): string {
 export function readGatewayWish(text: string, field = `annotation ${annotations.gatewayAddresses}`): GatewayWish {
   const refused = (value: string, why: string): GatewayWish => ({ ok: false, fault: `${field}: "${value}" ${why}` });
   const items = text.split(',').map((item) => item.trim());
-  if (items.length > mostAddresses)
+  if (items.length > mostGatewaysTold)
     return refused(
       text.slice(0, 100),
-      `has more than ${mostAddresses} addresses: peers read 64, and old and new ones are told together`,
+      `has more than ${mostGatewaysTold} addresses: peers read ${limits.gateways}, and old and new ones are told together`,
     );
   const addresses = new Set<string>();
   for (const item of items) {

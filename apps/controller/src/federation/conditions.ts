@@ -105,10 +105,11 @@ const notices: ReadonlySet<string> = new Set([
   REASONS.PortUnnamed,
   REASONS.NoMeshEndpoints,
   REASONS.ServiceInvalid,
+  REASONS.TooManyGateways,
 ]);
 
 /**
- * What is amiss with Services and workloads of ours is their owners' to mend and the same for every peer: told, but no reason to call a hundred peers
+ * What is amiss with Services, workloads and the number of gateways of ours is their owners' to mend and the same for every peer: told, but no reason to call a hundred peers
  * unready, among which one that really fails would not be seen.
  */
 function isNotice({ reason }: Finding): boolean {

@@ -318,6 +318,16 @@ describe('what one look at an IstioFederation says', () => {
       ['Ready=True/Succeeded', 'ServicesExported=True/SharedTargetPort'],
     ],
     [
+      'more gateways of ours than peers are told: a notice',
+      () =>
+        input({
+          memory: remembered(),
+          hearing: publicHearing(),
+          publication: { ...published, exportFindings: [{ reason: 'TooManyGateways', message: '32 of 33' }] },
+        }),
+      ['Ready=True/Succeeded', 'ServicesExported=True/TooManyGateways'],
+    ],
+    [
       'a dead gateway',
       () =>
         input({

@@ -86,6 +86,16 @@ describe('where our gateways are', () => {
     expect(told(new GatewayBook().tell(facts(1_000, { stored })))).toEqual(['127.0.0.1:15443', base]);
   });
 
+  it('is a finding where there are more addresses than peers are told, with how many they are', () => {
+    const many = Array.from({ length: 33 }, (_x, at) => ({ address: `192.0.2.${at + 1}`, port: 15443 }));
+    const { addresses, findings } = new GatewayBook().tell(facts(0, { override: many }));
+    expect(addresses).toHaveLength(32);
+    expect(findings).toEqual([
+      { reason: 'TooManyGateways', message: expect.stringMatching(/^32 of 33 .*gateway\.addresses/) },
+    ]);
+    expect(new GatewayBook().tell(facts(0, { override: many.slice(1) })).findings).toEqual([]);
+  });
+
   it('is a finding while nobody knows an address', () => {
     const { addresses, findings } = new GatewayBook().tell(facts(0, { override: [] }));
     expect([addresses, findings]).toEqual([[], [expect.objectContaining({ reason: 'NoGateways' })]]);

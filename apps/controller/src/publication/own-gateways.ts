@@ -1,9 +1,10 @@
+import { REASONS } from '#crd';
 import type { ConfigMap } from '#istio-api';
 import { annotations, labels, names } from '#model';
 import type { Finding, GatewayAddress } from '#model';
 import { gatewayAddresses } from '#planner';
 import type { GatewayFacts } from '#planner';
-import { gatewayText, parseGatewayAddress, readGatewayWish } from '#protocol';
+import { gatewayText, mostGatewaysTold, parseGatewayAddress, readGatewayWish } from '#protocol';
 import { advanceToldGateways, gatewayReport, nextGatewayChangeMs, toldAddresses } from './told-gateways.js';
 import type { GatewaySource, ToldGateway, ToldGateways } from './told-gateways.js';
 
@@ -39,18 +40,15 @@ export class GatewayBook {
     const base = gatewayAddresses(facts);
     const request = cluster?.metadata?.annotations?.[annotations.gatewayAddresses] ?? '';
     const wish = request === '' ? undefined : readGatewayWish(request);
-    const told = advanceToldGateways(before, {
-      now,
-      announceMs,
-      ...wantedBy(facts, { before, base: base.addresses, wish }),
-    });
+    const { source, wanted } = wantedBy(facts, { before, base: base.addresses, wish });
+    const told = advanceToldGateways(before, { now, announceMs, source, wanted });
     this.#told = told;
     const addresses = toldAddresses(told).map(parseGatewayAddress);
     const fault = wish?.ok === false ? wish.fault : undefined;
     const changesInMs = nextGatewayChangeMs(told, now, announceMs);
     return {
       addresses,
-      findings: addresses.length > 0 ? [] : base.findings,
+      findings: addresses.length > 0 ? tooMany(wanted.length) : base.findings,
       ...(cluster === undefined
         ? {}
         : { kept: gatewaysConfigMap(facts.namespace, told, gatewayReport(told, { request, fault, announceMs })) }),
@@ -74,6 +72,12 @@ function wantedBy(
   if (before?.source === 'annotation' && (cluster === undefined || wish !== undefined))
     return { source: 'annotation', wanted: before.wanted.map(({ address }) => address) };
   return { source: override.length > 0 ? 'values' : 'discovered', wanted: base.map(gatewayText) };
+}
+
+function tooMany(wanted: number): readonly Finding[] {
+  if (wanted <= mostGatewaysTold) return [];
+  const message = `${mostGatewaysTold} of ${wanted} addresses of our gateways are told, the first in order, so that old and new ones fit together into what peers read: name those to be told in gateway.addresses of the chart, or have one load balancer stand before the gateways`;
+  return [{ reason: REASONS.TooManyGateways, message }];
 }
 
 function gatewaysConfigMap(namespace: string, told: ToldGateways, report: object): ConfigMap {

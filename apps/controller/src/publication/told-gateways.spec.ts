@@ -106,6 +106,21 @@ describe('addresses of gateways that peers are told', () => {
     expect([after.leaving, nextGatewayChangeMs(after, 1_100, announceMs)]).toEqual([[], undefined]);
   });
 
+  it.each(['values', 'discovered'] as const)(
+    'are at most half of what a peer reads, so that all the new fit beside all the old (%s)',
+    (source) => {
+      const many = (letter: string): readonly string[] =>
+        Array.from({ length: 100 }, (_x, at) => `${letter}${String(at).padStart(2, '0')}.example:1`);
+      const { told } = looks(
+        [0, 'values', many('b'), []],
+        [1_000, source, many('a'), []],
+        [1_100, source, many('a'), []],
+      );
+      const first = (letter: string): readonly string[] => many(letter).slice(0, 32);
+      expect(told).toEqual([first('b'), [...first('a'), ...first('b')], first('a')]);
+    },
+  );
+
   it('are never more than a peer reads: of many that leave some go early, none of those that are wanted', () => {
     const many = (letter: string): readonly string[] =>
       Array.from({ length: 32 }, (_x, at) => `${letter}${at}.example:1`);

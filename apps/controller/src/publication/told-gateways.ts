@@ -1,5 +1,5 @@
 import { annotations } from '#model';
-import { limits } from '#protocol';
+import { limits, mostGatewaysTold } from '#protocol';
 
 /** Who says which addresses these are: an operator's annotation, the chart's values, or what the gateway's Service shows. */
 export type GatewaySource = 'annotation' | 'values' | 'discovered';
@@ -23,7 +23,7 @@ export interface ToldGatewaysFacts {
   /** How long an address is told before the ones it replaces are left out, milliseconds. */
   readonly announceMs: number;
   readonly source: GatewaySource;
-  /** Sorted, without repeats. */
+  /** Sorted, without repeats; the first 32 are told. */
   readonly wanted: readonly string[];
 }
 
@@ -36,8 +36,10 @@ export function advanceToldGateways(state: ToldGateways | undefined, facts: Told
   const { now, announceMs, source } = facts;
   const before = state === undefined ? [] : [...state.wanted, ...state.leaving];
   const since = new Map(before.map((told) => [told.address, told.since]));
-  const wanted = facts.wanted.map((address) => ({ address, since: since.get(address) ?? now }));
-  const isWanted = new Set(facts.wanted);
+  const wanted = facts.wanted
+    .slice(0, mostGatewaysTold)
+    .map((address) => ({ address, since: since.get(address) ?? now }));
+  const isWanted = new Set(wanted.map(({ address }) => address));
   const isGone = source === 'discovered' && state?.source === 'discovered';
   const known = wanted.some((told) => told.since + announceMs <= now);
   const leaving = (known ? [] : [...(isGone ? [] : (state?.wanted ?? [])), ...(state?.leaving ?? [])])
