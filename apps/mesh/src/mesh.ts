@@ -66,6 +66,7 @@ export class Mesh {
       ...indexOptions(options),
       roots: () => this.#authority.roots,
       crls: () => this.#authority.crls,
+      crlsChangeAt: () => this.#authority.crlsChangeAt,
     });
     const models = new ServedModels(() => this.index.current);
     const log = new StreamLog({ logger, metrics, clock, current: () => this.index.current });
@@ -197,7 +198,7 @@ function indexOptions({
   client,
   logger,
   clock,
-}: MeshOptions): Omit<ConstructorParameters<typeof MeshIndex>[0], 'roots' | 'crls'> {
+}: MeshOptions): Omit<ConstructorParameters<typeof MeshIndex>[0], 'roots' | 'crls' | 'crlsChangeAt'> {
   const { clusterID = nameless, trustDomain, clusterDomain, network, rootNamespace, outboundTrafficPolicy } = config;
   return {
     client,

@@ -9,9 +9,11 @@ import {
   buildCsr,
   generateCa,
   issueWorkloadCertificate,
+  listsUsableAt,
   loadCa,
   parseCertificate,
   parseCrls,
+  readLists,
   usableLists,
 } from './index.js';
 import type { CaFiles } from './index.js';
@@ -111,6 +113,8 @@ describe('revocation lists', () => {
     ['complete, in one text', [good.join('')], 2],
     ['one is missing', [list(first)], 0],
     ['one has ended', [list(first), list(second, { nextUpdate: now - 1 })], 0],
+    ['one ends in half a minute', [list(first), list(second, { nextUpdate: now + 30_000 })], 0],
+    ['one ends a second later', [list(first, { nextUpdate: now + 31_000 }), list(second)], 2],
     ['one is yet to come', [list(first), list(second, { thisUpdate: now + hour, nextUpdate: now + 2 * hour })], 0],
     ['one signed by another CA', [list(first), list(second, { by: first })], 0],
     ['of two of one CA the newer counts', [...good, list(first, { thisUpdate: now - 1000 })], 2],
@@ -120,7 +124,26 @@ describe('revocation lists', () => {
     const { crls, fault, until } = usableLists(pems, roots, now);
     expect(crls).toHaveLength(used);
     expect(fault !== undefined).toBe(used === 0 && pems.join('') !== '');
-    if (used > 0) expect(until).toBe(now + hour);
+    if (used > 0) expect([now + hour, now + 31_000]).toContain(until);
+  });
+
+  it('tell when time changes what is used: where a list begins, and half a minute before one ends', () => {
+    const [begin, end] = [now + hour, now + 2 * hour];
+    const read = readLists(
+      [list(first, { thisUpdate: begin, nextUpdate: end }), list(second, { nextUpdate: 2 * end })],
+      roots,
+    );
+    const at = (time: number): readonly unknown[] => {
+      const { crls, changesAt } = listsUsableAt(read, time);
+      return [crls.length, changesAt];
+    };
+    expect([now, begin, end - 30_001].map(at)).toEqual([
+      [0, begin],
+      [2, end - 30_000],
+      [2, end - 30_000],
+    ]);
+    expect(at(end - 30_000)).toEqual([0, 2 * end - 30_000]);
+    expect(at(2 * end)).toEqual([0, undefined]);
   });
 
   it.each<[string, (head: readonly Node[]) => readonly Node[], RegExp]>([

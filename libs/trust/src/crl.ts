@@ -86,54 +86,91 @@ export function listsTooLarge(pems: readonly string[]): string | undefined {
     : `crl: ${Math.ceil(bytes / 1024)} KiB of revocation lists, at most ${mostListBytes / 1024} KiB are taken; their owner must drop entries of certificates that have expired anyway, or give intermediate CAs shorter lives`;
 }
 
-/** Lists that may be handed to proxies, or why none of them may. */
+/**
+ * So long before it ends a list leaves: proxies that still had one would refuse every certificate under its CA, they take a moment to get the
+ * new bundle, and have clocks of their own.
+ */
+export const listsLeaveMs = 30_000;
+
+/** When lists leave of which the first ends then; both Unix milliseconds. */
+export function listsLeaveAt(end: number): number {
+  return end - listsLeaveMs;
+}
+
+/** Lists that may be handed to proxies, or why none of them may; times in Unix milliseconds. */
 export interface UsableLists {
   /** PEM each, sorted; empty when the set is not complete or not current. */
   readonly crls: readonly string[];
-  /** When the first of them ends (Unix ms). */
+  /** When the first of them ends; `listsLeaveAt` says until when they are used. */
   readonly until?: number;
+  /** When time alone may change what is told here. */
+  readonly changesAt?: number;
   /** Why they are not used; absent where there were none or all are good. */
   readonly fault?: string;
 }
+
+/** Lists as read, with those of each CA that are really its own, the newest first: all but what time changes. */
+export interface ReadLists {
+  readonly authorities: readonly { readonly subject: string; readonly lists: readonly TimedList[] }[];
+  /** Why they cannot be read. */
+  readonly fault?: string;
+}
+
+type TimedList = Pick<RevocationList, 'pem' | 'thisUpdate'> & { readonly nextUpdate: number };
 
 /**
  * A peer's lists, only where each CA that stands in its chains has a current one (trust rule 12): lists in a bundle make Envoy check the
  * whole chain, and a missing or expired one would refuse every certificate. `authorities` = roots and intermediates, PEM each.
  */
 export function usableLists(pems: readonly string[], authorities: readonly string[], now: number): UsableLists {
-  if (pems.every((pem) => pem.trim() === '')) return { crls: [] };
+  return listsUsableAt(readLists(pems, authorities), now);
+}
+
+/** Reads lists and proves their signatures: a large one takes its time, so what is asked for again and again is kept. */
+export function readLists(pems: readonly string[], authorities: readonly string[]): ReadLists {
+  if (pems.every((pem) => pem.trim() === '')) return { authorities: [] };
   let lists: readonly RevocationList[];
   try {
     lists = parseCrls(pems);
   } catch (error) {
-    return { crls: [], fault: (error as Error).message };
+    return { authorities: [], fault: (error as Error).message };
   }
-  const chosen: RevocationList[] = [];
-  for (const authority of authorities.map(parseCertificate)) {
-    const current = currentListOf(authority, lists, now);
+  return { authorities: authorities.map((pem) => ownListsOf(parseCertificate(pem), lists)) };
+}
+
+/** What `usableLists` tells, of lists that were read before. */
+export function listsUsableAt({ authorities, fault }: ReadLists, now: number): UsableLists {
+  if (fault !== undefined) return { crls: [], fault };
+  const times = authorities.flatMap(({ lists }) =>
+    lists.flatMap(({ thisUpdate, nextUpdate }) => [thisUpdate, listsLeaveAt(nextUpdate)]),
+  );
+  const next = Math.min(...times.filter((time) => time > now));
+  const change = Number.isFinite(next) ? { changesAt: next } : {};
+  const chosen: TimedList[] = [];
+  for (const { subject, lists } of authorities) {
+    const current = lists.find(({ thisUpdate, nextUpdate }) => thisUpdate <= now && now < listsLeaveAt(nextUpdate));
     if (current === undefined)
       return {
         crls: [],
-        fault: `crl: no list that is valid now from the CA "${authority.subject.replaceAll('\n', ', ')}": revocation is not checked until there is a complete set`,
+        fault: `crl: no list that is valid now and for another ${listsLeaveMs / 1000} s from the CA "${subject}": revocation is not checked until there is a complete set`,
+        ...change,
       };
     chosen.push(current);
   }
-  const until = Math.min(...chosen.map(({ nextUpdate }) => nextUpdate ?? Number.POSITIVE_INFINITY));
   const crls = [...new Set(chosen.map(({ pem }) => pem))].sort();
-  return Number.isFinite(until) ? { crls, until } : { crls };
+  return crls.length === 0 ? { crls } : { crls, until: Math.min(...chosen.map((list) => list.nextUpdate)), ...change };
 }
 
-/** The newest list of this CA that is valid now and really its own. */
-function currentListOf(
-  authority: Certificate,
-  lists: readonly RevocationList[],
-  now: number,
-): RevocationList | undefined {
+/** Lists without an end are never used. */
+function ownListsOf(authority: Certificate, lists: readonly RevocationList[]): ReadLists['authorities'][number] {
   const name = subjectDerOf(authority);
-  return lists
-    .filter((list) => list.thisUpdate <= now && list.nextUpdate !== undefined && now < list.nextUpdate)
-    .filter((list) => list.issuerDer.equals(name) && list.signedBy(authority.publicKey))
-    .sort((a, b) => b.thisUpdate - a.thisUpdate)[0];
+  return {
+    subject: authority.subject.replaceAll('\n', ', '),
+    lists: lists
+      .filter((list) => list.issuerDer.equals(name) && list.signedBy(authority.publicKey))
+      .flatMap(({ pem, thisUpdate, nextUpdate }) => (nextUpdate === undefined ? [] : [{ pem, thisUpdate, nextUpdate }]))
+      .sort((a, b) => b.thisUpdate - a.thisUpdate),
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { hasFields, isText } from '#model';
 import type { TrustedKey } from '#model';
+import { listsLeaveAt } from './crl.js';
 
 /** What vouched for a peer when it was first met (trust rule 4). */
 export type FirstContact = 'Pinned' | 'VerifiedCA' | 'Blind';
@@ -15,7 +16,7 @@ export interface PeerFacts {
   readonly keys: readonly TrustedKey[];
   /** Complete and current set, or empty (trust rule 12). */
   readonly crls: readonly string[];
-  /** When the first of `crls` ends: not to be used after. */
+  /** When the first of `crls` ends: `listsInForce` says until when they are used. */
   readonly crlsUntil?: number;
   /** Why the lists that the peer published are not used. */
   readonly crlFault?: string;
@@ -71,12 +72,6 @@ function isMemory(value: unknown): value is PeerMemory {
   );
 }
 
-/**
- * So long before the first of them ends lists leave: proxies that still had one would refuse every certificate of the peer, they take a moment to
- * get the new bundle, and have clocks of their own.
- */
-const listsLeaveMs = 30_000;
-
 type Lists = Pick<PeerFacts, 'crls' | 'crlsUntil'>;
 
 /** The peer's lists as long as they may be handed to proxies; else none. */
@@ -86,6 +81,6 @@ export function listsInForce(facts: Lists, now: number): readonly string[] {
 
 /** Milliseconds until the peer's lists are used no longer; undefined where none are. */
 export function listsLeaveInMs({ crls, crlsUntil = 0 }: Lists, now: number): number | undefined {
-  const left = crlsUntil - listsLeaveMs - now;
+  const left = listsLeaveAt(crlsUntil) - now;
   return crls.length > 0 && left > 0 ? left : undefined;
 }

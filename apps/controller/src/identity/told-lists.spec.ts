@@ -1,6 +1,13 @@
 import { createPrivateKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { buildCertificate, buildCrl, generateSigningKey, parseCertificate, readPublicDocument } from '#trust';
+import {
+  buildCertificate,
+  buildCrl,
+  generateSigningKey,
+  listsLeaveMs,
+  parseCertificate,
+  readPublicDocument,
+} from '#trust';
 import type { CaFiles } from '#trust';
 import { caOf, keyChainFor, now, ownUUID, serial, SigningPeer } from '../../../../libs/trust/src/peer.fixture.js';
 import { toldLists } from './told-lists.js';
@@ -49,13 +56,18 @@ describe('our revocation lists as peers are told of them', () => {
     expect(told.crls).toEqual([...own].sort());
     expect(told.report).toEqual({
       phase: 'told',
-      message: expect.stringMatching(/told 2, one of each CA, until 2026-/),
+      message: `peers are told 2, one of each CA, until ${new Date(now + hour - listsLeaveMs).toISOString()}`,
     });
   });
 
   it.each<[string, readonly string[], RegExp]>([
-    ['one is missing', [list(root)], /no list that is valid now from the CA "CN=intermediate"/],
+    ['one is missing', [list(root)], /no list that is valid now and for another 30 s from the CA "CN=intermediate"/],
     ['one has run out', [list(root), list(intermediate, { nextUpdate: now - 1000 })], /no list that is valid now/],
+    [
+      'one is about to run out',
+      [list(root), list(intermediate, { nextUpdate: now + 30_000 })],
+      /another 30 s from the CA/,
+    ],
     ['one cannot be read', [list(root), '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n'], /crl: list 2/],
     [
       'they are larger than peers take',

@@ -1,4 +1,4 @@
-import { listsTooLarge, usableLists } from '#trust';
+import { listsLeaveAt, listsTooLarge, usableLists } from '#trust';
 
 /** Our revocation lists as peers are told of them. */
 export interface ToldLists {
@@ -26,6 +26,6 @@ export function toldLists(
       report: { phase: 'not told', message: `peers do not check our certificates for revocation: ${against}` },
     };
   if (usable.length === 0) return { crls: [] };
-  const end = until === undefined ? '' : `, until ${new Date(until).toISOString()}`;
+  const end = until === undefined ? '' : `, until ${new Date(listsLeaveAt(until)).toISOString()}`;
   return { crls: usable, report: { phase: 'told', message: `peers are told ${usable.length}, one of each CA${end}` } };
 }

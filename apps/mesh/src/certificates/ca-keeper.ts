@@ -104,8 +104,10 @@ export class CaKeeper {
     this.#tellFault(crlFault);
     const facts = { now: clock.now(), announceMs, request: request(), distributed: distributed(), crlFault };
     await report.write(loaded, facts);
-    const wait = loaded.own === undefined ? undefined : nextCaChangeMs(loaded.own.state, facts);
-    if (wait !== undefined && wait < lookEveryMs) this.#lookIn(Math.max(wait, 200) + slackMs);
+    const step = loaded.own === undefined ? undefined : nextCaChangeMs(loaded.own.state, facts);
+    const lists = authority.crlsChangeAt === undefined ? undefined : authority.crlsChangeAt - clock.now();
+    const wait = Math.min(...[step, lists].filter((ms) => ms !== undefined));
+    if (wait < lookEveryMs) this.#lookIn(Math.max(wait, 200) + slackMs);
   }
 
   /** The CA in use goes on being this cluster's: without its Secret the next replica would make another, which no peer knows. */
@@ -168,7 +170,7 @@ export class CaKeeper {
     this.#tellRoots();
   }
 
-  /** Time alone changes it too: a revocation list that was not valid yet is now. */
+  /** Time alone changes it too: a revocation list begins, or leaves. */
   #tellRoots(): void {
     const { authority, onRoots } = this.#options;
     const { verifiesWith } = authority;

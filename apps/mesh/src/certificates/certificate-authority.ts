@@ -4,9 +4,12 @@ import {
   buildCsr,
   defaultTtlSeconds,
   issueWorkloadCertificate,
+  listsUsableAt,
   longestTtlSeconds,
-  usableLists,
+  readLists,
   type IssuedCertificate,
+  type ReadLists,
+  type UsableLists,
   type WorkloadCa,
 } from '#trust';
 
@@ -52,31 +55,42 @@ export class CertificateAuthority {
   readonly #clock: Clock;
   readonly #maxTtlSeconds: number;
   #ca: WorkloadCa;
+  /** Of the CA's own, read once: the model asks for them each time it is made. */
+  #lists: ReadLists;
   #crls: readonly string[] = [];
 
   constructor(ca: WorkloadCa, options: CertificateAuthorityOptions) {
     this.#ca = ca;
+    this.#lists = listsOf(ca);
     this.#trustDomain = options.trustDomain;
     this.#clock = options.clock;
     this.#maxTtlSeconds = options.maxTtlSeconds;
   }
 
   replace(ca: WorkloadCa): void {
+    this.#lists = listsOf(ca);
     this.#ca = ca;
   }
 
-  /** Revocation lists in force, PEM each: a complete, unexpired set or nothing. The same array while they are the same. */
+  /** Revocation lists in force, PEM each: a complete, current set or nothing. The same array while they are the same. */
   get crls(): readonly string[] {
-    const { crls, roots, intermediates } = this.#ca;
-    const usable = usableLists(crls, [...roots, ...intermediates], this.#clock.now()).crls;
+    const usable = this.#usable.crls;
     if (usable.join('') !== this.#crls.join('')) this.#crls = usable;
     return this.#crls;
   }
 
+  /** When time alone may change `crls` and `crlFault`, Unix milliseconds. */
+  get crlsChangeAt(): number | undefined {
+    return this.#usable.changesAt;
+  }
+
   /** Why lists that are there are not in force. */
   get crlFault(): string | undefined {
-    const { crls, roots, intermediates } = this.#ca;
-    return usableLists(crls, [...roots, ...intermediates], this.#clock.now()).fault;
+    return this.#usable.fault;
+  }
+
+  get #usable(): UsableLists {
+    return listsUsableAt(this.#lists, this.#clock.now());
   }
 
   /** All that proxies verify with, as one text. */
@@ -138,6 +152,10 @@ export class CertificateAuthority {
       notAfter: issued.notAfter,
     };
   }
+}
+
+function listsOf({ crls, roots, intermediates }: WorkloadCa): ReadLists {
+  return readLists(crls, [...roots, ...intermediates]);
 }
 
 function bundle(pems: readonly string[]): string {

@@ -36,7 +36,7 @@ function setUp(): {
   const subject = new ListsInForce({
     clock: { now: () => now },
     logger: { warn: (fields) => void warnings.push(fields) },
-    onEnd: () => (calls += 1),
+    onChange: () => (calls += 1),
     later: (work, milliseconds) => {
       planned = { at: now + milliseconds, work };
       return () => (planned = undefined);
@@ -56,42 +56,38 @@ function setUp(): {
 }
 
 describe('ListsInForce', () => {
-  it('leaves our own list out half a minute before it ends, and asks for another model then', () => {
-    const { subject, pass, warnings } = setUp();
-    const lists = { registry: registry(), crls: listUntil(start + 10 * minute) };
-    expect(subject.look(lists).crls).toBe(lists.crls);
-    expect(pass(10 * minute - margin - 1)).toBe(0);
-    expect(subject.look(lists).crls).toBe(lists.crls);
+  it('asks for another model when our own lists change, and not again', () => {
+    const { subject, pass } = setUp();
+    subject.look(registry(), start + minute);
+    expect(pass(minute - 1)).toBe(0);
+    subject.look(registry(), start + minute);
     expect(pass(1000)).toBe(1);
-    expect(subject.look(lists).crls).toEqual([]);
+    subject.look(registry());
     expect(pass(100 * minute)).toBe(0);
-    expect(subject.look(lists).crls).toEqual([]);
-    expect(warnings).toHaveLength(1);
-    const next = listUntil(start + 200 * minute);
-    expect(subject.look({ ...lists, crls: next }).crls).toBe(next);
-    expect(pass(200 * minute)).toBe(1);
   });
 
-  it('leaves a peer’s list out likewise, the others’ stay; what is left is the same object', () => {
+  it('leaves a peer’s list out half a minute before it ends, the others’ stay; what is left is the same object', () => {
     const { subject, pass, warnings } = setUp();
     const [soon, late] = [listUntil(start + 5 * minute), listUntil(start + 9 * minute)];
-    const lists = { registry: registry(peer('north', soon), peer('south', late), peer('west', [])), crls: [] };
-    expect(subject.look(lists).registry).toBe(lists.registry);
-    expect(pass(5 * minute)).toBe(1);
-    const left = subject.look(lists).registry;
+    const peers = registry(peer('north', soon), peer('south', late), peer('west', []));
+    expect(subject.look(peers)).toBe(peers);
+    expect(pass(5 * minute - margin - 1)).toBe(0);
+    expect(subject.look(peers, start + 60 * minute)).toBe(peers);
+    expect(pass(1000)).toBe(1);
+    const left = subject.look(peers);
     expect(left.peers.map(({ crls }) => crls)).toEqual([[], late, []]);
-    expect(subject.look(lists).registry).toBe(left);
+    expect(subject.look(peers)).toBe(left);
     expect(warnings).toEqual([{ peers: ['federation/north'] }]);
     expect(pass(4 * minute)).toBe(1);
-    expect(subject.look(lists).registry.peers.map(({ crls }) => crls)).toEqual([[], [], []]);
+    expect(subject.look(peers).peers.map(({ crls }) => crls)).toEqual([[], [], []]);
   });
 
   it('asks for nothing where there are no lists, and waits no longer than a timer can', () => {
     const { subject, pass } = setUp();
-    subject.look({ registry: registry(peer('north', [])), crls: [] });
+    subject.look(registry(peer('north', [])));
     expect(pass(2 ** 40)).toBe(0);
     const other = setUp();
-    other.subject.look({ registry: registry(), crls: listUntil(start + 2 ** 33) });
+    other.subject.look(registry(peer('north', listUntil(start + 2 ** 33))));
     expect(other.pass(2 ** 31)).toBe(1);
   });
 
@@ -99,7 +95,6 @@ describe('ListsInForce', () => {
     ['no list at all', 'no list'],
     ['a list that is none', '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n'],
   ])('does not take %s', (_what, text) => {
-    const lists = { registry: registry(peer('north', [text])), crls: [] };
-    expect(setUp().subject.look(lists).registry.peers[0]?.crls).toEqual([]);
+    expect(setUp().subject.look(registry(peer('north', [text]))).peers[0]?.crls).toEqual([]);
   });
 });

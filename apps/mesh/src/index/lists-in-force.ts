@@ -1,56 +1,46 @@
 import type { KubeLogger } from '#kube';
 import { peerKey, type Clock, type TrustRegistry } from '#model';
-import { parseCrls } from '#trust';
+import { listsLeaveAt, parseCrls } from '#trust';
 
 export interface ListsInForceOptions {
   readonly clock: Clock;
   readonly logger: Pick<KubeLogger, 'warn'>;
-  /** Lists that were in force are not any more: time for another model. */
-  readonly onEnd: () => void;
+  /** Time changed what is in force: time for another model. */
+  readonly onChange: () => void;
   /** Calls back after so many milliseconds; returns what takes that back. Replaced in specs. */
   readonly later?: (work: () => void, milliseconds: number) => () => void;
 }
 
-/** All that proxies verify with, of us and of peers. */
-export interface Lists {
-  readonly registry: TrustRegistry;
-  /** Our own, PEM. */
-  readonly crls: readonly string[];
-}
-
-/** So much before its end a list goes: until the last proxy has heard of it, and for clocks that run ahead. */
-const marginMs = 30_000;
 /** For a clock that is a little behind the timer. */
 const slackMs = 50;
 const longestTimerMs = 2 ** 31 - 1;
 const none: readonly string[] = [];
 
 /**
- * Leaves out revocation lists that end within half a minute, ours and peers': an expired list inside a bundle would refuse every
- * certificate (trust rule 12). What is left keeps its identity while it is the same.
+ * Leaves out peers' revocation lists when they leave (`listsLeaveAt`): an expired list inside a bundle would refuse every certificate (trust
+ * rule 12). The controller does so too where it writes the registry, but a registry stays as it is while no controller runs. Our own are judged
+ * by the certificate authority. What is left keeps its identity while it is the same.
  */
 export class ListsInForce {
   readonly #options: Required<ListsInForceOptions>;
   /** Of the lists there were at the last look, by text: a large one takes its time to read. */
   #ends: ReadonlyMap<string, number> = new Map();
   #registry: { readonly from: TrustRegistry; readonly left: string; readonly value: TrustRegistry } | undefined;
-  #ownEnded = false;
   #cancel: (() => void) | undefined;
 
   constructor(options: ListsInForceOptions) {
     this.#options = { later: afterTimeout, ...options };
   }
 
-  /** What holds now; calls back once that is less. */
-  look({ registry, crls }: Lists): Lists {
+  /** What holds of peers now. Calls back once that is less, and at `ownChangeAt` (Unix milliseconds), when our own lists change. */
+  look(registry: TrustRegistry, ownChangeAt?: number): TrustRegistry {
     const now = this.#options.clock.now();
-    this.#read([...crls, ...registry.peers.flatMap((peer) => peer.crls)]);
+    this.#read(registry.peers.flatMap((peer) => peer.crls));
     const left = registry.peers.filter((peer) => !this.#holds(peer.crls, now)).map(peerKey);
     const holding = this.#holding(registry, left);
-    const own = this.#holds(crls, now) ? crls : none;
-    this.#tellOwn(own !== crls);
-    this.#wakeAt(this.#firstEnd([own, ...holding.peers.map((peer) => peer.crls)]), now);
-    return { registry: holding, crls: own };
+    const first = this.#firstEnd(holding.peers.map((peer) => peer.crls));
+    this.#wakeAt(Math.min(first, ownChangeAt ?? Number.POSITIVE_INFINITY), now);
+    return holding;
   }
 
   stop(): void {
@@ -67,12 +57,6 @@ export class ListsInForce {
     return this.#registry.value;
   }
 
-  #tellOwn(ended: boolean): void {
-    if (ended && !this.#ownEnded)
-      this.#options.logger.warn({}, 'our own revocation lists end: not enforced until ca-crl.pem holds others');
-    this.#ownEnded = ended;
-  }
-
   #holds(crls: readonly string[], now: number): boolean {
     return crls.length === 0 || now < this.#endOf(crls);
   }
@@ -86,7 +70,7 @@ export class ListsInForce {
     this.#cancel = undefined;
     if (!Number.isFinite(end)) return;
     const wait = Math.min(Math.max(end - now, 0) + slackMs, longestTimerMs);
-    this.#cancel = this.#options.later(() => this.#options.onEnd(), wait);
+    this.#cancel = this.#options.later(() => this.#options.onChange(), wait);
   }
 
   #read(texts: readonly string[]): void {
@@ -96,7 +80,7 @@ export class ListsInForce {
 
   /** When a set is left out, Unix milliseconds. */
   #endOf(crls: readonly string[]): number {
-    return Math.min(...crls.map((text) => this.#ends.get(text) ?? 0)) - marginMs;
+    return listsLeaveAt(Math.min(...crls.map((text) => this.#ends.get(text) ?? 0)));
   }
 }
 

@@ -55,6 +55,8 @@ export interface MeshIndexOptions {
   readonly roots: () => readonly string[];
   /** Own revocation lists, likewise. */
   readonly crls: () => readonly string[];
+  /** When time alone may change `crls`, Unix milliseconds. */
+  readonly crlsChangeAt: () => number | undefined;
 }
 
 /** What only multicluster needs to be read of our own cluster. */
@@ -132,7 +134,7 @@ export class MeshIndex {
       }),
     };
     this.#policyFaults = new PolicyFaults({ trustDomain: cluster.trustDomain, logger });
-    this.#lists = new ListsInForce({ clock, logger, onEnd: () => this.changed() });
+    this.#lists = new ListsInForce({ clock, logger, onChange: () => this.changed() });
     this.#builder = this.#newBuilder();
     this.#debounce = new Debounce((changedAt) => this.#rebuild(changedAt), { ...options.debounce, clock });
     this.#resolver = new HostResolver({
@@ -281,7 +283,8 @@ export class MeshIndex {
       peerAuthentications: informers.peerAuthentications.list(),
       authorizationPolicies: informers.authorizationPolicies.list(),
       federations: informers.federations.list().flatMap((object) => this.#federation(object) ?? []),
-      ...this.#lists.look({ registry: this.#trustRegistry(), crls: this.#options.crls() }),
+      registry: this.#lists.look(this.#trustRegistry(), this.#options.crlsChangeAt()),
+      crls: this.#options.crls(),
       roots: this.#options.roots(),
       resolved: this.#resolver.resolved,
     });
