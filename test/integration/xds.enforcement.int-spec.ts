@@ -69,6 +69,7 @@ describe('what a real Envoy makes of grants that change', () => {
         [`inbound|${httpPort}||`]: (httpApp.address() as AddressInfo).port,
         [`inbound|${tcpPort}||`]: (tcpApp.address() as AddressInfo).port,
         [`inbound|${localPort}||`]: (tcpApp.address() as AddressInfo).port,
+        InboundPassthroughCluster: (tcpApp.address() as AddressInfo).port,
       },
     };
     const identity = identityFor(ownCa, `spiffe://${ownDomain}/ns/demo/sa/echo`);
@@ -263,6 +264,24 @@ describe('what a real Envoy makes of grants that change', () => {
     await settled(async () => ({ greeted: await plainGreeted(tcpPort) }), { greeted: true });
     serve(meshModel([httpPort, tcpPort]));
     // Not a line, so nothing that looks for HTTP could tell.
+    await settled(async () => ({ reached: await plainReached(tcpPort) }), { reached: true });
+  });
+
+  it('where a workload is DISABLE, a server on a port without Service may speak first too; a port that is STRICT ends TLS, HTTP goes on', async () => {
+    const shown = meshModel([httpPort]);
+    const services = shown.services.map((each) => ({
+      ...each,
+      ports: each.ports.filter(({ name }) => name === 'http'),
+    }));
+    const modes = peerAuthentication('DISABLE', { [localPort]: 'STRICT' });
+    serve({ ...shown, services, peerAuthentications: [modes] });
+    const found = async (): Promise<object> => ({
+      withoutService: await plainGreeted(tcpPort),
+      strict: [await reached(identityFor(ownCa, ownId), localPort), await plainGreeted(localPort)],
+      http: await plainStatus(httpPort),
+    });
+    await settled(found, { withoutService: true, strict: [true, false], http: 200 });
+    serve(meshModel([httpPort, tcpPort]));
     await settled(async () => ({ reached: await plainReached(tcpPort) }), { reached: true });
   });
 

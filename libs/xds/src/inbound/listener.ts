@@ -20,7 +20,7 @@ export function virtualInboundListener(cache: Pick<ResourceCache, 'part'>, facts
     name: names.virtualInbound,
     address: socketAddress('0.0.0.0', ports.inbound),
     trafficDirection: TrafficDirection.INBOUND,
-    listenerFilters: [originalDestination(), ...inspectors(facts.ports)],
+    listenerFilters: [originalDestination(), ...inspectors(facts)],
     listenerFiltersTimeout: duration(0),
     continueOnListenerFiltersTimeout: true,
   });
@@ -40,12 +40,20 @@ export function virtualInboundListener(cache: Pick<ResourceCache, 'part'>, facts
 
 /**
  * HTTP is looked for only where the protocol is not known, TLS everywhere but where bytes come in as they are: there a server may speak
- * first. A change here replaces the listener, so it follows protocols and DISABLE alone, not grants or policies.
+ * first. Where the workload itself is DISABLE that is so on all ports no Service names, too. A change here replaces the listener, so it follows
+ * protocols and DISABLE alone, not grants or policies.
  */
-function inspectors(served: readonly InboundPort[]): readonly ReturnType<typeof tlsInspector>[] {
+function inspectors({ mode, ports: own }: InboundFacts): readonly ReturnType<typeof tlsInspector>[] {
   const numbers = (found: (port: InboundPort) => boolean): readonly number[] =>
-    served.filter(found).map(({ port }) => port);
+    own.filter(found).map(({ port }) => port);
+  const isOpen = (port: InboundPort): boolean => !carriesHttp(port.protocol) && port.mode === 'DISABLE';
   const untold = numbers(({ protocol }) => carriesHttp(protocol) && carriesBytes(protocol));
-  const open = numbers(({ protocol, mode }) => !carriesHttp(protocol) && mode === 'DISABLE');
-  return [exceptOnPorts(tlsInspector(), open), ...onPorts(httpInspector(), untold)];
+  const forTls =
+    mode === 'DISABLE'
+      ? onPorts(
+          tlsInspector(),
+          numbers((port) => !isOpen(port)),
+        )
+      : [exceptOnPorts(tlsInspector(), numbers(isOpen))];
+  return [...forTls, ...onPorts(httpInspector(), untold)];
 }
