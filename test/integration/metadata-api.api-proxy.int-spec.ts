@@ -49,6 +49,8 @@ describe('API proxy in front of a real API server', () => {
   let store: Store;
   let door: DoorProcess;
   let agent: Agent;
+  let bulkList: Promise<void> | undefined;
+  const withBulkList = (): Promise<void> => (bulkList ??= createBulkList(cluster.api.client));
 
   beforeAll(async () => {
     if (!existsSync(program)) throw new Error(`${program} is missing: npm run build`);
@@ -686,7 +688,7 @@ describe('API proxy in front of a real API server', () => {
 
     beforeAll(async () => {
       rest = door.memory();
-      await createBulkList(cluster.api.client);
+      await withBulkList();
     }, 90_000);
 
     const drop = ({ body }: Dispatcher.ResponseData): void => {
@@ -805,6 +807,37 @@ describe('API proxy in front of a real API server', () => {
       const first = await round();
       const second = await round();
       expect(Math.max(first, second)).toBeLessThan(mostMemory);
+    }, 60_000);
+  });
+
+  describe('a long list under way', () => {
+    const old = { kid: 'old', pem: stranger.key.publicPem, state: 'retired' as const };
+    const rotating = everyone.map((peer) => (peer.name === 'delta' ? { ...peer, keys: [...peer.keys, old] } : peer));
+
+    beforeAll(withBulkList, 90_000);
+    afterAll(() => cluster.leader.trust(everyone));
+
+    /** Has the peer's list begun, changes what is trusted, and reads on when the door has acted on that. */
+    const listOver = async (trusted: typeof everyone): Promise<number> => {
+      await cluster.leader.trust(rotating);
+      await sleep(500);
+      const list = await ask(bulkPath, {}, delta);
+      expect(list.statusCode).toBe(200);
+      const watch = await ask('/api/v1/nodes?watch=true', {}, delta);
+      const acted = watch.body.text().catch(() => undefined);
+      await cluster.leader.trust(trusted);
+      await acted;
+      let size = 0;
+      for await (const chunk of list.body) size += (chunk as Buffer).length;
+      return size;
+    };
+
+    it('is finished when a key of its reader is dropped', async () => {
+      expect(await listOver(everyone)).toBeGreaterThan(bulkMegabytes * 1_000_000);
+    }, 60_000);
+
+    it('is cut when its reader is no longer trusted', async () => {
+      await expect(listOver(everyone.filter(({ name }) => name !== 'delta'))).rejects.toThrow();
     }, 60_000);
   });
 

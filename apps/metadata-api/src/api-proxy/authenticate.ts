@@ -2,6 +2,7 @@ import { peerKey } from '#model';
 import type { TrustedPeer } from '#model';
 import { tokenSkewSeconds } from '#trust';
 import { judgeToken } from '../auth/peer-strategy.js';
+import type { VerifiedPeer } from '../auth/peer-strategy.js';
 import { Refusal } from '../auth/refusal.js';
 import type { TokenBuckets } from '../auth/token-bucket.js';
 import type { UsedTokens } from '../auth/used-tokens.js';
@@ -13,7 +14,7 @@ import type { HeaderField } from './request-head.js';
 const rememberedSeconds = 300;
 
 export interface AuthenticateParts {
-  readonly knowledge: Knowledge;
+  readonly knowledge: Pick<Knowledge, 'registry' | 'clusterUUID' | 'stillTrusts'>;
   readonly usedTokens: UsedTokens;
   readonly peerBuckets: TokenBuckets;
   /** Counts tokens that other replicas could not be asked about. */
@@ -28,8 +29,11 @@ export async function authenticate(parts: AuthenticateParts, headers: readonly H
   const [value = ''] = valuesOf(headers, 'authorization');
   const token = /^Bearer ([\x21-\x7e]+)$/i.exec(value)?.[1];
   if (token === undefined) throw new Refusal(401, 'no-token', 'send "Authorization: Bearer <token>"');
-  const { registry, clusterUUID: audience } = knowledge;
-  const { peer, claims } = await judgeToken(token, { registry, audience, scope: 'api', now: now() });
+  const judge = (): Promise<VerifiedPeer> => {
+    const { registry, clusterUUID: audience } = knowledge;
+    return judgeToken(token, { registry, audience, scope: 'api', now: now() });
+  };
+  const { peer, claims } = await judge();
   const wait = peerBuckets.take(peerKey(peer), now());
   if (wait > 0)
     throw new Refusal(429, 'peer-limit', 'too many requests of this peer', { peer, retryAfterSeconds: wait });
@@ -40,7 +44,8 @@ export async function authenticate(parts: AuthenticateParts, headers: readonly H
       throw new Refusal(401, 'replayed', 'token: this jti was used before; issue one token for each request', { peer });
     if (use === 'first-memory-only') memoryOnly.inc();
   }
-  if (!knowledge.stillTrusts(peer, 'api'))
-    throw new Refusal(403, 'untrusted-peer', 'this peer is no longer trusted', { peer });
-  return peer;
+  // Trust may have changed meanwhile: the token counts if what is known now still proves it.
+  let proven = peer;
+  while (!knowledge.stillTrusts(proven, 'api')) proven = (await judge()).peer;
+  return proven;
 }

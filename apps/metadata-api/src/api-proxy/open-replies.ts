@@ -40,12 +40,18 @@ export class OpenReplies {
     });
   }
 
-  /** Ends what belongs to peers that do not stand as they did; a watch of one with new keys in order, so that its reader resumes where it was. */
+  /**
+   * Ends what belongs to peers that are no longer trusted. Of a peer whose key is gone watches end, in order: their readers prove themselves anew
+   * and resume where they were. Its other answers are finished: a rotation loses no request.
+   */
   endUntrusted(standingOf: (peer: TrustedPeer) => PeerStanding): void {
     for (const [peer, replies] of [...this.#open]) {
       const standing = standingOf(peer);
       if (standing === 'trusted') continue;
-      for (const reply of [...replies]) reply.end(standing === 'rekeyed' && reply.watch ? 'over' : standing);
+      for (const reply of [...replies]) {
+        if (standing === 'untrusted') reply.end('untrusted');
+        else if (reply.watch) reply.end('over');
+      }
     }
   }
 

@@ -8,12 +8,10 @@ export type AnyRequest = IncomingMessage | Http2ServerRequest;
 export type AnyResponse = ServerResponse | Http2ServerResponse;
 
 /**
- * How an answer ended. `done` = whole; `over` = a watch whose time is up; `untrusted` = the peer's trust went away; `rekeyed` = a key of the
- * peer is gone, and it is to prove itself anew; `stuck` = the reader
- * took nothing; `closed` = the reader left; `failed` = the API server broke off; `refused` = an error was answered.
+ * How an answer ended. `done` = whole; `over` = a watch whose time is up, or a key of whose peer is gone; `untrusted` = the peer's trust went
+ * away; `stuck` = the reader took nothing; `closed` = the reader left; `failed` = the API server broke off; `refused` = an error was answered.
  */
-export type ReplyEnd =
-  'done' | 'over' | 'untrusted' | 'rekeyed' | 'draining' | 'stuck' | 'closed' | 'failed' | 'refused';
+export type ReplyEnd = 'done' | 'over' | 'untrusted' | 'draining' | 'stuck' | 'closed' | 'failed' | 'refused';
 
 /** Ends after which what was sent stands for itself; all others must not look like a whole answer. */
 const inOrder: readonly ReplyEnd[] = ['done', 'over', 'draining'];
