@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { KubeClient, RawRequest, RawResponse } from './client.js';
 import { InvalidError, NotFoundError } from './errors.js';
 import { Informer } from './informer.js';
+import type { InformerObserver } from './informer.js';
 import { silentLogger } from './logger.js';
 import type { ApiObject } from './object.js';
 import { resources } from './resource.js';
@@ -62,7 +63,7 @@ describe('Informer with a scripted server', () => {
 
   function start(
     client: ScriptedClient,
-    more: { mayBeAbsent?: boolean } = {},
+    more: { mayBeAbsent?: boolean; observer?: InformerObserver } = {},
   ): { informer: Informer<ApiObject>; heard: string[] } {
     const informer = new Informer({
       ...more,
@@ -101,7 +102,7 @@ describe('Informer with a scripted server', () => {
     expect(client.asked.map((request) => request.query?.['resourceVersion'])).toEqual([undefined, '42', '43']);
   });
 
-  it('lists page by page where WatchList is refused', async () => {
+  it('lists page by page where WatchList is refused, and counts each page as a sign of life', async () => {
     const refusal = new InvalidError(422, 'Invalid', 'sendInitialEvents is forbidden', where);
     const page = (items: ApiObject[], next?: string): object => ({
       apiVersion: 'v1',
@@ -110,9 +111,18 @@ describe('Informer with a scripted server', () => {
       items: items.map(({ metadata }) => ({ metadata })),
     });
     const client = new ScriptedClient([refusal], [page([node('a', '1')], '1'), page([node('b', '2')])]);
-    const { informer } = start(client);
+    const told: string[] = [];
+    const observer = {
+      heard: () => told.push('heard'),
+      opened: () => told.push('opened'),
+      listed: () => told.push('listed'),
+      failed: () => told.push('failed'),
+    };
+    const { informer } = start(client, { observer });
     await informer.synced;
     await settle();
+    // Each page is a sign of life: on a quiet collection the watch brings none for a minute.
+    expect(told).toEqual(['heard', 'heard', 'listed', 'opened']);
     expect(informer.list()).toEqual([node('a', '1'), node('b', '2')]);
     expect(client.asked.at(-1)?.query).toMatchObject({ resourceVersion: '8' });
   });

@@ -206,7 +206,9 @@ export class Informer<T extends ApiObject> {
       const response = await client.request({ method: 'GET', path: this.#path, query, signal, timeoutMs: 60_000 });
       const { status, body } = response;
       if (status !== 200) throw kubeErrorFrom(status, body, { method: 'GET', path: this.#path });
-      return objectFrom<ListBody<T>>(body, { method: 'GET', path: this.#path });
+      const page = objectFrom<ListBody<T>>(body, { method: 'GET', path: this.#path });
+      this.#options.observer?.heard();
+      return page;
     };
     const { items, resourceVersion } = await readPages<T>(read, { labelSelector, fieldSelector }, pageSize);
     this.#replace(new Map(items.map((item) => [objectKey(item), this.#reduced(item)])));
