@@ -101,6 +101,8 @@ function protoListChanged() {
 }
 
 async function main() {
+  // Before all else: npm may end while the tree is being built.
+  const parent = process.ppid;
   const given = process.argv.slice(2);
   const need = ['--installed', '--generated'].includes(given[0]) ? given.shift() : '--built';
   const [program, ...args] = given;
@@ -120,7 +122,6 @@ async function main() {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   // npm ended by SIGKILL leaves its children behind, untold: they notice that they have another parent. Told once: a second signal ends
   // many a program in the midst of its end.
-  const parent = process.ppid;
   const orphaned = setInterval(() => {
     if (process.ppid === parent) return;
     clearInterval(orphaned);
