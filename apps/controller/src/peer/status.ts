@@ -59,10 +59,7 @@ export function peerStatusOf(
  * As many findings as a status holds. Of more, those that it told before keep their places while they last: what only moved into view would be
  * told as new by an Event (status-events.ts).
  */
-export function toldFindings(
-  findings: readonly Finding[],
-  before: PeerStatus | undefined,
-): NonNullable<PeerStatus['findings']> {
+export function toldFindings(findings: readonly Told[], before: PeerStatus | undefined): readonly Told[] {
   if (findings.length <= mostFindings) return [...findings];
   const told = new Set(before?.findings?.map(identityOf));
   const kept = findings.filter((finding) => told.has(identityOf(finding)));
@@ -70,7 +67,9 @@ export function toldFindings(
   return [...kept, ...others].slice(0, mostFindings);
 }
 
-function identityOf({ reason, subject = '', message }: Finding): string {
+type Told = NonNullable<PeerStatus['findings']>[number];
+
+function identityOf({ reason, subject = '', message }: Told): string {
   return JSON.stringify([reason, subject, message]);
 }
 
