@@ -84,7 +84,7 @@ afterAll(async () => {
 }, 30_000);
 
 describe('a peer that answers 304 beyond the end of what it signed', () => {
-  it('is stale and silent from the end of its public document, until a newer one comes', async () => {
+  it('is stale and silent from the end of its public document, for the next leader too, until a newer one comes', async () => {
     const peer = await newPeer('frozen');
     peer.server.publicAnswer = json(peer.publicDocument({ lifetimeSeconds }));
     await meet(peer);
@@ -93,6 +93,12 @@ describe('a peer that answers 304 beyond the end of what it signed', () => {
     await conditionOf(peer, 'TrustEstablished', 'FailedClosed');
     await endpointsBecome(peer, 0);
     expect(await isTrusted(peer)).toBe(false);
+    await controller.stop();
+    controller = await cluster.controller('controller-2');
+    // The next leader makes its passes by now, and has heard the old answer once more.
+    await meet(await newPeer('newcomer'));
+    expect(await isTrusted(peer)).toBe(false);
+    expect(await endpointsOf(peer)).toBe(0);
     peer.server.publicAnswer = json(peer.publicDocument());
     await conditionOf(peer, 'MetadataSynced', 'Succeeded');
     await endpointsBecome(peer, 1);

@@ -585,7 +585,8 @@ describe('what is judged again on every look', () => {
     const old = peer.document({ lifetimeSeconds: 60 });
     const heard = withPrivate(publicHearing(old));
     const memory = decideFederation(input({ hearing: heard })).memory;
-    const unchanged = { ...heard, publicAt: later, privateAt: later, lastContact: later };
+    const times = { answersSince: now, publicAt: later, privateAt: later };
+    const unchanged = { ...heard, ...times, lastContact: later };
     const look = (over: Partial<FederationInput> = {}): FederationInput =>
       input({ memory, now: later, hearing: unchanged, ...over });
 
@@ -607,9 +608,20 @@ describe('what is judged again on every look', () => {
 
     it('are so for a process that is shown the old ones anew: no word of a wrong signature', () => {
       const again = withPrivate(publicHearing(old, later), privateBody(), later);
-      const conditions = conditionsOf(look({ hearing: { ...again, publicAt: later, privateAt: later } }));
+      const conditions = conditionsOf(look({ hearing: { ...again, ...times } }));
       expect(conditions).toContain('TrustEstablished=True/BlindFirstContact');
       expect(conditions).toContain('MetadataSynced=False/StaleKeepingLastKnownGood');
+    });
+
+    it('are told so by the next leader from the first, and by one to whom nothing was told only once it has listened', () => {
+      const previous = federationStatus(look(), decideFederation(look()));
+      const begun = { ...unchanged, answersSince: later };
+      expect(conditionsOf(look({ previous, hearing: begun }))).toContain(
+        'MetadataSynced=False/StaleKeepingLastKnownGood',
+      );
+      const first = look({ hearing: begun });
+      expect(conditionsOf(first)).toContain('MetadataSynced=True/Succeeded');
+      expect(federationStatus(first, decideFederation(first)).documents?.silentSince).toBeUndefined();
     });
 
     it('are remembered with their end', () => {
@@ -634,8 +646,7 @@ describe('what is judged again on every look', () => {
     it('have ended where what the peer shows in their place is refused, which is told', () => {
       const hearing = {
         ...withPrivate(publicHearing(peer.legacyDocument(), later)),
-        publicAt: later,
-        privateAt: later,
+        ...times,
       };
       const refuses = look({ hearing });
       expect(conditionsOf(refuses)).toContain('MetadataSynced=False/StaleKeepingLastKnownGood');

@@ -125,10 +125,11 @@ export function metadataSynced(input: PeerInput, verdict: PeerVerdict, held?: Ju
 }
 
 /** Why a peer that answers in good order is stale all the same. */
-function endedMessage({ hearing, now }: PeerInput, verdict: PeerVerdict, held: boolean): string | undefined {
+function endedMessage(input: PeerInput, verdict: PeerVerdict, held: boolean): string | undefined {
   const { memory, publicAgainst, privateAgainst } = verdict;
+  const { hearing, now } = input;
   if (hearing.publicFailure !== undefined) return undefined;
-  const { public: open, private: closed } = endedDocuments(hearing, memory, waitingOf(verdict, held), now);
+  const { public: open, private: closed } = endedDocuments(input, memory, waitingOf(verdict, held));
   const end = open ?? closed;
   if (end === undefined) return undefined;
   const against = open === undefined ? (privateAgainst ?? publicAgainst) : publicAgainst;
@@ -137,7 +138,8 @@ function endedMessage({ hearing, now }: PeerInput, verdict: PeerVerdict, held: b
       ? `no newer one has come${privateAgainst === undefined ? '' : `; what it shows now is refused (${privateAgainst.message})`}: either its controller renews nothing, or what stands in between repeats an old answer`
       : `what it shows now is not taken (${against.reason}: ${against.message})`;
   const costs = open === undefined ? 'for its services silence counts' : 'silence counts';
-  return `the peer answers, but its ${open === undefined ? 'private' : 'public'} document ended ${Math.round((now - end) / 1000)} s ago and ${why}. What it last said goes on; ${costs} from that end`;
+  const answers = hearing.lastContact === undefined ? '' : 'the peer answers, but ';
+  return `${answers}its ${open === undefined ? 'private' : 'public'} document ended ${Math.round((now - end) / 1000)} s ago and ${why}. What it last said goes on; ${costs} from that end`;
 }
 
 function failing(input: PeerInput, { memory }: PeerVerdict, failure: FetchFailure): Judgement {

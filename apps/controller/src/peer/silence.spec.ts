@@ -75,7 +75,9 @@ describe('how long a peer has been silent', () => {
     const { endsInMs = 0 } = silenceOf(unchangedUntil(now), memory({ open: end + hour, closed: end }), undefined, now);
     expect(endsInMs).toBe(10_000 + skew + 1);
     const then = now + endsInMs;
-    expect(endedDocuments(unchangedUntil(then), memory(), nothingWaits, then)).toEqual({ public: end, private: end });
+    expect(
+      endedDocuments({ hearing: unchangedUntil(then), previous: undefined, now: then }, memory(), nothingWaits),
+    ).toEqual({ public: end, private: end });
   });
 
   it('of a private document that ended costs its services alone: trust is what a newer one is asked by', () => {
@@ -135,6 +137,30 @@ describe('how long a peer has been silent', () => {
     const held = { removalHeld: { since: iso, until: iso, services: 12 } };
     const open = memory({ open: now + hour, closed: end });
     expect(silenceOf(unchangedUntil(now), open, held, now).contentSilentMs).toBe(0);
+  });
+
+  describe('to a leader, or on a link, that has only just begun to listen', () => {
+    const now = end + hour;
+    const begun = unchangedUntil(now, nothingHeard);
+    const iso = new Date(end).toISOString();
+    const silent = { documents: { silentSince: iso } };
+
+    it('goes on where it was told: neither the change nor an old answer repeated gives trust back', () => {
+      expect(silenceOf(nothingHeard, memory(), silent, now).silentMs).toBe(hour);
+      expect(silenceOf(begun, memory(), silent, now).silentMs).toBe(hour);
+    });
+
+    it('is over with its first answer where its documents hold, or with a newer one', () => {
+      const holds = memory({ open: now + hour, closed: now + hour });
+      expect(silenceOf(begun, holds, silent, now)).toMatchObject({ silentMs: 0, contentSilentMs: 0 });
+    });
+
+    it('goes on of its services alone where that was told of its private document', () => {
+      const open = memory({ open: now + hour, closed: end });
+      const stale = told('MetadataSynced', 'StaleKeepingLastKnownGood');
+      for (const hearing of [nothingHeard, begun])
+        expect(silenceOf(hearing, open, stale, now)).toMatchObject({ silentMs: 0, contentSilentMs: hour });
+    });
   });
 
   it('has no such end where the peer does not sign', () => {

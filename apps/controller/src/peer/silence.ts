@@ -2,6 +2,7 @@ import type { PeerStatus } from '#crd';
 import { documentSkewMs } from '#trust';
 import type { PeerMemory } from '#trust';
 import type { Hearing } from '../peer-link/hearing.js';
+import type { PeerInput } from './input.js';
 
 /** A peer that said nothing for so long counts as silent even without an error. */
 const quietMs = 45_000;
@@ -44,21 +45,37 @@ export function waitingInStatus(status: PeerStatus | undefined): WaitingDocument
 
 /**
  * Documents taken that have run out, while the peer answers that there is nothing newer (trust rule 5): a controller that is dead renews
- * nothing, and what stands in between may keep repeating an old answer. A peer of which something newer waits here has not ended. Pure.
+ * nothing, and what stands in between may keep repeating an old answer. A peer of which something newer waits here has not ended. While we have
+ * only just begun to listen nothing ends anew, but what was told as ended by the leader or link before stays so: repeating old answers to it
+ * gives nothing back. Pure.
  */
 export function endedDocuments(
-  hearing: Hearing,
+  { hearing, previous, now }: Pick<PeerInput, 'hearing' | 'previous' | 'now'>,
   memory: PeerMemory | undefined,
   waiting: WaitingDocuments,
-  now: number,
 ): EndedDocuments {
   if (waiting.public && now - (hearing.publicDocument?.at ?? -Infinity) <= waitingMs) return {};
+  const counts = wasRead(hearing, now)
+    ? { public: hearing.publicAt !== undefined, private: hearing.privateAt !== undefined }
+    : { public: hearing.publicAt !== undefined && silentSinceIn(previous) !== undefined, private: isTold(previous) };
   // A peer that refuses our token is not asked what is new.
-  const answers = hearing.privateAt !== undefined && hearing.privateFailure === undefined;
+  const asked = hearing.privateFailure === undefined && !waiting.private;
   return {
-    public: hearing.publicAt === undefined ? undefined : ifOver(memory?.facts.expiresAt, now),
-    private: answers && !waiting.private ? ifOver(memory?.privateDocument?.expiresAt, now) : undefined,
+    public: counts.public ? ifOver(memory?.facts.expiresAt, now) : undefined,
+    private: counts.private && asked ? ifOver(memory?.privateDocument?.expiresAt, now) : undefined,
   };
+}
+
+/** The peer's private document was told as ended, or itself as silent. */
+function isTold(status: PeerStatus | undefined): boolean {
+  const synced = status?.conditions?.find(({ type }) => type === 'MetadataSynced');
+  return synced?.reason === 'StaleKeepingLastKnownGood';
+}
+
+/** Since when the status says that the peer is silent (Unix ms). */
+function silentSinceIn(status: PeerStatus | undefined): number | undefined {
+  const since = status?.documents?.silentSince;
+  return since === undefined ? undefined : Date.parse(since);
 }
 
 function ifOver(end: number | undefined, now: number): number | undefined {
@@ -73,8 +90,10 @@ export function silenceOf(
   now: number,
 ): Silence {
   const waiting = waitingInStatus(status);
-  const ended = wasRead(hearing, now) ? endedDocuments(hearing, memory, waiting, now) : {};
-  const silentMs = Math.max(unansweredMs(hearing, memory, now), now - (ended.public ?? now));
+  const ended = endedDocuments({ hearing, previous: status, now }, memory, waiting);
+  // Who was silent is so until it has answered this leader, or this link.
+  const told = hearing.lastContact === undefined ? silentSinceIn(status) : undefined;
+  const silentMs = Math.max(unansweredMs(hearing, memory, now), now - (ended.public ?? told ?? now));
   const ahead = [
     ...[memory?.facts.expiresAt, memory?.privateDocument?.expiresAt].map((end = Infinity) => end + documentSkewMs + 1),
     (hearing.answersSince ?? Infinity) + readingMs,

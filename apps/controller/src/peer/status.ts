@@ -180,14 +180,15 @@ type Documents = NonNullable<PeerStatus['documents']>;
 
 /** What a process before this one said stands until this one has tried, and of silence until the peer has answered. */
 function contactStatus(
-  { hearing, previous, now }: PeerInput,
+  input: PeerInput,
   verdict: PeerVerdict | undefined,
   memory: PeerMemory | undefined,
 ): Pick<Documents, 'lastAttemptAt' | 'silentSince'> {
+  const { hearing, previous } = input;
   const { lastAttemptAt: attempted, silentSince: silent } = previous?.documents ?? {};
   const lastAttemptAt = hearing.lastAttempt === undefined ? attempted : time(hearing.lastAttempt);
   const said = hearing.lastContact === undefined ? silent : undefined;
-  const since = endedDocuments(hearing, memory, waitingOf(verdict), now).public ?? hearing.silentSince;
+  const since = endedDocuments(input, memory, waitingOf(verdict)).public ?? hearing.silentSince;
   const silentSince = said ?? (since === undefined ? undefined : time(since));
   return {
     ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),
