@@ -116,6 +116,7 @@ export async function startController(
       NODE_ENV: 'production',
       KUBECONFIG: server.kubeconfig,
       ISTHMUS_CLUSTER_DOMAIN: cluster.trustDomain,
+      ISTHMUS_NETWORK: 'network-1',
       ISTHMUS_CLUSTER_UUID: cluster.clusterUUID,
       ISTHMUS_GATEWAY_ADDRESSES: '192.0.2.1:15443',
       ISTHMUS_HTTP_PORT: String(port),

@@ -127,6 +127,39 @@ describe('what the chart renders', () => {
   });
 });
 
+describe('the network that pods are on', () => {
+  const long = 'a'.repeat(60);
+  it.each<[string, object, RegExp]>([
+    ['of default values: named after the trust domain', {}, /^network-cluster-local$/],
+    ['of another cluster domain', { clusterDomain: 'east.example' }, /^network-east-example$/],
+    ['of another trust domain alone', { trustDomain: 'west.example' }, /^network-west-example$/],
+    ['of one that ends in what no label may', { trustDomain: 'west._' }, /^network-west$/],
+    ['named on purpose', { trustDomain: 'west.example', network: 'flat' }, /^flat$/],
+    ['of a long trust domain: a label’s value, with a digest', { trustDomain: `${long}.b` }, /^network-a{44}-[0-9]+$/],
+  ])('%s; all parts say the same', async (_name, values, expected) => {
+    const chart = await RenderedChart.render(values, directory);
+    const said = ['isthmus-controller', 'isthmus-mesh'].map((name) => chart.environment(name)['ISTHMUS_NETWORK']);
+    const gateway = chart.environment('isthmus-eastwestgateway');
+    said.push(gateway['ISTIO_META_NETWORK'], gateway['ISTIO_META_REQUESTED_NETWORK_VIEW']);
+    const label = 'topology.istio.io/network';
+    const labelled = chart.objects.flatMap(({ kind, metadata }) => {
+      const value = metadata?.labels?.[label];
+      return value === undefined ? [] : [[kind, value] as const];
+    });
+    expect(labelled.map(([kind]) => kind).sort()).toEqual(['Namespace', 'Service']);
+    said.push(...labelled.map(([, value]) => value));
+    expect(new Set(said).size).toBe(1);
+    expect(said[0]).toMatch(expected);
+    expect(said[0]?.length).toBeLessThanOrEqual(63);
+  });
+
+  it('has another name in clusters of other long trust domains', async () => {
+    const nameIn = async (trustDomain: string): Promise<string | undefined> =>
+      (await RenderedChart.render({ trustDomain }, directory)).environment('isthmus-controller')['ISTHMUS_NETWORK'];
+    expect(await nameIn(`${long}.b`)).not.toBe(await nameIn(`${long}.c`));
+  });
+});
+
 describe('values that are refused before anything is rendered', () => {
   it.each<[string, unknown, RegExp]>([
     ['clusterdomain', 'east.example', /additional properties 'clusterdomain' not allowed/],

@@ -87,7 +87,7 @@ export const variables = {
   KUBECONFIG: optional(text),
   ISTHMUS_CLUSTER_DOMAIN: required(domain),
   ISTHMUS_TRUST_DOMAIN: optional(domain),
-  ISTHMUS_NETWORK: withDefault(text, 'network-1'),
+  ISTHMUS_NETWORK: required(text),
   ISTHMUS_CLUSTER_UUID: optional(uuid),
   ISTHMUS_ROOT_NAMESPACE: withDefault(domain, 'istio-system'),
   ISTHMUS_IMPORTS_NAMESPACE: withDefault(domain, 'isthmus-imports'),

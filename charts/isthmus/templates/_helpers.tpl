@@ -15,6 +15,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.trustDomain | default .Values.clusterDomain }}
 {{- end }}
 
+{{/* A label's value: a letter or digit last, at most 63 characters, of which a digest keeps long names apart. */}}
+{{- define "isthmus.network" -}}
+{{- $trustDomain := regexReplaceAll "[^0-9A-Za-z]+$" (include "isthmus.trustDomain" .) "" -}}
+{{- $name := $trustDomain | replace "." "-" | printf "network-%s" -}}
+{{- if gt (len $name) 63 }}{{ $name = printf "%s-%s" (trunc 52 $name) (adler32sum $name) }}{{ end -}}
+{{ .Values.network | default $name }}
+{{- end }}
+
 {{- define "isthmus.wayOutTlsSecret" -}}
 {{ .Values.wayOut.tls.secretName | default "isthmus-way-out-tls" }}
 {{- end }}
