@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { silentLogger } from '#kube';
 import { openStore, StoreUnavailableError } from '#store';
 import type { AuditRow, DocumentRow, Store } from '#store';
@@ -79,6 +80,57 @@ describe.each(['embedded PostgreSQL', 'DATABASE_URL'])('store on %s', (way) => {
     expect(other.available()).toBe(true);
     await other.close();
   }, 30_000);
+
+  describe('of many rows that the database refuses', () => {
+    const told: object[] = [];
+    let admin: Client;
+    let other: Store;
+
+    beforeAll(async () => {
+      admin = new Client({ connectionString: store.url });
+      await admin.connect();
+      await admin.query('CREATE ROLE door LOGIN; GRANT ALL ON SCHEMA public TO door');
+      for (const kind of ['TABLES', 'SEQUENCES'])
+        await admin.query(`GRANT ALL ON ALL ${kind} IN SCHEMA public TO door`);
+      const databaseUrl = store.url.replace(/\/\/[^@]+@/, '//door@');
+      const error = (fields: object): void => void told.push(fields);
+      other = openStore({ databaseUrl, dataDirectory: directory, logger: { ...silentLogger, error } });
+      await other.ready;
+    }, 20_000);
+    beforeEach(() => void told.splice(0));
+    afterAll(async () => {
+      await other?.close();
+      await admin?.end();
+    });
+
+    it('tells the number, a line a batch, where none would be taken: without the right to INSERT', async () => {
+      const { auditWritten, auditDropped } = other.stats();
+      await admin.query('REVOKE INSERT ON audit FROM door');
+      other.audit.append(Array.from({ length: 700 }, (_, i) => row(`GET /right/${i}`)));
+      await expect(other.audit.flush()).rejects.toThrow();
+      const reason = expect.stringContaining('permission denied');
+      expect(told).toEqual([
+        { rows: 500, reason },
+        { rows: 200, reason },
+      ]);
+      await admin.query('GRANT INSERT ON audit TO door');
+      other.audit.append([row('GET /right/again')]);
+      await other.audit.flush();
+      expect(other.stats()).toMatchObject({ auditWritten: auditWritten + 1, auditDropped: auditDropped + 700 });
+    });
+
+    it('tells three and the number of the others where each is refused for itself, and loses no good one', async () => {
+      await admin.query(`ALTER TABLE audit ADD CONSTRAINT refused CHECK (peer <> 'federation/refused') NOT VALID`);
+      const bad = Array.from({ length: 40 }, (_, i) => row(`GET /refused/${i}`, 'federation/refused'));
+      other.audit.append([...bad, row('GET /good', 'federation/good')]);
+      await expect(other.audit.flush()).rejects.toThrow();
+      await admin.query('ALTER TABLE audit DROP CONSTRAINT refused');
+      const reason = expect.stringContaining('refused');
+      const single = expect.objectContaining({ peer: 'federation/refused', reason });
+      expect(told).toEqual([single, single, single, { rows: 37, reason }]);
+      expect(await other.audit.list({ peer: 'federation/good' })).toMatchObject([{ action: 'GET /good' }]);
+    });
+  });
 
   it('accepts a token id once, whoever asks at the same time', async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => store.replay.accept('u-b', 'jti-1', soon())));

@@ -11,6 +11,8 @@ const batchSize = 500;
 /** About 10 MB at most; what is beyond is counted as dropped, oldest first. */
 const mostWaiting = 20_000;
 const textLimit = 1_000;
+/** Rows of a batch that are told one by one when they are refused; of the others one line tells the number. */
+const mostTold = 3;
 
 /** Writes audit rows behind the answers, in batches. */
 export class BatchedAuditLog implements AuditLog {
@@ -87,7 +89,7 @@ export class BatchedAuditLog implements AuditLog {
         await this.#write(batch);
       } catch (error) {
         this.#keepIfAway(error, batch);
-        refused = (await this.#writeEach(batch)) ?? refused;
+        refused = isAboutNoRow(error) ? this.#giveUp(batch, error) : ((await this.#writeEach(batch)) ?? refused);
       }
     }
     if (refused !== undefined) throw refused;
@@ -96,20 +98,32 @@ export class BatchedAuditLog implements AuditLog {
   /** A batch is refused as a whole for one bad row: one by one, that one alone is lost. Returns what was the matter with the last bad one. */
   async #writeEach(rows: readonly AuditRow[]): Promise<unknown> {
     let refused: unknown;
+    let lost = 0;
     for (const [index, row] of rows.entries()) {
       try {
         await this.#write([row]);
       } catch (error) {
         this.#keepIfAway(error, rows.slice(index));
         this.#dropped += 1;
-        // The error itself holds the whole row.
-        const reason = error instanceof Error ? error.message : String(error);
-        const { at, peer, status } = row;
-        this.#logger.error({ at, peer, status, reason }, 'an audit row was refused by the database and is lost');
+        lost += 1;
         refused = error;
+        const { at, peer, status } = row;
+        const fields = { at, peer, status, reason: reasonOf(error) };
+        if (lost <= mostTold) this.#logger.error(fields, 'an audit row was refused by the database and is lost');
       }
     }
+    if (lost > mostTold) this.#tellLost(lost - mostTold, refused);
     return refused;
+  }
+
+  #giveUp(rows: readonly AuditRow[], error: unknown): unknown {
+    this.#dropped += rows.length;
+    this.#tellLost(rows.length, error);
+    return error;
+  }
+
+  #tellLost(rows: number, error: unknown): void {
+    this.#logger.error({ rows, reason: reasonOf(error) }, 'audit rows were refused by the database and are lost');
   }
 
   async #write(rows: readonly AuditRow[]): Promise<void> {
@@ -123,6 +137,17 @@ export class BatchedAuditLog implements AuditLog {
     this.#waiting.unshift(...rows);
     throw error;
   }
+}
+
+/** SQLSTATE class 42, syntax or access rule: no row would be taken, as without the right to INSERT. */
+function isAboutNoRow(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' && code.startsWith('42');
+}
+
+/** The error itself holds whole rows. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** PostgreSQL refuses NUL in text, and nobody needs a megabyte of a peer's nonsense. */
