@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+export { freePort } from './free-port.js';
 
 /** A real part under test: a child process that dies with us, its output in a file. */
 export interface Child {
@@ -67,16 +67,4 @@ export async function waitFor<T>(
   }
   const tail = logFile === undefined ? '' : `\n${readFileSync(logFile, 'utf8').slice(-2000)}`;
   throw new Error(`${what}: not within ${timeoutMs} ms; last error: ${String(last)}${tail}`);
-}
-
-/** A TCP port that was free a moment ago. */
-export function freePort(host = '127.0.0.1'): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, host, () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
