@@ -98,26 +98,30 @@ export async function plainStatus(port: number): Promise<number | undefined> {
   }
 }
 
-/** Whether bytes come back from the TCP application without TLS. */
-export function plainReached(port: number): Promise<boolean> {
-  return plainHears(port, 'hello', 'hello');
+/** Whether bytes come back from the TCP application without TLS; false = refused by a close. Rejects when nothing comes: that shows no refusal. */
+export async function plainReached(port: number): Promise<boolean> {
+  const heard = await plainHears(port, 'hello', 'hello');
+  if (heard === 'nothing') throw new Error(`port ${port}: neither an echo nor a close within ${silentMs} ms`);
+  return heard === 'words';
 }
 
-/** Whether the application's greeting arrives without TLS before anything was sent. */
-export function plainGreeted(port: number): Promise<boolean> {
-  return plainHears(port, '', 'greeting');
+/** Whether the application's greeting arrives without TLS before anything was sent; a proxy that waits for the caller's first bytes is silent. */
+export async function plainGreeted(port: number): Promise<boolean> {
+  return (await plainHears(port, '', 'greeting')) === 'words';
 }
 
-function plainHears(port: number, said: string, heard: string): Promise<boolean> {
+const silentMs = 2000;
+
+function plainHears(port: number, said: string, words: string): Promise<'words' | 'close' | 'nothing'> {
   return new Promise((resolve) => {
     const socket = connectTcp(port, '127.0.0.1', () => socket.write(said));
-    const end = (result: boolean): void => {
-      resolve(result);
+    const end = (heard: 'words' | 'close' | 'nothing'): void => {
+      resolve(heard);
       socket.destroy();
     };
-    socket.on('data', (data) => (String(data).includes(heard) ? end(true) : undefined));
-    socket.on('error', () => end(false)).on('close', () => end(false));
-    socket.setTimeout(1000, () => end(false));
+    socket.on('data', (data) => (String(data).includes(words) ? end('words') : undefined));
+    socket.on('error', () => end('close')).on('close', () => end('close'));
+    socket.setTimeout(silentMs, () => end('nothing'));
   });
 }
 
