@@ -8,7 +8,7 @@ import { repositoryDirectory, waitFor } from '../lab/index.js';
 import type { LabDescription } from '../lab/index.js';
 
 // `npm run lab` as a command: its description, and that nothing outlives it.
-jest.setTimeout(90_000);
+jest.setTimeout(200_000);
 
 const repository = repositoryDirectory();
 const program = [join(repository, 'node_modules/node/bin/node'), join(repository, 'dist/test/lab/main.js')] as const;
@@ -36,7 +36,7 @@ function read(file: string): LabDescription {
 }
 
 function described(file: string): Promise<LabDescription> {
-  return waitFor(async () => (existsSync(file) ? read(file) : undefined), { what: file, timeoutMs: 60_000 });
+  return waitFor(async () => (existsSync(file) ? read(file) : undefined), { what: file, timeoutMs: 150_000 });
 }
 
 /** Living processes whose command line names the lab's folder. */
@@ -65,7 +65,7 @@ describe('npm run lab', () => {
     process.kill(etcd, 'SIGKILL');
     const next = await waitFor(async () => read(file).clusters[0]?.pids.etcd?.find((pid) => pid !== etcd), {
       what: 'the new id of etcd',
-      timeoutMs: 5000,
+      timeoutMs: 30_000,
     });
     expect(readFileSync(`/proc/${next}/cmdline`, 'utf8')).toMatch(/^[^\0]*etcd\0/);
     child.kill('SIGKILL');
@@ -81,7 +81,7 @@ describe('npm run lab', () => {
     await ended;
     await waitFor(async () => processesOf(directory).length === 0 || undefined, {
       what: 'end of all',
-      timeoutMs: 3000,
+      timeoutMs: 30_000,
     });
     // A killed lab can't tidy up; a later one does.
     if (signal !== 'SIGKILL') expect(existsSync(directory)).toBe(false);

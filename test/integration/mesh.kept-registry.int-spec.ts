@@ -92,7 +92,7 @@ describe('what was read of a remote cluster', () => {
       labelSelector: labels.keptRegistry,
     });
   const isKept = (what: string, wanted: (all: readonly ConfigMap[]) => boolean): Promise<unknown> =>
-    waitFor(what, async () => (wanted(await kept()) ? true : undefined), { timeoutMs: 40_000 });
+    waitFor(what, async () => (wanted(await kept()) ? true : undefined), { timeoutMs: 90_000 });
 
   async function start(): Promise<number> {
     replica = await startReplica(east);
@@ -120,7 +120,8 @@ describe('what was read of a remote cluster', () => {
     waitFor('west read', () => (state()?.synced === true && state()?.error === undefined ? true : undefined));
 
   it('is written down once it is whole, without secrets, and by one replica alone', async () => {
-    expect(await start()).toBe(2);
+    await start();
+    await waitFor('two', () => (seen.at(-1) === 2 ? true : undefined));
     await isKept('index and part', (all) => all.length === 2);
     const before = (await kept()).map(({ metadata }) => `${metadata?.name} ${metadata?.resourceVersion}`);
     const second = await startReplica(east);
@@ -131,14 +132,15 @@ describe('what was read of a remote cluster', () => {
     const text = JSON.stringify(read);
     expect(text).toContain('10.20.0.2');
     expect(text).not.toContain(remoteSecret().data?.['west'] ?? '?');
-  }, 60_000);
+  }, 240_000);
 
   it('is shown by a replica that starts while the cluster is away, with its real age', async () => {
     const lastContact = state()?.lastContact ?? 0;
     expect(await restartWhileAway()).toBe(2);
     const { synced, error, lastContact: since = 0 } = state() ?? {};
     expect([synced, error]).toEqual([false, expect.stringContaining('what was kept')]);
-    expect(since).toBeGreaterThan(lastContact - 60_000);
+    // Kept once a minute, some moments later.
+    expect(since).toBeGreaterThan(lastContact - 120_000);
     expect(since).toBeLessThanOrEqual(lastContact);
     const path = pathFor(resources.configMaps, { namespace: root, name: names.remoteClustersConfigMap });
     await waitFor('report', async () => {
@@ -147,7 +149,7 @@ describe('what was read of a remote cluster', () => {
       };
       return clusters?.['west']?.synced === false && clusters['west'].endpoints >= 2 ? true : undefined;
     });
-  }, 60_000);
+  }, 240_000);
 
   it('is replaced as a whole when the cluster is back, without a gap', async () => {
     const from = seen.length;
@@ -164,9 +166,9 @@ describe('what was read of a remote cluster', () => {
         const whole = typeof read === 'object' && JSON.stringify(read.objects.endpointSlices).includes('10.20.0.3');
         return whole && (await kept()).length === 2 ? true : undefined;
       },
-      { timeoutMs: 45_000 },
+      { timeoutMs: 90_000 },
     );
-  }, 90_000);
+  }, 240_000);
 
   it('ages: a policy that does not bear the silence withdraws it from the first model on', async () => {
     await putSecret({ stalePolicy: '{"mode":"DrainAfter","after":"1s"}' });
@@ -176,7 +178,7 @@ describe('what was read of a remote cluster', () => {
     expect(state()).toMatchObject({ synced: false, withdrawnHosts: new Set(hosts) });
     await putSecret();
     await waitFor('three', () => (seen.at(-1) === 3 ? true : undefined));
-  }, 60_000);
+  }, 240_000);
 
   it('is not shown for a Secret that names another trust domain', async () => {
     await stop();
@@ -185,7 +187,7 @@ describe('what was read of a remote cluster', () => {
     expect(state()?.error ?? '').not.toContain('kept');
     await stop();
     await putSecret();
-  }, 60_000);
+  }, 240_000);
 
   it('is passed over when it is damaged, and written anew', async () => {
     proxy.become('pass');
@@ -212,7 +214,7 @@ describe('what was read of a remote cluster', () => {
     expect(await new KeptStore(east.client, peers).read(indexName('west'))).toContain('parts');
     proxy.become('silent');
     expect(await start()).toBe(0);
-  }, 90_000);
+  }, 240_000);
 
   it('goes with the Secret, and does not come back with another one of its name', async () => {
     proxy.become('pass');
@@ -231,7 +233,7 @@ describe('what was read of a remote cluster', () => {
     await deleteSecret();
     await isKept('nothing', (all) => all.length === 0);
     expect(seen.at(-1)).toBe(0);
-  }, 90_000);
+  }, 240_000);
 
   it('is removed when the Secret went while no mesh core ran', async () => {
     await putSecret();
@@ -242,7 +244,7 @@ describe('what was read of a remote cluster', () => {
     expect(await start()).toBe(0);
     await isKept('nothing', (all) => all.length === 0);
     await stop();
-  }, 60_000);
+  }, 240_000);
 });
 
 describe('the ConfigMaps of what was kept', () => {
@@ -292,7 +294,7 @@ describe('the ConfigMaps of what was kept', () => {
     expect((await reader.list()).length).toBe(3);
     await reader.remove(indexName('west'));
     expect(await reader.list()).toEqual([]);
-  }, 90_000);
+  }, 240_000);
 
   it('hold so much and no more: then nothing is kept, and it is said', async () => {
     let objects = random(1000);
@@ -316,7 +318,7 @@ describe('the ConfigMaps of what was kept', () => {
     await waitFor('it is kept again', async () => ((await store.list()).length === 2 ? true : undefined));
     await waitFor('no fault', () => (keeper.fault('west') === undefined ? true : undefined));
     stop.abort();
-  }, 60_000);
+  }, 240_000);
 
   it('leave nothing behind of writes that were cut short', async () => {
     const store = new KeptStore(api.client, peers);

@@ -74,7 +74,7 @@ beforeAll(async () => {
   lab = await shared.described;
   atFirst = await Promise.all(lab.clusters.map(standing));
   [east, west] = lab.clusters as [ClusterDescription, ClusterDescription];
-}, 180_000);
+}, 330_000);
 
 afterAll(async () => {
   await Promise.all(runs.map((each) => each.stop('SIGTERM')));
@@ -373,7 +373,7 @@ describe('npm run lab without further flags', () => {
     const remains = remainsOf(described);
     await plain.stop('SIGINT');
     await nothingLeft(...remains, 'plain.json');
-  }, 240_000);
+  }, 400_000);
 
   it('does not with --no-peers; ^C in a terminal, which all get and some twice, ends it in order', async () => {
     const alone = run('alone.json', '--no-peers', '--up-to', 'product');
@@ -386,5 +386,5 @@ describe('npm run lab without further flags', () => {
     for (const line of survivors(new Set(), ['alone.json'])) process.kill(Number(line.split(' ')[0]), 'SIGINT');
     await alone.stop('SIGINT');
     await nothingLeft(...remains, 'alone.json');
-  }, 240_000);
+  }, 400_000);
 });

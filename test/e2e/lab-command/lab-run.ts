@@ -37,7 +37,7 @@ export function runLab(folder: string, name: string, flags: readonly string[]): 
   const read = (): LabDescription => JSON.parse(readFileSync(file, 'utf8')) as LabDescription;
   const described = waitFor(async () => (seen.length > 0 ? read() : undefined), {
     what: `${name} of npm ${words.join(' ')}`,
-    timeoutMs: 150_000,
+    timeoutMs: 300_000,
     everyMs: 5,
     hopeless: () => (child.exitCode === null ? undefined : `it ended with ${child.exitCode}: ${said.slice(-2000)}`),
   });
