@@ -227,12 +227,12 @@ describe('a new peer whose gateway nobody reaches', () => {
       );
       expect((await conditions(peer.name)).get('ServicesImported')).toMatchObject({ status: 'True' });
     } finally {
-      const path = pathFor(resources.istioFederations, { name: peer.name });
-      await cluster.client.delete(path);
-      // Its finalizer is taken off when nothing of it stands any more.
-      await waitFor('its resource to go', async () =>
-        (await cluster.client.get(path)) === undefined ? true : undefined,
-      );
+      await cluster.client.delete(pathFor(resources.istioFederations, { name: peer.name }));
+      // Events tell of it for an hour; all else goes.
+      await waitFor('all of it to go', async () => {
+        const left = Object.keys(await everything()).filter((each) => each.includes(peer.name));
+        return left.every((each) => each.includes('/events/')) ? true : undefined;
+      });
     }
   }, 60_000);
 });
