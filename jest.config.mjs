@@ -49,7 +49,8 @@ export default {
   projects: [
     project('unit', ['<rootDir>/{apps,libs,scripts,test}/**/*.spec.ts']),
     project('architecture', ['<rootDir>/test/architecture/**/*.arch-spec.ts']),
-    project('integration', ['<rootDir>/test/integration/**/*.int-spec.ts']),
+    // What a case waits for has bounds of its own: this one is for a machine that two suites share.
+    { ...project('integration', ['<rootDir>/test/integration/**/*.int-spec.ts']), testTimeout: 30_000 },
     project('e2e', ['<rootDir>/test/e2e/**/*.e2e-spec.ts']),
   ],
 };

