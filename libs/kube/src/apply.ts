@@ -24,11 +24,20 @@ const knownApplied = new WeakMap<ApiObject, string>();
 
 /** True when `live` already is what applying `desired` would make of it: same digest, and nobody changed a desired field since. */
 export function isApplied(desired: ApiObject, live: ApiObject): boolean {
-  const text = JSON.stringify(desired);
+  const text = textOf(desired);
   if (knownApplied.get(live) === text) return true;
   const applied = compare(desired, live);
   if (applied) knownApplied.set(live, text);
   return applied;
+}
+
+/** What is desired is asked about more than once: before a batch, and with every batch that follows. */
+const knownTexts = new WeakMap<ApiObject, string>();
+
+function textOf(desired: ApiObject): string {
+  const text = knownTexts.get(desired) ?? JSON.stringify(desired);
+  knownTexts.set(desired, text);
+  return text;
 }
 
 function compare(desired: ApiObject, live: ApiObject): boolean {
@@ -142,12 +151,14 @@ export async function applyAndPrune(request: ApplyAndPruneRequest): Promise<Appl
   return outcome;
 }
 
-function isAppliedIn(live: ReadonlyMap<string, ApiObject>, desired: ApiObject): boolean {
+/** True when the object stands among the live ones (by `objectIdentity`) as desired, and is not being deleted. */
+export function isAppliedIn(live: ReadonlyMap<string, ApiObject>, desired: ApiObject): boolean {
   const current = live.get(objectIdentity(desired));
   return current !== undefined && !isGoing(current) && isApplied(desired, current);
 }
 
-function isGoing(object: ApiObject): boolean {
+/** True while it is being deleted. */
+export function isGoing(object: ApiObject): boolean {
   return object.metadata?.deletionTimestamp !== undefined;
 }
 

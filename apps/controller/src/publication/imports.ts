@@ -1,5 +1,5 @@
 import type { KubernetesObject, ServiceEntry } from '#istio-api';
-import { forEachBounded, isApplied, objectIdentity, pathOfObject, withAppliedDigest } from '#kube';
+import { forEachBounded, isAppliedIn, isGoing, objectIdentity, pathOfObject, withAppliedDigest } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import { annotations, names } from '#model';
 import type { VirtualAddress } from '#planner';
@@ -104,10 +104,6 @@ async function eachTold(
   return failures[0];
 }
 
-function isGoing({ metadata }: ApiObject): boolean {
-  return metadata?.deletionTimestamp !== undefined;
-}
-
 function isEntry(object: { readonly kind?: string | undefined }): object is ServiceEntry {
   return object.kind === 'ServiceEntry';
 }
@@ -117,7 +113,7 @@ function liveByIdentity(world: World): ReadonlyMap<string, ApiObject> {
 }
 
 function changedImports(live: ReadonlyMap<string, ApiObject>, desired: readonly ApiObject[]): readonly ApiObject[] {
-  return desired.filter((object) => !stands(live.get(objectIdentity(object)), object));
+  return desired.filter((object) => !isAppliedIn(live, object));
 }
 
 /** Entry and rule of one service have one name: it stands when both do. */
@@ -134,10 +130,6 @@ function servicesPerPeer(
 
 function liveImports({ serviceEntries, destinationRules }: World): readonly ApiObject[] {
   return [...serviceEntries.list(), ...destinationRules.list()];
-}
-
-function stands(live: ApiObject | undefined, desired: ApiObject): boolean {
-  return live !== undefined && live.metadata?.deletionTimestamp === undefined && isApplied(desired, live);
 }
 
 /** A DestinationRule has the name of its ServiceEntry, which says whose it is. */
