@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, Finding, PeerRef } from '#model';
-import { peerKey } from '#model';
+import { kindWord, peerKey } from '#model';
 import { defaultLimits, fetchDocument, PeerConnection } from '#peer-client';
 import type { FetchOutcome } from '#peer-client';
 import { issueToken } from '#trust';
@@ -14,8 +14,9 @@ import type { KeyRing } from './identity/key-ring.js';
 import type { Memories } from './memories.js';
 import { decideMulticluster } from './multicluster/decide.js';
 import { gatherMulticluster } from './multicluster/gather.js';
-import { heardFailure, heardPrivate, heardPublic, nothingHeard } from './peer-link/hearing.js';
+import { heardDocument, heardFailure, heardPrivate, heardPublic, nothingHeard } from './peer-link/hearing.js';
 import type { Hearing } from './peer-link/hearing.js';
+import { publicLimits } from './peer-link/peer-link.js';
 import type { PeerVerdict } from './peer/verdict.js';
 import { linkSettings } from './peer/verdict.js';
 import type { PeerResource } from './peer/input.js';
@@ -34,7 +35,6 @@ export interface PlanContactPorts {
   readonly ring: KeyRing;
 }
 
-const publicLimits = { ...defaultLimits, maximumBytes: 1024 * 1024 };
 const notAsked = 'not asked: the peer would not be trusted';
 
 /**
@@ -102,7 +102,7 @@ export class PlanContact {
     const { clusterUUID } = signing.identity;
     if (key === undefined || clusterUUID === '')
       return { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
-    const document = resource.kind === 'IstioFederation' ? 'federation' : 'multicluster';
+    const document = kindWord(resource.kind);
     const { privatePem, kid } = key;
     const parties = { subject: clusterUUID, audience, scope: `private-${document}` as const };
     const token = await issueToken({ privatePem, kid, ...parties, now: clock.now(), jti: randomUUID() });
@@ -114,7 +114,7 @@ export class PlanContact {
     path: string,
     request: Omit<Parameters<typeof fetchDocument>[1], 'url'>,
   ): Promise<FetchOutcome> {
-    const document = resource.kind === 'IstioFederation' ? 'federation' : 'multicluster';
+    const document = kindWord(resource.kind);
     const { endpoint, tls } = linkSettings(resource, document, this.get(refOf(resource)));
     const connection = new PeerConnection(tls);
     try {
@@ -148,7 +148,7 @@ export class PlanContact {
     const at = this.#ports.clock.now();
     if (outcome.kind === 'failed') return heardFailure(before, which, outcome, at);
     const { body, peerTime } = outcome;
-    const document = peerTime === undefined ? { body, at } : { body, at, clockOffsetMs: peerTime - at };
+    const document = heardDocument(body, at, peerTime);
     return which === 'public' ? heardPublic(before, document) : heardPrivate(before, document);
   }
 

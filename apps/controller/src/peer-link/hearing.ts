@@ -7,6 +7,11 @@ export interface HeardDocument {
   readonly clockOffsetMs?: number;
 }
 
+/** `peerTime` as the answer gave it; all Unix milliseconds. */
+export function heardDocument(body: string, at: number, peerTime?: number): HeardDocument {
+  return peerTime === undefined ? { body, at } : { body, at, clockOffsetMs: peerTime - at };
+}
+
 /** What a link last heard of its peer: one immutable value, read by `gather`. A failure stands beside the last good document. */
 export interface Hearing {
   readonly publicDocument?: HeardDocument;

@@ -1,7 +1,15 @@
 import { defaultLimits, fetchDocument, PeerConnection, streamDocuments } from '#peer-client';
 import type { EventParser, FetchFailure, FetchOutcome, PeerTls, StreamEnd } from '#peer-client';
 import type { Clock } from '#model';
-import { heardFailure, heardNothingNew, heardPrivate, heardPublic, nothingHeard, withoutPrivate } from './hearing.js';
+import {
+  heardDocument,
+  heardFailure,
+  heardNothingNew,
+  heardPrivate,
+  heardPublic,
+  nothingHeard,
+  withoutPrivate,
+} from './hearing.js';
 import type { HeardDocument, Hearing } from './hearing.js';
 import { delayAfter, wait } from './pacing.js';
 import type { Pacing } from './pacing.js';
@@ -37,6 +45,8 @@ export interface PeerLinkPorts {
 
 /** A stream that ends sooner was in vain: else it would be asked for again and again without a pause. */
 const shortestStreamMs = 5_000;
+/** A public document is a few KiB: roots, keys and revocation lists. */
+export const publicLimits = { ...defaultLimits, maximumBytes: 1024 * 1024 };
 
 const noKey: FetchFailure = { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
 
@@ -115,7 +125,7 @@ export class PeerLink {
     const outcome = await fetchDocument(this.#connection, {
       url: `${this.settings.endpoint}/public/public.json`,
       ...(this.#publicEtag === undefined ? {} : { etag: this.#publicEtag }),
-      limits: { ...defaultLimits, maximumBytes: 1024 * 1024 },
+      limits: publicLimits,
       signal: this.#stopped.signal,
     });
     if (this.#stopped.signal.aborted) return false;
@@ -230,8 +240,7 @@ export class PeerLink {
   }
 
   #heard(body: string, peerTime?: number): HeardDocument {
-    const at = this.#ports.clock.now();
-    return peerTime === undefined ? { body, at } : { body, at, clockOffsetMs: peerTime - at };
+    return heardDocument(body, this.#ports.clock.now(), peerTime);
   }
 
   #fail(which: 'public' | 'private', failure: FetchFailure): void {

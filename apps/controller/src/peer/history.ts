@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { peerKey } from '#model';
+import { kindWord, peerKey } from '#model';
 import type { PeerRef } from '#model';
 import type { Store } from '#store';
 import type { PeerMemory } from '#trust';
@@ -35,7 +35,7 @@ export function storedHistory(store: Pick<Store, 'documents'>): History {
       record({
         ...common,
         at: new Date(document.fetchedAt),
-        kind: peer.kind === 'IstioMulticluster' ? 'multicluster' : 'federation',
+        kind: kindWord(peer.kind),
         seq: String(document.seq),
         digest,
         body: document.body,
