@@ -4,8 +4,8 @@ import { workloadIndex } from '#planner';
 import { federation, localService, publicLabel, trustedPeer } from '#testing';
 import { generateSigningKey } from '#trust';
 import { caOf, now, ownUUID } from '../../../libs/trust/src/peer.fixture.js';
-import { failed } from '#peer-client';
-import { hearingFromStatus } from './peer/told-silence.js';
+import { nothingHeard } from './peer-link/hearing.js';
+import { silenceOf } from './peer/silence.js';
 import { planReport } from './plan-report.js';
 import type { Meeting } from './plan-report.js';
 import { decidePublication } from './publication/decide.js';
@@ -145,11 +145,9 @@ describe('what a plan says', () => {
   });
 
   it('of silence: what the leader has written into status', () => {
-    expect(hearingFromStatus({}).publicFailure).toBeUndefined();
-    const hearing = hearingFromStatus({ documents: { silentSince: new Date(now).toISOString() } });
-    expect(hearing).toMatchObject({
-      lastContact: now,
-      publicFailure: failed('Unreachable', hearing.publicFailure!.message),
-    });
+    const { memory } = known('b');
+    expect(silenceOf(nothingHeard, memory, {}, now).silentMs).toBe(0);
+    const status = { documents: { silentSince: new Date(now - 90_000).toISOString() } };
+    expect(silenceOf(nothingHeard, memory, status, now).silentMs).toBe(90_000);
   });
 });

@@ -1,5 +1,4 @@
 import { stringify } from 'yaml';
-import type { PeerStatus } from '#crd';
 import { applyAndPrune } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import type { Clock } from '#model';
@@ -10,7 +9,7 @@ import { caFacts } from './identity/ca-facts.js';
 import { parseKeyRing } from './identity/key-ring.js';
 import type { KeyRing } from './identity/key-ring.js';
 import { Memories } from './memories.js';
-import type { Hearing } from './peer-link/hearing.js';
+import { nothingHeard } from './peer-link/hearing.js';
 import { PlanContact } from './plan-contact.js';
 import { planReport } from './plan-report.js';
 import { AddressBook, addressRule } from './publication/address-book.js';
@@ -19,7 +18,6 @@ import { decidePublication } from './publication/decide.js';
 import { gatherPublication } from './publication/gather.js';
 import { GatewayBook } from './publication/own-gateways.js';
 import { registryInForce } from './publication/held.js';
-import { hearingFromStatus } from './peer/told-silence.js';
 import { apiServerAddresses } from './world.js';
 import type { World } from './world.js';
 
@@ -54,7 +52,8 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
   });
   const { signing, ring } = signingOf(world, config);
   const contact = new PlanContact({ world, config, memories, clock, signing, ring });
-  const links = { hearing: (key: string) => toldHearing(world, key) };
+  // How silent peers are is what the leader's status tells of them.
+  const links = { hearing: () => nothingHeard };
   const books = { addressBook, credentials: new CredentialBook(), gatewayBook: new GatewayBook() };
   const sources = { world, config, memories: contact, links, ...books, clock };
   await contact.askPublic(ended.signal);
@@ -84,13 +83,6 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
   process.stdout.write(stringify(report, { aliasDuplicateObjects: false }));
   ended.abort();
   await client.close();
-}
-
-/** How silent a peer is, as the leader's status tells it. */
-function toldHearing({ federations, multiclusters }: World, key: string): Hearing {
-  const [kind, name = ''] = key.split('/');
-  const object = (kind === 'federation' ? federations : multiclusters)?.get(undefined, name);
-  return hearingFromStatus((object as { readonly status?: PeerStatus } | undefined)?.status);
 }
 
 /** For passes public halves only: a plan signs no documents. `ring` is the whole: who was never met is asked by a token. */

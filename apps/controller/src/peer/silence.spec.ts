@@ -5,7 +5,6 @@ import type { PeerMemory } from '#trust';
 import { heardFailure, heardNothingNew, heardPrivate, heardPublic, nothingHeard } from '../peer-link/hearing.js';
 import type { Hearing } from '../peer-link/hearing.js';
 import { endedDocuments, silenceOf } from './silence.js';
-import { hearingFromStatus } from './told-silence.js';
 
 const hour = 3_600_000;
 /** When both documents came; they end an hour later. */
@@ -181,13 +180,13 @@ describe('how long a peer has been silent', () => {
   it('is the same for a process that only reads the status', () => {
     const now = end + hour;
     const iso = new Date(end).toISOString();
-    expect(silenceOf(hearingFromStatus({ documents: { silentSince: iso } }), memory(), undefined, now).silentMs).toBe(
-      hour,
-    );
+    expect(silenceOf(nothingHeard, memory(), { documents: { silentSince: iso } }, now).silentMs).toBe(hour);
     const stale = { type: 'MetadataSynced', status: 'False' as const, reason: 'StaleKeepingLastKnownGood' };
     const conditions = [{ ...stale, message: 'ended', lastTransitionTime: iso, observedGeneration: 1 }];
-    const hearing = hearingFromStatus({ conditions });
     const onlyPrivate = memory({ open: now + hour, closed: end });
-    expect(silenceOf(hearing, onlyPrivate, undefined, now)).toMatchObject({ silentMs: 0, contentSilentMs: hour });
+    expect(silenceOf(nothingHeard, onlyPrivate, { conditions }, now)).toMatchObject({
+      silentMs: 0,
+      contentSilentMs: hour,
+    });
   });
 });
