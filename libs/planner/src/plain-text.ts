@@ -1,7 +1,6 @@
 import { REASONS } from '#crd';
-import { workloadModes } from '#istio-api';
+import { podSpeaksMutualTLS, workloadModes } from '#istio-api';
 import type { ModePolicy, Pod } from '#istio-api';
-import { podSpeaksMutualTLS } from '#istio-api';
 import type { Finding } from '#model';
 import { sortedUnique } from './order.js';
 

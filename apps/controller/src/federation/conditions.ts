@@ -109,8 +109,8 @@ const notices: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What is amiss with Services, workloads and the number of gateways of ours is their owners' to mend and the same for every peer: told, but no reason to call a hundred peers
- * unready, among which one that really fails would not be seen.
+ * What is amiss with Services, workloads and the number of gateways of ours is their owners' to mend and the same for every peer: told, but no
+ * reason to call a hundred peers unready, among which one that really fails would not be seen.
  */
 function isNotice({ reason }: Finding): boolean {
   return notices.has(reason);

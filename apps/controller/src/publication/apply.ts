@@ -33,16 +33,17 @@ export async function applyPublication(
     applyDocuments(ports, verdict, signal),
     applySet(ports, verdict.policies, world.authorizationPolicies.list(), signal),
     applySet(ports, verdict.gateway === undefined ? [] : [verdict.gateway], world.gateways.list(), signal),
-    verdict.toldGateways === undefined ? undefined : applyToldGateways(ports, verdict.toldGateways, signal),
+    verdict.toldGateways === undefined ? undefined : applyOwn(ports, verdict.toldGateways, signal),
     verdict.remote === undefined ? undefined : applyRemoteClusters(ports, verdict, verdict.remote, signal),
     applyMeshConfig(ports, verdict, signal),
   ]);
-  const failed = [trust, ...others].find((outcome) => outcome.status === 'rejected');
-  return failed === undefined ? undefined : asError(failed.reason);
+  return firstFailure([trust, ...others]);
 }
 
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
+function firstFailure(outcomes: readonly PromiseSettledResult<unknown>[]): Error | undefined {
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed === undefined) return undefined;
+  return failed.reason instanceof Error ? failed.reason : new Error(String(failed.reason));
 }
 
 async function applyDocuments(
@@ -61,8 +62,8 @@ async function applyDocuments(
     applySet(ports, closed, owned, signal),
     ...open.map((secret) => applyOwn(ports, secret, signal)),
   ]);
-  const failed = written.find((outcome) => outcome.status === 'rejected');
-  if (failed !== undefined) throw asError(failed.reason);
+  const failure = firstFailure(written);
+  if (failure !== undefined) throw failure;
 }
 
 /** Access first, then what tells the mesh to use it; what tells of a remote Secret (a reader's credential) goes after it. */
@@ -126,20 +127,13 @@ async function applySet(
   });
 }
 
-async function applyToldGateways(
-  { client, world }: ApplyPublicationPorts,
-  desired: KubernetesObject,
-  signal: AbortSignal,
-): Promise<void> {
-  const live = world.configMaps.get(desired.metadata?.namespace, desired.metadata?.name ?? '');
-  await applyIfChanged({ client, desired: desired as ApiObject, live, fieldManager: names.fieldManager, signal });
-}
-
+/** A Secret or ConfigMap of ours in the release namespace. */
 async function applyOwn(
   { client, world }: ApplyPublicationPorts,
   desired: KubernetesObject,
   signal: AbortSignal,
 ): Promise<void> {
-  const live = world.secrets.get(desired.metadata?.namespace, desired.metadata?.name ?? '');
+  const own = desired.kind === 'ConfigMap' ? world.configMaps : world.secrets;
+  const live = own.get(desired.metadata?.namespace, desired.metadata?.name ?? '');
   await applyIfChanged({ client, desired: desired as ApiObject, live, fieldManager: names.fieldManager, signal });
 }
