@@ -34,11 +34,16 @@ accessLogFile: ''
 `;
 }
 
-/** Two clusters: east with the istiod that it runs already, west with our mesh core. */
+/** Key `meshNetworks` of the same. */
+export const operatorsNetworks = 'networks: {}\n';
+
+/** East with the istiod that it runs already; the others with our mesh core. */
 export interface Stock {
   readonly lab: Lab;
   readonly east: LabCluster;
   readonly west: LabCluster;
+  /** Multicluster only: on another network than the first two. */
+  readonly north?: LabCluster | undefined;
   /** Root certificate of east's operator, PEM. */
   readonly eastRoot: string;
 }
@@ -46,9 +51,10 @@ export interface Stock {
 export async function startStock(scheme: Scheme): Promise<Stock> {
   const multicluster = scheme === 'multicluster';
   const istiod = partPath('istiod');
-  const lab = await startClusters({ clusters: 2, multicluster });
+  const lab = await startClusters({ clusters: multicluster ? 3 : 2, multicluster });
   try {
-    const [east, west] = lab.clusters as [LabCluster, LabCluster];
+    const [east, west, north] = lab.clusters as [LabCluster, LabCluster, LabCluster?];
+    const peers = lab.clusters.slice(1);
     addImage(lab, istiod);
     const clusterUUID = randomUUID();
     const values = (name: string, content: object): readonly string[] => {
@@ -61,14 +67,14 @@ export async function startStock(scheme: Scheme): Promise<Stock> {
       controller: { keyRotation: { announceSeconds: 10, honourSeconds: 10 }, documents: { pollSeconds: 3 } },
     };
     const eastRoot = (await plugInCa(east, 'rsa')).root;
-    const aliases = multicluster ? [west.plan.trustDomain] : [];
+    const aliases = multicluster ? peers.map(({ plan }) => plan.trustDomain) : [];
     await runIstiod(east, operatorsMesh(east, aliases), clusterIdFor(east.plan.clusterDomain, clusterUUID));
     await Promise.all([
       installProduct(lab, east, {
         multicluster,
         values: values('east.json', { ...quick, clusterUUID, mesh: { enabled: false } }),
       }),
-      installProduct(lab, west, { multicluster, values: values('west.json', quick) }),
+      ...peers.map((peer) => installProduct(lab, peer, { multicluster, values: values(`${peer.name}.json`, quick) })),
     ]);
     await Promise.all(
       lab.clusters.flatMap((cluster) => [
@@ -80,7 +86,7 @@ export async function startStock(scheme: Scheme): Promise<Stock> {
     for (const { api } of multicluster ? [] : lab.clusters)
       await api.patch('/api/v1/namespaces/demo/services/echo', { metadata: { labels: { [publicLabel]: '' } } });
     await (multicluster ? joinAll(lab) : federateAll(lab));
-    return { lab, east, west, eastRoot };
+    return { lab, east, west, north, eastRoot };
   } catch (error) {
     await lab.stop({ keepFiles: true });
     throw new Error(`${(error as Error).message}\nlogs are kept in ${lab.directory}`, { cause: error });
@@ -117,7 +123,7 @@ async function runIstiod(cluster: LabCluster, mesh: string, clusterID: string): 
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: 'istio', namespace: rootNamespace },
-    data: { mesh, meshNetworks: 'networks: {}\n' },
+    data: { mesh, meshNetworks: operatorsNetworks },
   });
   const ports = [
     { name: 'https-dns', port: 15_012 },
@@ -222,11 +228,21 @@ export function askedOfWest({ west }: Pick<Stock, 'west'>): readonly string[] {
 }
 
 /** Key `mesh` of ConfigMap `istio`. */
-export async function meshConfig({ east }: Pick<Stock, 'east'>): Promise<string> {
-  const map = await east.api.get<ApiObject & { readonly data: { readonly mesh: string } }>(
-    `/api/v1/namespaces/${rootNamespace}/configmaps/istio`,
-  );
-  return map?.data.mesh ?? '';
+export async function meshConfig(stock: Pick<Stock, 'east'>): Promise<string> {
+  return (await istioMap(stock)).mesh ?? '';
+}
+
+/** Key `meshNetworks` of ConfigMap `istio`. */
+export async function meshNetworks(stock: Pick<Stock, 'east'>): Promise<string> {
+  return (await istioMap(stock)).meshNetworks ?? '';
+}
+
+interface IstioMap extends ApiObject {
+  readonly data?: { readonly mesh?: string; readonly meshNetworks?: string };
+}
+
+async function istioMap({ east }: Pick<Stock, 'east'>): Promise<NonNullable<IstioMap['data']>> {
+  return (await east.api.get<IstioMap>(`/api/v1/namespaces/${rootNamespace}/configmaps/istio`))?.data ?? {};
 }
 
 /** Trust domains whose roots stand in `caCertificates`, one for each root. */

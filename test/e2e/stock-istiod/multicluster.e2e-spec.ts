@@ -5,12 +5,23 @@ import type { Condition } from '../../demo/scene.js';
 import { eventually } from '../../demo/story.js';
 import type { ApiObject, LabCluster } from '../../lab/index.js';
 import { unusedGrants } from '../rbac/grants.js';
-import { askedOfWest, askIstiod, istiodLog, meshConfig, operatorsMesh, secretEvents, startStock } from './istiod.js';
+import {
+  askedOfWest,
+  askIstiod,
+  istiodLog,
+  meshConfig,
+  meshNetworks,
+  operatorsMesh,
+  operatorsNetworks,
+  secretEvents,
+  startStock,
+  trustedDomains,
+} from './istiod.js';
 import type { Stock } from './istiod.js';
 
 const echo = 'http://echo.demo/';
 const secretPath = '/api/v1/namespaces/istio-system/secrets/istio-remote-secret-west';
-let stock: Stock;
+let stock: Stock & { readonly north: LabCluster };
 
 interface Multicluster extends ApiObject {
   readonly status?: {
@@ -26,7 +37,7 @@ interface RemoteCluster {
 }
 
 beforeAll(async () => {
-  stock = await startStock('multicluster');
+  stock = (await startStock('multicluster')) as typeof stock;
 }, 300_000);
 
 afterAll(async () => {
@@ -46,6 +57,11 @@ async function clusters(): Promise<readonly RemoteCluster[]> {
   return JSON.parse(await askIstiod(stock, '/debug/clusterz')) as readonly RemoteCluster[];
 }
 
+/** Trust domains that east's operator has istiod expect of remote endpoints. */
+function aliases(): readonly string[] {
+  return [stock.west, stock.north].map(({ plan }) => plan.trustDomain);
+}
+
 async function rootOf(cluster: LabCluster): Promise<string | undefined> {
   const path = '/api/v1/namespaces/istio-system/configmaps/istio-ca-root-cert';
   const map = await cluster.api.get<ApiObject & { readonly data: Readonly<Record<string, string>> }>(path);
@@ -56,17 +72,18 @@ async function scaleEcho(cluster: LabCluster, replicas: number): Promise<void> {
   await cluster.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas } });
 }
 
-/** Pods that Envoy beside east's client would call, by their addresses: those of west's half of the pod range. */
-async function remoteEndpoints(): Promise<readonly string[]> {
-  const { stdout } = await stock.lab.exec(stock.east.name, 'demo', 'client', [
-    'curl',
-    '-s',
-    'localhost:15000/clusters',
-  ]);
-  const lines = stdout.matchAll(
-    /^outbound\|80\|\|echo\.demo\.svc\.cluster\.local::(10\.244\.(\d+)\.\d+:8080)::cx_total/gm,
-  );
-  return [...lines].filter(([, , third]) => Number(third) >= 128).map(([, address = '']) => address);
+/** Where Envoy beside east's client would call the echo service, `address:port`. */
+async function endpoints(): Promise<readonly string[]> {
+  const command = ['curl', '-s', 'localhost:15000/clusters'];
+  const { stdout } = await stock.lab.exec(stock.east.name, 'demo', 'client', command);
+  const lines = stdout.matchAll(/^outbound\|80\|\|echo\.demo\.svc\.cluster\.local::([\d.]+:\d+)::cx_total/gm);
+  return [...lines].map(([, address = '']) => address);
+}
+
+/** Pods of west, which has the upper half of the pod range that it shares with east. */
+function isInWest(address: string): boolean {
+  const [first, second, third] = address.split('.').map(Number);
+  return first === 10 && second === 244 && Number(third) >= 128;
 }
 
 async function endpointsBecome(count: number): Promise<void> {
@@ -74,7 +91,7 @@ async function endpointsBecome(count: number): Promise<void> {
     `${count} endpoints of west`,
     30_000,
     async () => {
-      const found = await remoteEndpoints();
+      const found = (await endpoints()).filter(isInWest);
       if (found.length === count) return true;
       throw new Error(`there are ${found.join(', ') || 'none'}`);
     },
@@ -113,42 +130,45 @@ async function rotate(cluster: LabCluster, seenBy: LabCluster): Promise<void> {
 }
 
 describe('east’s own istiod in place of our mesh core', () => {
-  it('has west synced through both proxies, by the Secret that the controller wrote', async () => {
-    const [cluster, ...more] = (await clusters()).filter(
-      ({ secretName }) => secretName !== undefined && secretName !== '',
-    );
-    expect(cluster).toMatchObject({
-      secretName: 'istio-system/istio-remote-secret-west',
-      syncStatus: 'synced',
-    });
-    expect(more).toEqual([]);
-    expect(await askIstiod(stock, '/debug/endpointShardz')).toContain(cluster?.id);
+  it('has its peers synced through both proxies, by the Secrets that the controller wrote', async () => {
+    const remote = (await clusters()).filter(({ secretName }) => secretName !== undefined && secretName !== '');
+    expect(remote.map(({ secretName, syncStatus }) => [secretName, syncStatus]).toSorted()).toEqual([
+      ['istio-system/istio-remote-secret-north', 'synced'],
+      ['istio-system/istio-remote-secret-west', 'synced'],
+    ]);
+    const shards = await askIstiod(stock, '/debug/endpointShardz');
+    for (const { id } of remote) expect(shards).toContain(id);
   });
 
   it('repeats no complaint about what the door does not give', async () => {
-    const { id = '' } = (await clusters()).find(({ secretName }) => secretName?.endsWith('-west') === true) ?? {};
-    expect((await istiodLog(stock)).split('\n').filter((line) => line.includes('error') && line.includes(id))).toEqual(
-      [],
-    );
+    const ids = (await clusters())
+      .filter(({ secretName }) => secretName?.includes('remote') === true)
+      .map(({ id }) => id);
+    expect(ids).toHaveLength(2);
+    const errors = (await istiodLog(stock)).split('\n').filter((line) => line.includes('error'));
+    expect(errors.filter((line) => ids.some((id) => line.includes(id)))).toEqual([]);
   });
 
-  it('is told of west’s root beside what the operator wrote, and TrustUnscoped says what that means', async () => {
+  it('is told of its peers’ roots beside what the operator wrote, and TrustUnscoped says what that means', async () => {
     const text = await meshConfig(stock);
-    expect(text.startsWith(operatorsMesh(stock.east, [stock.west.plan.trustDomain]))).toBe(true);
+    expect(text.startsWith(operatorsMesh(stock.east, aliases()))).toBe(true);
     const { caCertificates = [] } = parse(text) as {
       caCertificates?: readonly { pem: string; trustDomains: unknown }[];
     };
-    expect(caCertificates.map(({ pem, trustDomains }) => [pem.trim(), trustDomains])).toEqual([
-      [await rootOf(stock.west), ['west.example']],
-    ]);
-    expect(await conditionsOf(stock.east, stock.west)).toEqual({
-      Ready: 'True',
-      TrustEstablished: 'True',
-      MetadataSynced: 'True',
-      ApiAccessible: 'True',
-      GatewaysReachable: 'True',
-      TrustUnscoped: 'True',
+    expect(Object.fromEntries(caCertificates.map(({ pem, trustDomains }) => [trustDomains, pem.trim()]))).toEqual({
+      'west.example': await rootOf(stock.west),
+      'north.example': await rootOf(stock.north),
     });
+    expect(caCertificates).toHaveLength(2);
+    for (const peer of [stock.west, stock.north])
+      expect(await conditionsOf(stock.east, peer)).toEqual({
+        Ready: 'True',
+        TrustEstablished: 'True',
+        MetadataSynced: 'True',
+        ApiAccessible: 'True',
+        GatewaysReachable: 'True',
+        TrustUnscoped: 'True',
+      });
     expect(await conditionsOf(stock.west, stock.east)).not.toHaveProperty('TrustUnscoped');
   });
 
@@ -171,6 +191,14 @@ describe('east’s own istiod in place of our mesh core', () => {
     await scaleEcho(stock.west, 1);
     await endpointsBecome(1);
   }, 120_000);
+
+  it('gives a sidecar the gateway of the cluster on another network in place of its pods; calls go both ways through the gateways', async () => {
+    const { east, north } = stock;
+    const gateway = `${north.plan.gatewayAddress}:15443`;
+    expect((await endpoints()).filter((each) => !each.startsWith('10.244.'))).toEqual([gateway]);
+    expect(JSON.stringify(await answeredBy(east, north))).toContain('URI=spiffe://east.example/ns/demo/sa/client');
+    expect(JSON.stringify(await answeredBy(north, east))).toContain('URI=spiffe://north.example/ns/demo/sa/client');
+  }, 90_000);
 });
 
 describe('signing keys of both clusters rotated', () => {
@@ -179,7 +207,7 @@ describe('signing keys of both clusters rotated', () => {
     const secret = await east.api.get(secretPath);
     const log = (await istiodLog(stock)).length;
     const asked = askedOfWest(stock).length;
-    expect(await secretEvents(stock)).toEqual(['remote_cluster_secret_events_total{event="add"} 1']);
+    expect(await secretEvents(stock)).toEqual(['remote_cluster_secret_events_total{event="add"} 2']);
     await Promise.all([rotate(west, east), rotate(east, west)]);
     // Watches ended in order with the key that they began under, and went on from where they were: nothing was listed again.
     const listedAnew = (): readonly string[] =>
@@ -196,7 +224,7 @@ describe('signing keys of both clusters rotated', () => {
     // Other kinds may be asked for later than endpoints are.
     expect(listedAnew()).toEqual([]);
     expect(await east.api.get(secretPath)).toEqual(secret);
-    expect(await secretEvents(stock)).toEqual(['remote_cluster_secret_events_total{event="add"} 1']);
+    expect(await secretEvents(stock)).toEqual(['remote_cluster_secret_events_total{event="add"} 2']);
     const since = (await istiodLog(stock)).slice(log);
     expect(since.split('\n').filter((line) => /(Add|Updat|Delet)\w* cluster|watch error|\berror\b/.test(line))).toEqual(
       [],
@@ -206,19 +234,32 @@ describe('signing keys of both clusters rotated', () => {
 });
 
 describe('the end', () => {
-  it('un-trusting takes the root, the Secret and the endpoints away, and leaves what the operator wrote', async () => {
-    const { east } = stock;
-    await east.api.delete('/apis/isthmus.dev/v1alpha1/istiomulticlusters/west');
-    await eventually('the root to go', 20_000, async () =>
-      (await meshConfig(stock)) === operatorsMesh(east, [stock.west.plan.trustDomain]) ? true : undefined,
+  it('un-trusting takes a peer’s root, Secret and endpoints away, and leaves what the operator wrote', async () => {
+    const { east, west, north } = stock;
+    const untrust = (peer: LabCluster): Promise<unknown> =>
+      east.api.delete(`/apis/isthmus.dev/v1alpha1/istiomulticlusters/${peer.name}`);
+    await untrust(west);
+    await eventually('west’s root to go alone', 20_000, async () =>
+      (await trustedDomains(stock)).join() === north.plan.trustDomain ? true : undefined,
     );
     await endpointsBecome(0);
     expect(await east.api.get(secretPath)).toBeUndefined();
-  }, 60_000);
+    await answeredBy(east, north);
+    await untrust(north);
+    await eventually('all that was written to go', 20_000, async () =>
+      (await meshConfig(stock)) === operatorsMesh(east, aliases()) && (await meshNetworks(stock)) === operatorsNetworks
+        ? true
+        : undefined,
+    );
+    await eventually('the gateway to go', 30_000, async () => {
+      const found = await endpoints();
+      return found.length > 0 && found.every((each) => each.startsWith('10.244.')) ? true : undefined;
+    });
+  }, 90_000);
 
   it('sidecars under istiod no longer let west in', async () => {
-    const { lab, east, west } = stock;
-    await scaleEcho(west, 0);
+    const { lab, east, west, north } = stock;
+    await Promise.all([scaleEcho(west, 0), scaleEcho(north, 0)]);
     const refused = await eventually('a refusal', 30_000, async () => {
       const { ok, body } = await call(lab, west, 'call-http', echo);
       return ok || JSON.stringify(body).includes('no healthy upstream') ? undefined : JSON.stringify(body);
