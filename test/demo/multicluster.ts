@@ -2,7 +2,7 @@ import { demoNamespace, deploymentsAvailable, joinAll, runCommand, startLoad } f
 import type { ApiObject, Lab, LabCluster, RunningLoad } from '../lab/index.js';
 import { mintCertificate } from './certificates.js';
 import { replaceTrust } from './root-change.js';
-import { call, gatewayAddress, holdConnection, mustRefuse } from './scene.js';
+import { call, gatewayAddress, holdConnection, mustRefuse, noFailures } from './scene.js';
 import type { Condition } from './scene.js';
 import { eventually } from './story.js';
 import type { Story } from './story.js';
@@ -165,11 +165,6 @@ async function failOver(scene: ThreeClusters, story: Story): Promise<void> {
     await Promise.all([scaleEcho(scene.east, 1), scaleEcho(scene.west, 1)]);
     return `after ${seconds(await answeredBy('east', 60_000))}`;
   });
-}
-
-function noFailures({ calls, failures, firstFailures }: Awaited<ReturnType<RunningLoad['stop']>>): string {
-  if (failures > 0) throw new Error(`${failures} of ${calls} calls failed: ${JSON.stringify(firstFailures[0])}`);
-  return `${calls} calls, 0 failed`;
 }
 
 function seconds(ms: number): string {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { ApiObject, CallResult, Lab, LabCluster } from '../lab/index.js';
+import type { ApiObject, CallResult, Lab, LabCluster, RunningLoad } from '../lab/index.js';
 import { eventually } from './story.js';
 import type { CertificateFiles } from './certificates.js';
 
@@ -197,4 +197,10 @@ function hold(
     }),
   );
   return { answered, end: new Promise((done) => child.once('close', () => done(last))) };
+}
+
+/** What a load's report comes to, as a text. @throws Error with the first failure */
+export function noFailures({ calls, failures, firstFailures }: Awaited<ReturnType<RunningLoad['stop']>>): string {
+  if (failures > 0) throw new Error(`${failures} of ${calls} calls failed: ${JSON.stringify(firstFailures[0])}`);
+  return `${calls} calls, 0 failed`;
 }
