@@ -118,6 +118,7 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
     it.each([
       ...['/', '/metadata', '/metadata/private', '/metadata/public/%2e%2e/x', '/healthz', '/metrics'],
       ...['/METADATA/PRIVATE/federation.json', '/metadata/private/federation.json/', '/metadata/public/Public.json'],
+      ...['/metadata/openapi.json/', '/metadata/openapi.json/x', '/metadata/OpenAPI.json'],
     ])('answers 404 to %s', async (path) => {
       const answer = await door.get(path);
       expect([answer.statusCode, await answer.body.json()]).toEqual([

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import type { Request, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import type { KubeClient, Passthrough } from '#kube';
 import { createRegistry, Health, NestLogger, startHealthServer } from '#platform';
@@ -150,7 +150,9 @@ async function httpsApp(wiring: Wiring, config: DoorConfig, logger: Logger): Pro
   app.use(entry(wiring.entry));
   app.use(helmet());
   const description = JSON.stringify(openApiDocument(app));
-  app.use(descriptionPath, (_request: Request, response: Response) => {
+  app.use(descriptionPath, (request: Request, response: Response, next: NextFunction) => {
+    // Below it, too, is where this is called.
+    if (request.path !== '/') return next();
     response.setHeader('content-type', 'application/json; charset=utf-8');
     response.end(description);
   });

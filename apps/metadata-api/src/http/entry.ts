@@ -48,7 +48,7 @@ export function entry(parts: EntryParts): Middleware {
       return;
     }
     // The router behind this takes other spellings for the same route; what is counted and audited must be what is answered.
-    if (route === 'other' && isOtherSpelling(request.path)) {
+    if (isOtherSpelling(request.path)) {
       metrics.requests.inc({ route, status: '404' });
       sendError(response, 404, ['not-found', 'paths are lower case and end without a slash']);
       return;
@@ -74,7 +74,7 @@ function refuseMethod(response: Response): void {
 }
 
 function isOtherSpelling(path: string): boolean {
-  return known.has(path.toLowerCase().replace(/\/+$/, ''));
+  return !isServed(path) && isServed(path.toLowerCase().replace(/\/+$/, ''));
 }
 
 function audit(auditor: Auditor, request: Request, response: Response): void {
