@@ -1,3 +1,4 @@
+import { compareText } from '#model';
 import { labelsMatch } from './selector.js';
 import type { MutualTLSMode, PeerAuthentication as PeerAuthenticationObject } from './security.js';
 
@@ -70,11 +71,7 @@ export function portMode(modes: WorkloadModes, port: number): EffectiveMode {
 
 /** The older first; at a tie by name, then namespace. */
 function byAge(a: ModePolicy, b: ModePolicy): number {
-  return a.createdAt - b.createdAt || compare(a.name, b.name) || compare(a.namespace, b.namespace);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return a.createdAt - b.createdAt || compareText(a.name, b.name) || compareText(a.namespace, b.namespace);
 }
 
 function effective(mode: MutualTLSMode | undefined): EffectiveMode | undefined {

@@ -1,3 +1,5 @@
+import { isFields } from '#model';
+
 /** Request that failed, as far as it may be told: never headers, never bodies. */
 export interface FailedRequest {
   readonly method: string;
@@ -125,12 +127,6 @@ function remedyFor(status: number): string {
     return ' (remedy: grant this verb on this resource to the service account, or install the chart with its RBAC objects)';
   }
   return status === 401 ? ' (remedy: check the service account token or the kubeconfig credential)' : '';
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function parsed(text: string): unknown {

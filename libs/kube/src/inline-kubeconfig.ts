@@ -1,4 +1,6 @@
 import { parse } from 'yaml';
+import { isFields } from '#model';
+import type { Fields } from '#model';
 import { tokenAccess, type ClusterAccess } from './credentials.js';
 
 /** A kubeconfig text that is not used; the message says what to change in it. */
@@ -70,8 +72,6 @@ function readable(text: string): Kubeconfig {
   return value as Kubeconfig;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 function currentOf(config: Kubeconfig): { readonly cluster: Fields; readonly user: Fields } {
   const contexts = listOf(config.contexts);
   const current = config['current-context'];
@@ -90,10 +90,6 @@ function listOf<T>(value: readonly T[] | undefined): readonly T[] {
 
 function named<T extends Entry>(entries: readonly T[], name: unknown): T | undefined {
   return entries.find((entry) => typeof name === 'string' && entry.name === name);
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function refuse(where: string, fields: Fields, reasons: Readonly<Record<string, string>>): void {

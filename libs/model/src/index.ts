@@ -4,6 +4,8 @@ export * from './fields.js';
 export * from './names.js';
 export * from './peer.js';
 export * from './reserved-ports.js';
+export * from './rotation.js';
 export * from './service.js';
+export * from './text-order.js';
 export * from './trust.js';
 export * from './way-out.js';

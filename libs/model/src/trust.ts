@@ -1,4 +1,5 @@
 import { hasFields, isText } from './fields.js';
+import { compareText } from './text-order.js';
 import { names } from './names.js';
 import type { PeerRef, Scope } from './peer.js';
 import { fitsSecret, textAsData, valueInData } from './registry-secret.js';
@@ -37,7 +38,7 @@ export const emptyTrustRegistry: TrustRegistry = { version: 1, peers: [] };
 
 /** Canonical JSON of a registry: peers sorted, so equal trust gives equal bytes. */
 export function formatTrustRegistry(registry: TrustRegistry): string {
-  const peers = [...registry.peers].sort((a, b) => compare(a.kind, b.kind) || compare(a.name, b.name));
+  const peers = [...registry.peers].sort((a, b) => compareText(a.kind, b.kind) || compareText(a.name, b.name));
   return JSON.stringify({ version: 1, peers });
 }
 
@@ -71,8 +72,4 @@ function isPeer(value: unknown): boolean {
     scopes: isText,
     keys: keysOf,
   });
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,4 +1,5 @@
 import { hasFields, isText } from './fields.js';
+import { compareText } from './text-order.js';
 import { names } from './names.js';
 import { fitsSecret, textAsData, valueInData } from './registry-secret.js';
 import type { SecretData } from './registry-secret.js';
@@ -39,9 +40,9 @@ export const emptyWayOutRegistry: WayOutRegistry = { version: 1, peers: [], ownA
 /** Canonical JSON of a registry: peers and readers sorted, so equal content gives equal bytes. */
 function formatWayOutRegistry({ peers, ownAddresses }: WayOutRegistry): string {
   const sorted = [...peers]
-    .map((peer) => ({ ...peer, readers: [...peer.readers].sort((a, b) => compare(a.reader, b.reader)) }))
-    .sort((a, b) => compare(a.name, b.name));
-  return JSON.stringify({ version: 1, peers: sorted, ownAddresses: [...ownAddresses].sort(compare) });
+    .map((peer) => ({ ...peer, readers: [...peer.readers].sort((a, b) => compareText(a.reader, b.reader)) }))
+    .sort((a, b) => compareText(a.name, b.name));
+  return JSON.stringify({ version: 1, peers: sorted, ownAddresses: [...ownAddresses].sort(compareText) });
 }
 
 const keys = { plain: names.wayOutKey, compressed: names.wayOutCompressedKey };
@@ -69,8 +70,4 @@ function isRegistry(value: unknown): value is Omit<WayOutRegistry, 'ownAddresses
   const peers = (peer: unknown): boolean => hasFields(peer, ['name', 'apiHost', 'audience'], { readers });
   if (!hasFields(value, [], { peers }) || value['version'] !== 1) return false;
   return value['ownAddresses'] === undefined || hasFields(value, [], { ownAddresses: isText });
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

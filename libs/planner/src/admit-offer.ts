@@ -1,9 +1,8 @@
 import { REASONS } from '#crd';
 import type { FederationImports } from '#crd';
-import { reservedPorts } from '#model';
+import { compareText, reservedPorts, sortedBy, sortedUnique } from '#model';
 import type { Finding, PublicService, PublicServicePort } from '#model';
 import { hostAdmitted } from './host-pattern.js';
-import { compareText, sortedBy, sortedUnique } from './order.js';
 
 export interface OfferInput {
   /** `publicServices` of the peer's document, as it came. */

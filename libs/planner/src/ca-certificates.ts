@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Document, isMap, isSeq, YAMLSeq } from 'yaml';
 import type { YAMLMap } from 'yaml';
-import { sortedUnique } from './order.js';
+import { sortedUnique } from '#model';
 import type { CaCertificate } from './trust-bundle.js';
 import { yamlMapOf } from './yaml-map.js';
 

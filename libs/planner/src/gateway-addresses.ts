@@ -1,9 +1,9 @@
 import { REASONS } from '#crd';
 import { podIsReady } from '#istio-api';
 import type { Node, Pod, Service, ServicePort } from '#istio-api';
+import { compareText, sortedUnique } from '#model';
 import type { Finding, GatewayAddress } from '#model';
 import { gatewayPort } from './gateway.js';
-import { compareText, sortedUnique } from './order.js';
 
 export interface GatewayFacts {
   /** The gateway's Service; undefined when there is none. */

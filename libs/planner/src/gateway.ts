@@ -1,9 +1,9 @@
 import { networkingApiVersion } from '#istio-api';
 import type { Gateway } from '#istio-api';
+import { sortedUnique } from '#model';
 import type { PublicService } from '#model';
 import { producedLabels } from './mesh-facts.js';
 import type { MeshFacts } from './mesh-facts.js';
-import { sortedUnique } from './order.js';
 
 /** Port on which east-west gateways listen inside their pods. */
 export const gatewayPort = 15_443;

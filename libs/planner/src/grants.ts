@@ -1,9 +1,9 @@
 import type { IstioFederation } from '#crd';
 import type { IntOrString } from '#istio-api';
+import { compareText, sortedBy, sortedUnique } from '#model';
 import type { TrustRegistry } from '#model';
 import { exportedServicesFor } from './exports.js';
 import type { ExportedService, ExportsInput } from './exports.js';
-import { compareText, sortedBy, sortedUnique } from './order.js';
 
 /** Port of the workloads behind one exported Service. */
 export interface GrantedPort {

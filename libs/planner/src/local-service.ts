@@ -1,5 +1,5 @@
+import { compareText } from '#model';
 import type { IntOrString, Service } from '#istio-api';
-import { compareText } from './order.js';
 
 export interface LocalServicePort {
   readonly name?: string;

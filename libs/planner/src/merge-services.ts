@@ -1,9 +1,8 @@
 import { REASONS } from '#crd';
-import { peerKey } from '#model';
+import { compareText, peerKey, sortedUnique } from '#model';
 import type { Finding, GatewayAddress, PeerRef, PublicService, PublicServicePort } from '#model';
 import { importProtocol } from './import-protocol.js';
 import type { ImportProtocol } from './import-protocol.js';
-import { compareText, sortedUnique } from './order.js';
 
 // The winner rule, stated here and nowhere else (docs/adr/0006): services are merged by hostname. Hostnames meet only where two
 // resources name one cluster domain, since a peer may offer names below its own domain only (admit-offer.ts). The resource

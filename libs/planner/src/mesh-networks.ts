@@ -1,6 +1,6 @@
 import { Document, isMap } from 'yaml';
+import { sortedBy, sortedUnique } from '#model';
 import type { GatewayAddress } from '#model';
-import { sortedBy, sortedUnique } from './order.js';
 import { yamlMapOf, yamlTextOf } from './yaml-map.js';
 
 /** One cluster whose pods stand on another network, and how it is entered. */

@@ -1,8 +1,8 @@
 import { REASONS } from '#crd';
 import { podSpeaksMutualTLS, workloadModes } from '#istio-api';
 import type { ModePolicy, Pod } from '#istio-api';
+import { sortedUnique } from '#model';
 import type { Finding } from '#model';
-import { sortedUnique } from './order.js';
 
 /** So many namespaces are named in one finding. */
 const mostNamed = 5;

@@ -1,11 +1,10 @@
 import { networkingApiVersion } from '#istio-api';
 import type { ServiceEntry, ServiceEntryEndpoint } from '#istio-api';
-import { annotations, labels, peerKey } from '#model';
+import { annotations, labels, peerKey, sortedRecord } from '#model';
 import { isIpAddress } from './ip-address.js';
 import type { MergedEndpoint, MergedService } from './merge-services.js';
 import { producedLabels } from './mesh-facts.js';
 import type { MeshFacts } from './mesh-facts.js';
-import { sortedRecord } from './order.js';
 
 /**
  * The ServiceEntry of one imported service, named by its host. One endpoint per gateway, every port at the gateway's port; the

@@ -1,7 +1,7 @@
 import type { Container, PodTemplateSpec } from '#istio-api';
+import { sortedRecord } from '#model';
 import { proxyContainer, proxyVolumes } from './sidecar-proxy.js';
 import type { SidecarSettings } from './sidecar-proxy.js';
-import { sortedRecord } from './order.js';
 
 const initName = 'istio-init';
 const proxyName = 'istio-proxy';

@@ -1,7 +1,7 @@
 import { durationMs } from '#crd';
 import type { StaleMode, StalePolicy } from '#crd';
+import { sortedUnique } from '#model';
 import { hostAdmitted } from './host-pattern.js';
-import { sortedUnique } from './order.js';
 
 /** FailClosed without a time waits this long: a lost connection alone is not silence. */
 const defaultFailClosedMs = 60_000;

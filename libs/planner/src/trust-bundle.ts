@@ -1,5 +1,5 @@
+import { compareText, sortedUnique } from '#model';
 import type { TrustRegistry } from '#model';
-import { compareText, sortedUnique } from './order.js';
 
 /** Roots that vouch for one trust domain, and for no other. */
 export interface TrustBundle {

@@ -1,4 +1,4 @@
-import { compareText, sortedUnique } from './order.js';
+import { compareText, sortedUnique } from '#model';
 
 /** Address under which an imported host is called inside this cluster. */
 export interface VirtualAddress {

@@ -1,8 +1,7 @@
 import { labelsMatch, podServiceAccount, podSpeaksMutualTLS, targetPortOf } from '#istio-api';
 import type { IntOrString, Pod } from '#istio-api';
-import { serviceLimits } from '#model';
+import { serviceLimits, sortedUnique } from '#model';
 import type { LocalService } from './local-service.js';
-import { sortedUnique } from './order.js';
 
 /** What the pods of this cluster say about its Services. */
 export interface WorkloadIndex {

@@ -1,3 +1,4 @@
+import { compareText } from '#model';
 import type { GatewayAddress, PublicService, PublicServicePort } from '#model';
 import { refuse } from './fault.js';
 import type { Decoded, Fault } from './fault.js';
@@ -96,7 +97,7 @@ export function federationMembers(document: Pick<FederationContent, 'ingressGate
 } {
   return {
     ingressGateways: sortedGateways(document.ingressGateways),
-    publicServices: document.publicServices.map(encodedService).sort((a, b) => compare(a.hostname, b.hostname)),
+    publicServices: document.publicServices.map(encodedService).sort((a, b) => compareText(a.hostname, b.hostname)),
   };
 }
 
@@ -133,7 +134,7 @@ function isApiHost(text: string): boolean {
 function encodedService({ hostname, ports, subjectAltNames }: PublicService): PublicService {
   return {
     hostname,
-    ports: ports.map(encodedPort).sort((a, b) => a.port - b.port || compare(a.name, b.name)),
+    ports: ports.map(encodedPort).sort((a, b) => a.port - b.port || compareText(a.name, b.name)),
     ...(subjectAltNames === undefined ? {} : { subjectAltNames: [...subjectAltNames].sort() }),
   };
 }
@@ -145,9 +146,5 @@ function encodedPort({ name, port, protocol }: PublicServicePort): PublicService
 function sortedGateways(gateways: readonly GatewayAddress[]): readonly GatewayAddress[] {
   return gateways
     .map(({ address, port }) => ({ address, port }))
-    .sort((a, b) => compare(a.address, b.address) || a.port - b.port);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+    .sort((a, b) => compareText(a.address, b.address) || a.port - b.port);
 }

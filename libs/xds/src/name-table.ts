@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { type Resource, toResource, TYPE_URLS } from '#proto';
 import { NameTable_NameInfoSchema, NameTableSchema } from '#proto-gen/istio/networking/nds/v1/nds_pb';
+import { sortedBy, sortedUnique } from '#model';
 import type { MeshService } from './mesh-model.js';
-import { sortedBy, sortedUnique } from './ordering.js';
 import { isAddress } from './proxy-node.js';
 
 /** The table from which the agent answers DNS: virtual addresses, and for headless services those of the pods. */

@@ -1,20 +1,4 @@
-/** Byte order of two strings, the same on every machine (localeCompare is not). */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** Sorted copy by a text key. */
-export function sortedBy<T>(items: readonly T[], key: (item: T) => string): readonly T[] {
-  return items
-    .map((item) => ({ item, key: key(item) }))
-    .sort((a, b) => compareText(a.key, b.key))
-    .map(({ item }) => item);
-}
-
-/** Sorted copy without repetitions. */
-export function sortedUnique(items: readonly string[]): readonly string[] {
-  return [...new Set(items)].sort(compareText);
-}
+import { compareText } from '#model';
 
 interface Dated {
   readonly createdAt: number;
@@ -33,9 +17,4 @@ export function oldestFirst<T extends Dated>(items: readonly T[]): readonly T[] 
       compareText(a.namespace, b.namespace) ||
       compareText(a.hostname ?? '', b.hostname ?? ''),
   );
-}
-
-/** A copy whose keys were inserted in sorted order, as encoded maps need them. */
-export function sortedRecord<V>(record: Readonly<Record<string, V>>): Record<string, V> {
-  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => compareText(a, b)));
 }

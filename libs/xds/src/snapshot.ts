@@ -1,4 +1,5 @@
 import { type Resource, TYPE_URLS } from '#proto';
+import { compareText } from '#model';
 import { type GatewayFacts, gatewayFacts } from './gateway/facts.js';
 import { gatewayResources } from './gateway/resources-of.js';
 import { inboundFacts, workloadOf } from './inbound/facts.js';
@@ -6,7 +7,6 @@ import { inboundResources } from './inbound/resources-of.js';
 import type { MeshModel, MeshService } from './mesh-model.js';
 import { type OutboundView, outboundResources, outboundViewOf } from './outbound/resources-of.js';
 import { servicesWithEffectiveTls } from './outbound/visible-services.js';
-import { compareText } from './ordering.js';
 import type { ProxyNode } from './proxy-node.js';
 import { ResourceCache } from './resource-cache.js';
 import { type Bundle, trustBundles, trustSecretFor } from './identity/trust-secret.js';

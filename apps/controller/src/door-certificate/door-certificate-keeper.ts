@@ -1,6 +1,7 @@
 import type { Secret } from '#istio-api';
 import { ConflictError, pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
+import { rotationIn, rotationMember } from '#model';
 import type { Clock } from '#model';
 import type { Logger } from '#platform';
 import { advanceDoorCertificate, doorAuthorities, doorReport, nextDoorChangeMs } from './door-certificate.js';
@@ -35,33 +36,19 @@ const previous = 'previous.crt';
 export function doorCertificateIn({ metadata, data }: Secret): DoorCertificate | undefined {
   const text = (key: string): string => Buffer.from(data?.[key] ?? '', 'base64').toString('utf8');
   if (text(keys.cert) === '' || text(keys.key) === '') return undefined;
-  const rotation = rotationIn(text(keys.rotation));
-  if (typeof rotation === 'string')
-    throw new Error(
-      `Secret ${metadata?.name ?? ''}, key ${keys.rotation}: ${rotation}; remove the key, and what is under way begins anew`,
-    );
   return {
     current: { cert: text(keys.cert), key: text(keys.key) },
     ...(text(next.cert) === '' ? {} : { next: { cert: text(next.cert), key: text(next.key) } }),
     ...(text(previous) === '' ? {} : { previous: text(previous) }),
-    rotation,
+    rotation: rotationOf(metadata?.name ?? '', text(keys.rotation)),
   };
 }
 
-/** As text what is wrong with it. */
-function rotationIn(text: string): DoorCertificate['rotation'] | string {
-  if (text === '') return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'no JSON object';
-    const { request, announcedAt, switchedAt } = value as Readonly<Record<string, unknown>>;
-    if (request !== undefined && typeof request !== 'string') return 'request is no text';
-    if (![announcedAt, switchedAt].every((time) => time === undefined || Number.isSafeInteger(time)))
-      return 'announcedAt and switchedAt must be times in milliseconds';
-    return value;
-  } catch {
-    return 'not JSON';
-  }
+/** @throws Error that names the Secret, else as {@link rotationIn} */
+function rotationOf(secretName: string, text: string): DoorCertificate['rotation'] {
+  const { text: request, time } = rotationMember;
+  const members = { request, announcedAt: time, switchedAt: time };
+  return rotationIn<DoorCertificate['rotation']>(`Secret ${secretName}, key ${keys.rotation}`, text, members);
 }
 
 /** Keeps the door's self-signed certificate: renewed before its end, replaced on request, announced to peers before it is served. */

@@ -1,3 +1,4 @@
+import { isText } from '#model';
 import type { ConfigMap } from '#istio-api';
 
 /** What the way out last saw of one peer's API server. */
@@ -66,10 +67,6 @@ function isReport(value: unknown): value is RegistryReport {
   const isGood = typeof synced === 'boolean' && [lastContact, services, endpoints].every(Number.isFinite);
   const isTold = error === undefined || typeof error === 'string';
   return isGood && isTold && (conflicts === undefined || (Array.isArray(conflicts) && conflicts.every(isText)));
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string';
 }
 
 /** Reads the way out's `/healthz/peers`; anything else than its own format is as good as no answer. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ConflictError, pathFor, resources, type ApiObject, type KubeClient } from '#kube';
 import type { Secret } from '#istio-api';
-import { names, type Clock } from '#model';
+import { names, rotationIn, rotationMember, type Clock } from '#model';
 import { generateCa, loadCa, type CaFiles, type CaRotation, type CaState, type WorkloadCa } from '#trust';
 
 /** A CA with the Secret it came from. */
@@ -111,34 +111,18 @@ function stateOf(given: CaFiles, text: (key: string) => string): CaState {
   };
 }
 
-/** Reads `rotation.json`; an error names the key and the remedy. A member that is of another type is a fault: roots are dropped by these times. */
+/** Roots are dropped by these times. @throws Error as {@link rotationIn} */
 export function rotationOf(text: string): CaRotation {
-  if (text === '') return {};
-  const fault = (what: string): Error =>
-    new Error(`${rotationKey}: ${what}; remove the key, and what is under way begins anew`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw fault('not JSON');
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw fault('no JSON object');
-  const rotation = value as Readonly<Record<string, unknown>>;
-  const bad = Object.entries(rotationMembers).find(([name, isGood]) => name in rotation && !isGood(rotation[name]));
-  if (bad !== undefined) throw fault(`${bad[0]} is of another type than it is written with`);
-  return rotation;
+  const { text: isText, texts, time } = rotationMember;
+  return rotationIn<CaRotation>(rotationKey, text, {
+    request: isText,
+    announcedAt: time,
+    switchedAt: time,
+    leaving: texts,
+    leavingUntil: time,
+    issuedUntil: time,
+  });
 }
-
-const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
-const isText = (value: unknown): boolean => typeof value === 'string';
-const rotationMembers: Readonly<Record<keyof CaRotation, (value: unknown) => boolean>> = {
-  request: isText,
-  announcedAt: isTime,
-  switchedAt: isTime,
-  leaving: (value) => Array.isArray(value) && value.every(isText),
-  leavingUntil: isTime,
-  issuedUntil: isTime,
-};
 
 function secretOf({ rootNamespace }: CaSecretOptions, state: CaState): Secret & ApiObject {
   return {

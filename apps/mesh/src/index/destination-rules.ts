@@ -3,7 +3,7 @@ import type {
   OutlierDetection as OutlierObject,
   TrafficPolicy as PolicyObject,
 } from '#istio-api';
-import { annotations } from '#model';
+import { annotations, isText } from '#model';
 import type {
   DestinationRule,
   DestinationTls,
@@ -127,10 +127,6 @@ function failoversFrom(text: string | undefined): readonly RegionFailover[] | un
   } catch {
     return [];
   }
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string';
 }
 
 function listOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {

@@ -1,3 +1,5 @@
+import { isFields } from '#model';
+import type { Fields } from '#model';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { parse } from 'yaml';
@@ -24,8 +26,6 @@ interface Cluster {
   readonly network: string;
   readonly gateways?: readonly GatewayEntry[];
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Finds a Service by the cluster that it is in. */
 export type FindService = (clusterID: string, namespace: string, name: string) => Service | undefined;
@@ -156,10 +156,6 @@ function gatewayFrom(whose: string, { address, registryServiceName, port }: Fiel
   if (name === undefined || namespace === undefined)
     throw new Error(`${whose}: a gateway has neither address nor registryServiceName (service.namespace…)`);
   return { service: { namespace, name }, port };
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function listOf(value: unknown): readonly Fields[] {

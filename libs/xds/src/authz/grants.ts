@@ -1,6 +1,6 @@
+import { sortedUnique } from '#model';
 import { regex } from '../envoy/string-match.js';
 import type { PeerGrant, Workload } from '../mesh-model.js';
-import { sortedUnique } from '../ordering.js';
 import { selects } from '../selection.js';
 import { permissions } from './permission.js';
 import { authenticated, ofTrustDomain, principals } from './principal.js';

@@ -7,10 +7,10 @@ import {
   RBACSchema as HttpRbacSchema,
 } from '#proto-gen/envoy/extensions/filters/http/rbac/v3/rbac_pb';
 import { RBACSchema as NetworkRbacSchema } from '#proto-gen/envoy/extensions/filters/network/rbac/v3/rbac_pb';
+import { sortedBy, sortedRecord } from '#model';
 import type { Init } from '../envoy/init.js';
 import type { HttpFilter, NetworkFilter } from '../envoy/network-filters.js';
 import type { AuthorizationPolicy } from '../mesh-model.js';
-import { sortedBy, sortedRecord } from '../ordering.js';
 import { grantPolicy } from './grants.js';
 import { type Policy, policyForRule } from './rule.js';
 

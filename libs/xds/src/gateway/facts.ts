@@ -1,5 +1,5 @@
+import { sortedBy, sortedUnique } from '#model';
 import type { MeshEndpoint, MeshModel, MeshService } from '../mesh-model.js';
-import { sortedBy, sortedUnique } from '../ordering.js';
 import { onePerHostname } from '../outbound/visible-services.js';
 import type { ProxyNode } from '../proxy-node.js';
 import { sniName } from '../resource-names.js';

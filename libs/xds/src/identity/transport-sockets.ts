@@ -11,10 +11,10 @@ import {
   SubjectAltNameMatcher_SanType,
   TlsParameters_TlsProtocol,
 } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/common_pb';
+import { sortedUnique } from '#model';
 import type { Init } from '../envoy/init.js';
 import { fromAds, workloadCertificate } from '../envoy/config.js';
 import { exact, prefix, type StringMatch } from '../envoy/string-match.js';
-import { sortedUnique } from '../ordering.js';
 import { names } from '../resource-names.js';
 import { alpn } from './alpn.js';
 

@@ -2,8 +2,8 @@ import { create } from '@bufbuild/protobuf';
 import { packed, type Resource, toResource } from '#proto';
 import { SecretSchema } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/secret_pb';
 import { SPIFFECertValidatorConfigSchema } from '#proto-gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb';
+import { compareText, sortedUnique } from '#model';
 import type { MeshModel } from '../mesh-model.js';
-import { compareText, sortedUnique } from '../ordering.js';
 import { names } from '../resource-names.js';
 
 /** Certificates that may vouch for the identities of one trust domain. */

@@ -1,5 +1,5 @@
 import { portMode, workloadModes } from '#istio-api';
-import { reservedPorts } from '#model';
+import { reservedPorts, sortedBy, sortedRecord } from '#model';
 import { grantedTrustDomains, portNumber } from '../authz/grants.js';
 import type {
   AuthorizationPolicy,
@@ -9,7 +9,7 @@ import type {
   PortProtocol,
   Workload,
 } from '../mesh-model.js';
-import { oldestFirst, sortedBy, sortedRecord } from '../ordering.js';
+import { oldestFirst } from '../ordering.js';
 import type { ProxyNode } from '../proxy-node.js';
 import { selects } from '../selection.js';
 

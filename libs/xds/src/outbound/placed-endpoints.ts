@@ -1,5 +1,5 @@
+import { compareText, sortedBy } from '#model';
 import type { LocalityDistribution, MeshEndpoint } from '../mesh-model.js';
-import { compareText, sortedBy } from '../ordering.js';
 import { distributionFor, type LocalityView, type Placement, rankOf, shareOf } from './locality.js';
 
 /** Endpoints of one locality and priority. */

@@ -1,6 +1,5 @@
-import { reservedPorts } from '#model';
+import { compareText, reservedPorts } from '#model';
 import type { MeshService, MeshServicePort, MeshSettings } from '../mesh-model.js';
-import { compareText } from '../ordering.js';
 import { isAddress } from '../proxy-node.js';
 import type { OutboundListenerInput } from './listener.js';
 import type { OutboundRouteInput, RoutedPort } from './route.js';

@@ -1,8 +1,8 @@
 import type { Resource } from '#proto';
+import { sortedBy, sortedUnique } from '#model';
 import { blackHoleCluster, passthroughCluster } from '../envoy/fixed-clusters.js';
 import type { DestinationRule, MeshModel, MeshService, Workload } from '../mesh-model.js';
 import { nameTableFor } from '../name-table.js';
-import { sortedBy, sortedUnique } from '../ordering.js';
 import type { ProxyNode } from '../proxy-node.js';
 import type { ResourceCache } from '../resource-cache.js';
 import { outboundCluster } from '../resource-names.js';

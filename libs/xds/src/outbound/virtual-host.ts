@@ -1,8 +1,8 @@
 import type { VirtualHostSchema } from '#proto-gen/envoy/config/route/v3/route_components_pb';
+import { sortedUnique } from '#model';
 import type { Init } from '../envoy/init.js';
 import { allTo } from '../envoy/route-action.js';
 import type { MeshService, MeshSettings } from '../mesh-model.js';
-import { sortedUnique } from '../ordering.js';
 import { names, outboundCluster } from '../resource-names.js';
 import { retryPolicyFor } from './retry.js';
 import { withoutRetries } from './retry-on-lost-connection.js';

@@ -1,0 +1,32 @@
+import { isFields, isText } from './fields.js';
+
+type Members<T> = { readonly [Name in keyof T]-?: (value: unknown) => boolean };
+
+/** Members of what is written down of a rotation. A time is in milliseconds since 1970. */
+export const rotationMember = {
+  text: isText,
+  texts: (value: unknown): boolean => Array.isArray(value) && value.every(isText),
+  time: (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0,
+};
+
+/**
+ * How far a rotation has come, as the JSON text that stands beside its keys in their Secret says; no text says that none is under way. Every
+ * member may be absent; one of another type is a fault, since keys are dropped by these times.
+ * @throws Error with `key`, what is wrong and the remedy; it shows nothing of the text
+ */
+export function rotationIn<T extends object>(key: string, text: string, members: Members<T>): Partial<T> {
+  if (text === '') return {};
+  const fault = (what: string): Error =>
+    new Error(`${key}: ${what}; remove the key, and what is under way begins anew`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw fault('not JSON');
+  }
+  if (!isFields(value)) throw fault('no JSON object');
+  const names = Object.keys(members) as (keyof T & string)[];
+  const bad = names.find((name) => value[name] !== undefined && !members[name](value[name]));
+  if (bad !== undefined) throw fault(`${bad} is of another type than it is written with`);
+  return value as Partial<T>;
+}
