@@ -51,7 +51,7 @@ async function stopChild(child: ChildProcess, gone: Promise<void>, graceMs: numb
 export async function waitFor<T>(
   what: string,
   check: () => Promise<T | undefined> | T | undefined,
-  options: { readonly timeoutMs?: number; readonly logFile?: string; readonly everyMs?: number } = {},
+  options: { readonly timeoutMs?: number; readonly logFile?: string | undefined; readonly everyMs?: number } = {},
 ): Promise<T> {
   const { timeoutMs = 30_000, everyMs = 25, logFile } = options;
   const deadline = Date.now() + timeoutMs;

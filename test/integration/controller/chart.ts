@@ -10,6 +10,8 @@ import { waitFor } from '../../harness/child.js';
 
 const chart = 'charts/isthmus';
 export const releaseNamespace = 'isthmus-system';
+export const ownUUID = '11111111-1111-4111-8111-111111111111';
+export const ownDomain = 'east.example';
 const fieldManager = 'helm';
 const rights = ['Namespace', 'ServiceAccount', 'ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'];
 

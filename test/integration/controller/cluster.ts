@@ -6,11 +6,12 @@ import type { ApiServer } from '../../harness/api-server.js';
 import { freePort, startChild } from '../../harness/child.js';
 import type { Child } from '../../harness/child.js';
 import { machineAddress } from '../../harness/machine-address.js';
-import { releaseNamespace, RenderedChart } from './chart.js';
+import { writeServingCertificate } from '../../harness/serving-certificate.js';
+import { ownDomain, ownUUID, releaseNamespace, RenderedChart } from './chart.js';
 import { NameServer } from './name-server.js';
+import { Peer } from './peer.js';
+import { PeerServer } from './peer-server.js';
 
-export const ownUUID = '11111111-1111-4111-8111-111111111111';
-export const ownDomain = 'east.example';
 const node = resolve('node_modules/node/bin/node');
 const program = (app: string): string => resolve(`dist/apps/${app}/src/main.js`);
 
@@ -24,14 +25,25 @@ export interface Controller extends Child {
   log(): string;
 }
 
+/** What the cluster needs beside its API server. */
+interface Others {
+  readonly mesh: Child;
+  readonly meshPort: number;
+  readonly names: NameServer;
+}
+
 /** API server, CRDs, the chart's rights and the mesh core (which certifies the signing key); no kubelet, no peers yet. */
 export class Cluster {
+  readonly #servers: PeerServer[] = [];
+  readonly #controllers: Controller[] = [];
+
   private constructor(
     readonly api: ApiServer,
     readonly chart: RenderedChart,
     readonly directory: string,
-    readonly meshPort: number,
-    private readonly others: { readonly mesh: Child; readonly names: NameServer },
+    /** Certificate under which peers serve. */
+    readonly ca: string,
+    private readonly others: Others,
   ) {}
 
   /** `more` goes over the values that the chart is rendered with. */
@@ -63,7 +75,8 @@ export class Cluster {
         ...chart.environment('isthmus-mesh'),
       },
     });
-    return new Cluster(api, chart, directory, meshPort, { mesh, names: await NameServer.start() });
+    const ca = await writeServingCertificate(join(directory, 'tls'));
+    return new Cluster(api, chart, directory, ca, { mesh, meshPort, names: await NameServer.start() });
   }
 
   get client(): KubeClient {
@@ -97,24 +110,46 @@ export class Cluster {
         POD_NAME: podName,
         KUBECONFIG: kubeconfig,
         ISTHMUS_HTTP_PORT: String(httpPort),
-        ISTHMUS_MESH_ADDRESS: `localhost:${this.meshPort}`,
+        ISTHMUS_MESH_ADDRESS: `localhost:${this.others.meshPort}`,
         ISTHMUS_MESH_TOKEN_FILE: join(place, 'istio-token'),
         // Never answers: the store is history only, and nothing here may need it.
         DATABASE_URL: 'postgres://127.0.0.1:9/none',
       },
     });
     const ready = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${httpPort}/readyz`)).ok;
-    return { ...child, ready, log: () => readFileSync(logFile, 'utf8'), ...processFacts(child.pid) };
+    const controller = { ...child, ready, log: () => readFileSync(logFile, 'utf8'), ...processFacts(child.pid) };
+    this.#controllers.push(controller);
+    return controller;
+  }
+
+  /** Where to look when what the controller should do does not come: the one that was started last. */
+  get logFile(): string | undefined {
+    return this.#controllers.at(-1)?.logFile;
+  }
+
+  /** A peer that behaves, on a server of its own. */
+  async peer(name: string): Promise<Peer> {
+    const server = await PeerServer.start(join(this.directory, 'tls'));
+    this.#servers.push(server);
+    const peer = new Peer(name, server);
+    peer.behave();
+    return peer;
+  }
+
+  /** The peer's IstioFederation as an operator applies it; `more` goes over its spec; what it does not name of an earlier one is gone. */
+  async applyResource(peer: Peer, more: object = {}): Promise<void> {
+    await this.client.apply(peer.resource(this.ca, more), { fieldManager: 'operator' });
   }
 
   async stop(): Promise<void> {
+    for (const server of this.#servers) server.stop();
+    await Promise.all(this.#controllers.map((controller) => controller.stop()));
     await this.others.mesh.stop();
     this.others.names.stop();
     await this.api.stop();
   }
 }
 
-/** An address of this machine that is not loopback: a peer may name only others. */
 function processFacts(pid: number): Pick<Controller, 'memory' | 'alive'> {
   const read = (file: string): string => readFileSync(`/proc/${pid}/${file}`, 'utf8');
   const mebibytes = (field: string): number =>

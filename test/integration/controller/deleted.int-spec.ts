@@ -1,15 +1,11 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConfigMap, Secret } from '#istio-api';
 import { pathFor, resources } from '#kube';
 import type { ApiObject } from '#kube';
 import { waitFor } from '../../harness/child.js';
-import { writeServingCertificate } from '../../harness/serving-certificate.js';
 import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
-import { Peer } from './peer.js';
-import { PeerServer } from './peer-server.js';
 
 type Kept = (ConfigMap | Secret) & ApiObject;
 
@@ -18,7 +14,6 @@ const [clusterMap, keys, peerMemory] = ['isthmus-cluster', 'isthmus-signing-keys
 
 let cluster: Cluster;
 let controller: Controller;
-let server: PeerServer;
 
 function pathOf(kind: 'configMaps' | 'secrets', name: string): string {
   return pathFor(resources[kind], { namespace: releaseNamespace, name });
@@ -41,21 +36,13 @@ beforeAll(async () => {
   cluster = await Cluster.start({ clusterUUID: '' });
   const chosen = cluster.chart.objects.find(({ kind, metadata }) => kind === 'Secret' && metadata?.name === doorSecret);
   await cluster.client.apply(chosen!, { fieldManager: 'helm' });
-  const ca = await writeServingCertificate(join(cluster.directory, 'tls'));
-  server = await PeerServer.start(join(cluster.directory, 'tls'));
-  const peer = new Peer('good', server);
-  peer.behave();
-  await cluster.client.apply(peer.resource(ca) as ApiObject, { fieldManager: 'operator' });
+  await cluster.applyResource(await cluster.peer('good'));
   controller = await cluster.controller('controller-1');
   await there('secrets', 'isthmus-public-document', 60_000);
   await there('secrets', peerMemory);
 }, 150_000);
 
-afterAll(async () => {
-  server?.stop();
-  await controller?.stop();
-  await cluster?.stop();
-}, 30_000);
+afterAll(() => cluster?.stop(), 30_000);
 
 describe('what cannot be made again and somebody deletes while the controller runs', () => {
   it.each([

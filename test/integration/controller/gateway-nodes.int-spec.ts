@@ -1,24 +1,19 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { PeerStatus } from '#crd';
 import type { Node } from '#istio-api';
-import { pathFor, pathOfObject, resources } from '#kube';
+import { pathOfObject } from '#kube';
 import type { ApiObject } from '#kube';
-import { waitFor } from '../../harness/child.js';
-import { writeServingCertificate } from '../../harness/serving-certificate.js';
 import { createPod } from '../mesh/cluster-objects.js';
 import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
-import { Peer } from './peer.js';
-import { PeerServer } from './peer-server.js';
+import { conditionOf } from './condition.js';
+import type { Peer } from './peer.js';
 
 /** A pass comes by itself once a minute, now and then sooner: of two changes in a row it brings one at most as soon as this. */
 const soonMs = 15_000;
 
 let cluster: Cluster;
 let controller: Controller;
-let server: PeerServer;
 let peer: Peer;
 
 const node: Node & ApiObject = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1' } };
@@ -40,16 +35,7 @@ async function cordon(unschedulable: boolean): Promise<void> {
 
 /** Waits until peers are told an address of our gateway, or none. */
 async function announced(any: boolean, timeoutMs = soonMs): Promise<void> {
-  await waitFor(
-    any ? 'a gateway address to be told' : 'no gateway address to be told',
-    async () => {
-      const path = pathFor(resources.istioFederations, { name: peer.name });
-      const { status } = (await cluster.client.get<ApiObject & { status?: PeerStatus }>(path)) ?? {};
-      const told = status?.conditions?.find(({ type }) => type === 'ServicesExported');
-      return (any ? told?.reason === 'Succeeded' : told?.reason === 'NoGateways') ? true : undefined;
-    },
-    { timeoutMs, everyMs: 50, logFile: controller.logFile },
-  );
+  await conditionOf(cluster, peer, 'ServicesExported', any ? 'Succeeded' : 'NoGateways', { timeoutMs });
 }
 
 beforeAll(async () => {
@@ -62,20 +48,13 @@ beforeAll(async () => {
   await setReady('True');
   const labels = { istio: 'eastwestgateway' };
   await createPod(cluster.client, { namespace: releaseNamespace, name: 'gateway-1', address: '10.0.0.9', labels });
-  const ca = await writeServingCertificate(join(cluster.directory, 'tls'));
-  server = await PeerServer.start(join(cluster.directory, 'tls'));
-  peer = new Peer('good', server);
-  peer.behave();
+  peer = await cluster.peer('good');
   controller = await cluster.controller('controller-1');
-  await cluster.client.apply(peer.resource(ca) as ApiObject, { fieldManager: 'operator' });
+  await cluster.applyResource(peer);
   await announced(true, 60_000);
 }, 200_000);
 
-afterAll(async () => {
-  server?.stop();
-  await controller?.stop();
-  await cluster?.stop();
-}, 30_000);
+afterAll(() => cluster?.stop(), 30_000);
 
 describe('a node that runs the gateway behind a NodePort', () => {
   it('is no longer told to peers within seconds once it is cordoned, and again when it takes pods', async () => {

@@ -1,19 +1,19 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServiceEntry } from '#istio-api';
-import { parse } from 'yaml';
 import { pathFor, pathOfObject, resources } from '#kube';
 import type { ApiObject } from '#kube';
-import { names, trustRegistryIn } from '#model';
 import { waitFor } from '../../harness/child.js';
-import { writeServingCertificate } from '../../harness/serving-certificate.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
-import { gateway, Peer } from './peer.js';
-import { json, PeerServer } from './peer-server.js';
+import { conditionNow, conditionOf } from './condition.js';
+import { gateway } from './peer.js';
+import type { Peer } from './peer.js';
+import { json } from './peer-server.js';
 import type { Answer } from './peer-server.js';
+import { planOf } from './plan.js';
 import { manyServices, remedy, rows, strangers } from './rows.js';
-import type { ConditionType, Row } from './rows.js';
+import type { Row } from './rows.js';
+import { everything, isTrusted } from './written.js';
 
 /** MiB, at the highest: each peer may send 16 MiB, and fifty-eight try. */
 const mostMemory = 768;
@@ -23,35 +23,12 @@ const importsNamespace = 'isthmus-imports';
 
 type Entry = ServiceEntry & ApiObject;
 
-interface Plan {
-  readonly write: readonly string[];
-  readonly prune: readonly string[];
-  readonly objects: readonly ApiObject[];
-}
-
-interface Condition {
-  readonly type: string;
-  readonly status: string;
-  readonly reason: string;
-  readonly message: string;
-}
-
 let cluster: Cluster;
 let controller: Controller;
 let good: Peer;
-let ca: string;
 const peers = new Map<Row, Peer>();
-const servers: PeerServer[] = [];
 /** What stood before any peer turned hostile, by host. */
 let before: ReadonlyMap<string, Entry>;
-
-async function newPeer(name: string): Promise<Peer> {
-  const server = await PeerServer.start(join(cluster.directory, 'tls'));
-  servers.push(server);
-  const peer = new Peer(name, server);
-  peer.behave();
-  return peer;
-}
 
 async function entries(): Promise<ReadonlyMap<string, Entry>> {
   const all = await cluster.client.list<Entry>(pathFor(resources.serviceEntries, { namespace: importsNamespace }));
@@ -62,43 +39,6 @@ async function entries(): Promise<ReadonlyMap<string, Entry>> {
 async function entryOf(host: string): Promise<Entry | undefined> {
   const { namespace, name } = before.get(host)?.metadata ?? {};
   return cluster.client.get<Entry>(pathFor(resources.serviceEntries, { namespace, name }));
-}
-
-async function conditions(name: string): Promise<ReadonlyMap<string, Condition>> {
-  const path = pathFor(resources.istioFederations, { name });
-  const found = await cluster.client.get<ApiObject & { status?: { conditions?: readonly Condition[] } }>(path);
-  return new Map((found?.status?.conditions ?? []).map((condition) => [condition.type, condition]));
-}
-
-/** Waits until a condition of a peer's resource gives this reason (and says this). */
-function conditionOf(
-  peer: Peer,
-  type: ConditionType | 'GatewaysReachable' | 'Ready',
-  reason: string,
-  message = /./,
-): Promise<Condition> {
-  return waitFor(
-    `${type} of ${peer.name} to say ${reason}`,
-    async () => {
-      const found = (await conditions(peer.name)).get(type);
-      if (found?.reason === reason && message.test(found.message)) return found;
-      throw new Error(`${found?.status}/${found?.reason}: ${found?.message}`);
-    },
-    { timeoutMs: 30_000, everyMs: 100 },
-  );
-}
-
-/** Resource version of everything that the controller may write, by path. */
-async function everything(): Promise<object> {
-  const kinds = ['istioFederations', 'secrets', 'configMaps', 'serviceEntries', 'destinationRules'] as const;
-  const more = ['gateways', 'authorizationPolicies', 'leases', 'events'] as const;
-  const lists = await Promise.all([...kinds, ...more].map((kind) => cluster.client.list(pathFor(resources[kind]))));
-  const ours = lists.flat().filter(({ metadata }) => metadata?.namespace !== 'kube-system');
-  return Object.fromEntries(ours.map((object) => [pathOfObject(object), object.metadata?.resourceVersion]));
-}
-
-async function applyResource(peer: Peer): Promise<void> {
-  await cluster.client.apply(peer.resource(ca) as ApiObject, { fieldManager: 'operator' });
 }
 
 /** A peer that does not answer is given up after ten seconds, and polls are fifteen apart: what comes sooner waited for neither. */
@@ -129,18 +69,17 @@ function identityOf(entry: Entry | undefined): object {
 
 beforeAll(async () => {
   cluster = await Cluster.start();
-  ca = await writeServingCertificate(join(cluster.directory, 'tls'));
   controller = await cluster.controller('controller-1');
-  good = await newPeer('good');
+  good = await cluster.peer('good');
   good.stream(
     good.federation(good.content({ offers: [{ hostname: good.host('news'), ports: [{ name: 'http', port: 1000 }] }] })),
   );
   for (const [index, row] of rows.entries()) {
-    const peer = await newPeer(`peer-${index}`);
+    const peer = await cluster.peer(`peer-${index}`);
     if (row.streams === true) peer.stream(peer.federation(peer.content()));
     peers.set(row, peer);
   }
-  await Promise.all([good, ...peers.values()].map(applyResource));
+  await Promise.all([good, ...peers.values()].map((peer) => cluster.applyResource(peer)));
   const wanted = [good.host('news'), good.echo, ...[...peers.values()].map(({ echo }) => echo)];
   before = await waitFor(
     'the ServiceEntries of all peers with their addresses',
@@ -155,11 +94,7 @@ beforeAll(async () => {
   for (const [row, peer] of peers) row.turn(peer, { good, cluster });
 }, 150_000);
 
-afterAll(async () => {
-  for (const server of servers) server.stop();
-  await controller?.stop();
-  await cluster?.stop();
-}, 30_000);
+afterAll(() => cluster?.stop(), 30_000);
 
 describe('a peer that turns hostile', () => {
   it('keeps nobody from the good peer, from the first moment on', async () => {
@@ -170,7 +105,7 @@ describe('a peer that turns hostile', () => {
     '%s',
     async (_name, row) => {
       const peer = peers.get(row)!;
-      const said = await conditionOf(peer, row.type, row.reason);
+      const said = await conditionOf(cluster, peer, row.type, row.reason);
       expect(said).toMatchObject({ status: 'False', message: expect.stringMatching(row.message) });
       expect(said.message).toMatch(remedy);
 
@@ -192,10 +127,10 @@ describe('a peer that is hostile from the first moment on', () => {
   it.each(strangers.map((row) => [row.name, row] as const))(
     '%s',
     async (_name, { name, turn, reason, message }) => {
-      const peer = await newPeer(`stranger-${strangers.findIndex((row) => row.name === name)}`);
+      const peer = await cluster.peer(`stranger-${strangers.findIndex((row) => row.name === name)}`);
       turn(peer, { good, cluster });
-      await applyResource(peer);
-      const said = await conditionOf(peer, 'TrustEstablished', reason);
+      await cluster.applyResource(peer);
+      const said = await conditionOf(cluster, peer, 'TrustEstablished', reason);
       expect(said).toMatchObject({ status: 'False', message: expect.stringMatching(message) });
       expect(said.message).toMatch(remedy);
       expect((await entries()).has(peer.echo)).toBe(false);
@@ -207,13 +142,13 @@ describe('a peer that is hostile from the first moment on', () => {
 
 describe('a new peer whose gateway nobody reaches', () => {
   it('is imported within five seconds of its resource, and status says that its gateway does not answer', async () => {
-    const peer = await newPeer('unreachable');
+    const peer = await cluster.peer('unreachable');
     // Of the addresses for documentation one that also those networks do not answer for whose proxies take every TCP connection.
     const nowhere = { address: '2001:db8::7', port: 15_443 };
     peer.server.privateAnswer = json(peer.federation(peer.content({ ingressGateways: [nowhere] })));
     try {
       const applied = Date.now();
-      await applyResource(peer);
+      await cluster.applyResource(peer);
       const entry = await waitFor('its ServiceEntry', async () => (await entries()).get(peer.echo), {
         timeoutMs: 5_000,
         everyMs: 50,
@@ -221,16 +156,16 @@ describe('a new peer whose gateway nobody reaches', () => {
       });
       expect(Date.now() - applied).toBeLessThan(5_000);
       expect(entry.spec?.endpoints?.map(({ address }) => address)).toEqual([nowhere.address]);
-      const said = await conditionOf(peer, 'GatewaysReachable', 'Unreachable');
+      const said = await conditionOf(cluster, peer, 'GatewaysReachable', 'Unreachable');
       expect(said.message).toMatch(
         /^1 of 1 gateway without answer: 2001:db8::7:15443: .*\. Check that its gateway runs/,
       );
-      expect((await conditions(peer.name)).get('ServicesImported')).toMatchObject({ status: 'True' });
+      expect(await conditionNow(cluster.client, peer, 'ServicesImported')).toMatchObject({ status: 'True' });
     } finally {
-      await cluster.client.delete(pathFor(resources.istioFederations, { name: peer.name }));
+      await cluster.client.delete(peer.path);
       // Events tell of it for an hour; all else goes.
       await waitFor('all of it to go', async () => {
-        const left = Object.keys(await everything()).filter((each) => each.includes(peer.name));
+        const left = Object.keys(await everything(cluster.client)).filter((each) => each.includes(peer.name));
         return left.every((each) => each.includes('/events/')) ? true : undefined;
       });
     }
@@ -246,14 +181,11 @@ describe('--plan', () => {
     try {
       await cluster.client.delete(pathOfObject(lost));
       await cluster.client.create<ApiObject>({ ...stray, metadata: { namespace, name, labels } } as ApiObject);
-      const stood = await everything();
-      const plan = await cluster.controller('plan', ['--plan']);
-      await waitFor('the plan', () => (plan.alive() ? undefined : true), { logFile: plan.logFile });
-      const lines = plan.log().split('\n');
-      const said = parse(lines.filter((line) => !line.startsWith('{')).join('\n')) as Plan;
+      const stood = await everything(cluster.client);
+      const said = await planOf(cluster);
       expect(said).toMatchObject({ write: [pathOfObject(lost)], prune: [pathOfObject(stray)] });
       expect(said.objects.some(({ metadata }) => metadata?.name === good.echo)).toBe(true);
-      expect(await everything()).toEqual(stood);
+      expect(await everything(cluster.client)).toEqual(stood);
     } finally {
       controller.kill('SIGCONT');
     }
@@ -279,7 +211,7 @@ describe('another leader', () => {
     await waitFor('the second to lead', () => (second.log().includes('this replica leads') ? true : undefined));
     await goodPeerSyncs(20_000);
     const silent = peers.get(rows.find(({ reason }) => reason === 'PortConflict')!)!;
-    const said = await conditionOf(silent, 'MetadataSynced', 'StaleKeepingLastKnownGood');
+    const said = await conditionOf(cluster, silent, 'MetadataSynced', 'StaleKeepingLastKnownGood');
     expect(said.message).toMatch(/Check that spec.metadataEndpoint is right.*goes on/);
     expect(await uids()).toEqual(stood);
   }, 90_000);
@@ -287,25 +219,26 @@ describe('another leader', () => {
 
 describe('a peer that has no stream', () => {
   const silent: Answer = () => undefined;
-  it.each<[string, Answer]>([
-    ...[302, 400, 401, 403, 500].map((status): [string, Answer] => [
+  it.each<[string, string, Answer]>([
+    ...[302, 400, 401, 403, 500].map((status): [string, string, Answer] => [
       `and says so with ${status}`,
+      `polled-${status}`,
       (response) => void response.writeHead(status).end(),
     ]),
-    ['and never answers there', silent],
+    ['and never answers there', 'polled-silent', silent],
   ])(
     '%s: is polled',
-    async (_name, answer) => {
-      const peer = await newPeer(`polled-${servers.length}`);
+    async (_name, peerName, answer) => {
+      const peer = await cluster.peer(peerName);
       peer.server.streamAnswer = answer;
-      await applyResource(peer);
+      await cluster.applyResource(peer);
       await waitFor('its service', async () => ((await entries()).has(peer.echo) ? true : undefined), {
         timeoutMs: 30_000,
         everyMs: 200,
         logFile: controller.logFile,
       });
-      await conditionOf(peer, 'MetadataSynced', 'Succeeded');
-      await cluster.client.delete(pathFor(resources.istioFederations, { name: peer.name }));
+      await conditionOf(cluster, peer, 'MetadataSynced', 'Succeeded');
+      await cluster.client.delete(peer.path);
     },
     60_000,
   );
@@ -313,19 +246,12 @@ describe('a peer that has no stream', () => {
 
 describe('FailClosed', () => {
   it('withdraws trust once while the peer is silent, and gives it back once it answers', async () => {
-    const peer = await newPeer('strict');
+    const peer = await cluster.peer('strict');
     const stalePolicy = { mode: 'FailClosed', after: '2s' };
-    const resource = peer.resource(ca) as ApiObject & { readonly spec: object };
-    await cluster.client.apply({ ...resource, spec: { ...resource.spec, stalePolicy } } as ApiObject, {
-      fieldManager: 'operator',
-    });
-    const path = pathFor(resources.secrets, { namespace: 'isthmus-system', name: names.trustSecret });
-    const isTrusted = async (): Promise<boolean> => {
-      const { data } = (await cluster.client.get<ApiObject & { data?: Record<string, string> }>(path))!;
-      return trustRegistryIn(data)?.peers.some(({ name }) => name === peer.name) === true;
-    };
+    await cluster.applyResource(peer, { stalePolicy });
+    const trusted = (): Promise<boolean> => isTrusted(cluster.client, peer.name);
     const until = (wanted: boolean): Promise<true> =>
-      waitFor(`trust to be ${wanted}`, async () => ((await isTrusted()) === wanted ? true : undefined), {
+      waitFor(`trust to be ${wanted}`, async () => ((await trusted()) === wanted ? true : undefined), {
         timeoutMs: 40_000,
       });
     await until(true);
@@ -334,12 +260,12 @@ describe('FailClosed', () => {
     peer.server.hangUp();
     await until(false);
     for (let look = 0; look < 100; look += 1) {
-      expect(await isTrusted()).toBe(false);
+      expect(await trusted()).toBe(false);
       await new Promise((done) => setTimeout(done, 100));
     }
     peer.behave();
     await until(true);
-    await cluster.client.delete(pathFor(resources.istioFederations, { name: peer.name }));
+    await cluster.client.delete(peer.path);
   }, 120_000);
 });
 
@@ -348,18 +274,18 @@ describe('imports that the API server does not take', () => {
     const path = '/apis/rbac.authorization.k8s.io/v1/namespaces/istio-system/rolebindings/isthmus-controller';
     const binding = (await cluster.client.get<ApiObject>(path))!;
     await cluster.client.delete(path);
-    const stranger = await newPeer('after-the-right');
-    await applyResource(stranger);
+    const stranger = await cluster.peer('after-the-right');
+    await cluster.applyResource(stranger);
     for (let round = 0; round < 3; round += 1) await goodPeerSyncs(10_000);
-    await conditionOf(good, 'Ready', 'ReconcileFailed', /authorizationpolicies/);
+    await conditionOf(cluster, good, 'Ready', 'ReconcileFailed', { message: /authorizationpolicies/ });
     await waitFor('the newcomer', async () => ((await entries()).has(stranger.echo) ? true : undefined));
     const { metadata, ...rest } = binding;
     await cluster.client.create<ApiObject>({
       ...rest,
       metadata: { name: metadata?.name ?? '', namespace: 'istio-system' },
     } as ApiObject);
-    await conditionOf(good, 'Ready', 'Succeeded');
-    await cluster.client.delete(pathFor(resources.istioFederations, { name: stranger.name }));
+    await conditionOf(cluster, good, 'Ready', 'Succeeded');
+    await cluster.client.delete(stranger.path);
   }, 120_000);
 
   it('are told in status, not counted, and stand once it does', async () => {
@@ -368,20 +294,17 @@ describe('imports that the API server does not take', () => {
     await cluster.client.delete(path);
     const offered = [{ hostname: good.host('refused'), ports: [{ name: 'http', port: 80 }] }];
     good.publish(good.federation(good.content({ offers: offered })));
-    const said = await conditionOf(
-      good,
-      'ServicesImported',
-      'ReconcileFailed',
-      /^\d+ of \d+ services not written or removed/,
-    );
+    const said = await conditionOf(cluster, good, 'ServicesImported', 'ReconcileFailed', {
+      message: /^\d+ of \d+ services not written or removed/,
+    });
     expect(said).toMatchObject({ status: 'False', message: expect.stringMatching(/403|forbid/i) });
-    expect((await conditions(good.name)).get('Ready')).toMatchObject({ status: 'False' });
+    expect(await conditionNow(cluster.client, good, 'Ready')).toMatchObject({ status: 'False' });
     const { metadata, ...rest } = binding;
     await cluster.client.create<ApiObject>({
       ...rest,
       metadata: { name: metadata?.name ?? '', namespace: importsNamespace },
     } as ApiObject);
-    await conditionOf(good, 'ServicesImported', 'Succeeded');
+    await conditionOf(cluster, good, 'ServicesImported', 'Succeeded');
     expect((await entries()).has(good.host('refused'))).toBe(true);
     await goodPeerSyncs();
   }, 90_000);
@@ -389,7 +312,7 @@ describe('imports that the API server does not take', () => {
 
 describe('many resources deleted at once', () => {
   it('all go, with what they produced, and the good peer is heard all the while', async () => {
-    const leaving = [...peers.values()].map(({ name }) => pathFor(resources.istioFederations, { name }));
+    const leaving = [...peers.values()].map(({ path }) => path);
     expect(leaving.length).toBeGreaterThan(20);
     await Promise.all(leaving.map((path) => cluster.client.delete(path)));
     await goodPeerSyncs();
@@ -408,34 +331,36 @@ describe('many resources deleted at once', () => {
 
 describe('ten thousand services, which is legal', () => {
   it('are imported, all of them, and status counts what stands; the good peer is heard all the while', async () => {
-    const many = await newPeer('many');
+    const many = await cluster.peer('many');
     many.server.privateAnswer = json(
       many.federation({ ...many.content(), publicServices: manyServices(many, 10_000) }),
     );
-    await applyResource(many);
+    await cluster.applyResource(many);
     const standing = async (): Promise<number> =>
       [...(await entries()).keys()].filter((host) => host.endsWith(many.trustDomain)).length;
     // What is told may lag behind what stands, never the other way round.
-    const said = await conditionOf(many, 'ServicesImported', 'Progressing', /^[1-9]\d* of 10000 services stand/);
+    const said = await conditionOf(cluster, many, 'ServicesImported', 'Progressing', {
+      message: /^[1-9]\d* of 10000 services stand/,
+    });
     expect(said.status).toBe('Unknown');
     expect(Number.parseInt(said.message, 10)).toBeLessThanOrEqual(await standing());
     for (let round = 0; round < 6; round += 1) await goodPeerSyncs();
     await waitFor(
       'all of them to be told',
       async () => {
-        const found = (await conditions(many.name)).get('ServicesImported');
+        const found = await conditionNow(cluster.client, many, 'ServicesImported');
         if (found?.status === 'True') return true;
         throw new Error(found?.message);
       },
       { timeoutMs: 800_000, everyMs: 1_000, logFile: controller.logFile },
     );
     expect(await standing()).toBe(10_000);
-    expect((await conditions(many.name)).get('ServicesImported')?.message).toBe('10000 services');
+    expect((await conditionNow(cluster.client, many, 'ServicesImported'))?.message).toBe('10000 services');
     const rules = await cluster.client.list<ApiObject>(
       pathFor(resources.destinationRules, { namespace: importsNamespace }),
     );
     expect(rules.filter(({ metadata }) => metadata?.name?.endsWith(many.trustDomain))).toHaveLength(10_000);
-    expect((await conditions(many.name)).get('MetadataSynced')).toMatchObject({ status: 'True' });
+    expect(await conditionNow(cluster.client, many, 'MetadataSynced')).toMatchObject({ status: 'True' });
     await goodPeerSyncs();
     expect(controller.alive()).toBe(true);
     expect(controller.memory().peak).toBeLessThan(mostMemoryOfTenThousand);

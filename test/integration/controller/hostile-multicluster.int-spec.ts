@@ -1,24 +1,17 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConfigMap, Secret, Service } from '#istio-api';
 import { pathFor, resources } from '#kube';
 import type { ApiObject } from '#kube';
 import { names, wayOutRegistryIn } from '#model';
 import { waitFor } from '../../harness/child.js';
-import { writeServingCertificate } from '../../harness/serving-certificate.js';
 import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
-import { gateway, Peer } from './peer.js';
-import { json, PeerServer } from './peer-server.js';
+import { conditionOf } from './condition.js';
+import type { Condition } from './condition.js';
+import { gateway } from './peer.js';
+import { json } from './peer-server.js';
 import { remedy } from './rows.js';
-
-interface Condition {
-  readonly type: string;
-  readonly status: string;
-  readonly reason: string;
-  readonly message: string;
-}
 
 /** Where a peer says that its gateway and its API server are, and why neither is used. */
 interface Row {
@@ -30,7 +23,6 @@ interface Row {
 let cluster: Cluster;
 let controller: Controller;
 let clusterIP: string;
-const servers: PeerServer[] = [];
 
 const loopback = /loopback/;
 const linkLocal = /link-local/;
@@ -50,29 +42,15 @@ const rows: readonly Row[] = [
 
 const nameOf = (row: Row): string => `bad-${rows.indexOf(row)}`;
 
-async function joins(name: string, address: string, ca: string): Promise<void> {
-  const server = await PeerServer.start(join(cluster.directory, 'tls'));
-  servers.push(server);
-  const peer = new Peer(name, server);
-  peer.behave();
+async function joins(name: string, address: string): Promise<void> {
+  const peer = await cluster.peer(name);
   const content = { ingressGateways: [{ address, port: gateway.port }], apiHost: `${address}:6443`, networkName: name };
-  server.privateAnswer = json(peer.multicluster(content));
-  await cluster.client.apply(peer.multiclusterResource(ca) as ApiObject, { fieldManager: 'operator' });
+  peer.server.privateAnswer = json(peer.multicluster(content));
+  await cluster.client.apply(peer.multiclusterResource(cluster.ca), { fieldManager: 'operator' });
 }
 
-async function conditionOf(name: string, type: string, reason: string): Promise<Condition> {
-  const path = pathFor(resources.istioMulticlusters, { name });
-  return waitFor(
-    `${type} of ${name} to say ${reason}`,
-    async () => {
-      type Told = ApiObject & { readonly status?: { readonly conditions?: readonly Condition[] } };
-      const { status } = (await cluster.client.get<Told>(path)) ?? {};
-      const found = status?.conditions?.find((each) => each.type === type);
-      if (found?.reason === reason) return found;
-      throw new Error(`${found?.status}/${found?.reason}: ${found?.message}`);
-    },
-    { timeoutMs: 30_000, everyMs: 100, logFile: controller.logFile },
-  );
+function refusal(name: string, type: string): Promise<Condition> {
+  return conditionOf(cluster, pathFor(resources.istioMulticlusters, { name }), type, 'AddressRefused');
 }
 
 /** Gateways as proxies are told of them: both keys of the mesh's ConfigMap, as text. */
@@ -95,11 +73,10 @@ beforeAll(async () => {
     pathFor(resources.services, { namespace: 'default', name: 'kubernetes' }),
   );
   clusterIP = own?.spec?.clusterIP ?? '';
-  const ca = await writeServingCertificate(join(cluster.directory, 'tls'));
   controller = await cluster.controller('controller-1');
-  for (const row of rows) await joins(nameOf(row), row.address(), ca);
+  for (const row of rows) await joins(nameOf(row), row.address());
   // The last one: where it is told of, those before it were judged too.
-  await joins('good', gateway.address, ca);
+  await joins('good', gateway.address);
   await waitFor(
     'the good peer to be told to proxies and the way out',
     async () =>
@@ -110,11 +87,7 @@ beforeAll(async () => {
   );
 }, 150_000);
 
-afterAll(async () => {
-  for (const server of servers) server.stop();
-  await controller?.stop();
-  await cluster?.stop();
-}, 30_000);
+afterAll(() => cluster?.stop(), 30_000);
 
 describe('a multicluster peer that names a gateway and an apiHost where no peer can be', () => {
   it('has the ClusterIP of the API server to name', () => {
@@ -127,9 +100,9 @@ describe('a multicluster peer that names a gateway and an apiHost where no peer 
     async (_name, row) => {
       const name = nameOf(row);
       for (const type of ['ApiAccessible', 'GatewaysReachable', 'RegistrySynced'])
-        expect(await conditionOf(name, type, 'AddressRefused')).toMatchObject({ status: 'False' });
+        expect(await refusal(name, type)).toMatchObject({ status: 'False' });
       for (const type of ['ApiAccessible', 'GatewaysReachable']) {
-        const { message } = await conditionOf(name, type, 'AddressRefused');
+        const { message } = await refusal(name, type);
         expect(message).toContain(row.address());
         expect(message).toMatch(row.why);
         expect(message).toMatch(remedy);

@@ -7,13 +7,11 @@ import { producedLabels } from '#planner';
 import { waitFor } from '../../harness/child.js';
 import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
-import type { Controller } from './cluster.js';
 
 const rootNamespace = 'istio-system';
 const multicluster = { multicluster: { enabled: true, apiHost: 'api.east.example:6443' } };
 
 let cluster: Cluster;
-let controller: Controller;
 
 function secret(
   namespace: string,
@@ -48,14 +46,11 @@ beforeAll(async () => {
   await cluster.client.apply(foreign, { fieldManager: 'operator' });
 }, 150_000);
 
-afterAll(async () => {
-  await controller?.stop();
-  await cluster?.stop();
-}, 30_000);
+afterAll(() => cluster?.stop(), 30_000);
 
 describe('a multicluster peer whose finalizer was taken off while no controller ran', () => {
   it('loses its remote Secret with the next leader, and its readers their credential; others’ Secrets stay', async () => {
-    controller = await cluster.controller('controller-1');
+    const controller = await cluster.controller('controller-1');
     await waitFor(
       'the credential of the peer to go',
       async () => ((await credentials())?.length === 0 ? true : undefined),

@@ -1,5 +1,7 @@
 import { createPrivateKey, sign } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { pathFor, resources } from '#kube';
+import type { ApiObject } from '#kube';
 import { formatEvent } from '#protocol';
 import {
   caOf,
@@ -9,7 +11,7 @@ import {
   SigningPeer,
   trusted,
 } from '../../../libs/trust/src/peer.fixture.js';
-import { ownUUID } from './cluster.js';
+import { ownUUID } from './chart.js';
 import { json, PeerServer } from './peer-server.js';
 
 export interface Offered {
@@ -36,6 +38,8 @@ export interface PublicChoices {
   readonly seq?: number;
   readonly lifetimeSeconds?: number;
 }
+
+type Resource = ApiObject & { readonly spec: object };
 
 const web = [{ name: 'http', port: 80 }];
 export const gateway = { address: '203.0.113.7', port: 15_443 };
@@ -73,17 +77,23 @@ export class Peer {
     return this.#seq;
   }
 
-  resource(ca: string): object {
+  /** Of its IstioFederation. */
+  get path(): string {
+    return pathFor(resources.istioFederations, { name: this.name });
+  }
+
+  /** `more` goes over its spec. */
+  resource(ca: string, more: object = {}): Resource {
     return {
       apiVersion: 'isthmus.dev/v1alpha1',
       kind: 'IstioFederation',
       metadata: { name: this.name },
-      spec: { trustDomain: this.trustDomain, metadataEndpoint: this.server.endpoint, metadata: { ca } },
+      spec: { trustDomain: this.trustDomain, metadataEndpoint: this.server.endpoint, metadata: { ca }, ...more },
     };
   }
 
   /** The same cluster as one that shares its names with us. */
-  multiclusterResource(ca: string): object {
+  multiclusterResource(ca: string): Resource {
     return {
       apiVersion: 'isthmus.dev/v1alpha1',
       kind: 'IstioMulticluster',

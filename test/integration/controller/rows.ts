@@ -1,11 +1,11 @@
-import { ownUUID } from './cluster.js';
+import { ownUUID } from './chart.js';
 import type { Cluster } from './cluster.js';
 import { cutOff, endless, nested, plain, redirect, silent, slow } from './misbehaviour.js';
 import { gateway, rootMadeAt } from './peer.js';
 import type { Content, Offered, Peer } from './peer.js';
 import { json } from './peer-server.js';
 
-export type ConditionType = 'TrustEstablished' | 'MetadataSynced' | 'ServicesImported';
+type ConditionType = 'TrustEstablished' | 'MetadataSynced' | 'ServicesImported';
 
 /** One hostile peer: what it turns to after it was honest, and what its resource then must say. */
 export interface Row {
