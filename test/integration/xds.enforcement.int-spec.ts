@@ -1,19 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type AuthorizationPolicy, type MeshModel, type PeerAuthentication, SnapshotBuilder } from '#xds';
 import { model, ownDomain, peerDomain, proxy, service, workload } from '../../libs/xds/src/model.fixture.js';
 import { freePort, waitFor } from '../harness/child.js';
-import { AdsServer } from './xds/ads-server.js';
 import { echoes, echoing, get, greeted, plainGreeted, plainReached, plainStatus, reached, tls } from './xds/callers.js';
-import { type RunningEnvoy, serving, startEnvoy } from './xds/envoy.js';
 import { caFor, type Identity, identityFor } from './xds/identities.js';
+import { onLoopback } from './xds/loopback.js';
 import { certificateSecret, relocated } from './xds/relocate.js';
+import { ServedEnvoy } from './xds/served-envoy.js';
 
 const drainSeconds = 2;
 const ownCa = caFor(ownDomain);
@@ -23,11 +20,9 @@ const peerPrincipal = `${peerDomain}/ns/store/sa/buyer`;
 const ownId = `spiffe://${ownDomain}/ns/demo/sa/client`;
 
 describe('what a real Envoy makes of grants that change', () => {
-  let folder = '';
-  let envoy: RunningEnvoy;
-  const ads = new AdsServer();
   const builder = new SnapshotBuilder();
   const node = proxy('sidecar~127.0.0.1~echo-1.demo~demo.svc.cluster.a');
+  const envoy = new ServedEnvoy(node.id, drainSeconds);
   let httpApp: HttpServer;
   let tcpApp: TcpServer;
   let httpPort = 0;
@@ -73,7 +68,7 @@ describe('what a real Envoy makes of grants that change', () => {
       },
     };
     const identity = identityFor(ownCa, `spiffe://${ownDomain}/ns/demo/sa/echo`);
-    ads.serve(relocated(builder.snapshotFor(next, node), places), [certificateSecret(identity)]);
+    envoy.serve(relocated(builder.snapshotFor(next, node), places), [certificateSecret(identity)]);
   };
 
   const session = async (identity: Identity): Promise<ClientHttp2Session> => {
@@ -95,30 +90,24 @@ describe('what a real Envoy makes of grants that change', () => {
   };
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'isthmus-enforcement-'));
-    httpApp = createHttpServer((request, response) =>
-      response.end(String(request.headers['x-forwarded-client-cert'])),
-    ).listen(0, '127.0.0.1');
+    httpApp = createHttpServer((request, response) => response.end(String(request.headers['x-forwarded-client-cert'])));
     tcpApp = createTcpServer((socket) => {
       socket.write('greeting');
       socket.pipe(socket).on('error', () => undefined);
-    }).listen(0, '127.0.0.1');
+    });
+    for (const application of [httpApp, tcpApp]) await onLoopback(application);
     httpPort = await freePort();
     tcpPort = await freePort();
     localPort = await freePort();
-    const adsPort = await ads.start();
     serve(meshModel([httpPort, tcpPort]));
-    envoy = await startEnvoy(folder, node.id, adsPort, drainSeconds);
-    await serving(envoy);
+    await envoy.start();
   }, 30_000);
 
   afterAll(async () => {
     for (const each of open) each.close();
-    await envoy?.child.stop();
-    ads.stop();
+    await envoy.stop();
     httpApp.close();
     tcpApp.close();
-    await rm(folder, { recursive: true, force: true });
   });
 
   it('shows the application who calls, a forged header notwithstanding', async () => {
@@ -153,7 +142,7 @@ describe('what a real Envoy makes of grants that change', () => {
     const own = await session(identityFor(ownCa, ownId));
     expect((await get(peer)).status).toBe(200);
     expect((await get(own)).status).toBe(200);
-    const before = await envoy.stat('listener_manager.listener_in_place_updated');
+    const before = await envoy.running.stat('listener_manager.listener_in_place_updated');
     serve(meshModel([tcpPort]));
     const start = Date.now();
     await waitFor('refusal', async () => ((await get(peer)).status === 403 ? true : undefined), { timeoutMs: 3000 });
@@ -162,7 +151,7 @@ describe('what a real Envoy makes of grants that change', () => {
     expect((await get(own)).status).toBe(200);
     expect((await get(peer)).status).toBe(403);
     expect(own.closed || own.destroyed || peer.closed || peer.destroyed).toBe(false);
-    expect(await envoy.stat('listener_manager.listener_in_place_updated')).toBe(before);
+    expect(await envoy.running.stat('listener_manager.listener_in_place_updated')).toBe(before);
     serve(meshModel([httpPort, tcpPort]));
     await waitFor('grant', async () => ((await get(peer)).status === 200 ? true : undefined), { timeoutMs: 3000 });
   });
@@ -308,7 +297,7 @@ describe('what a real Envoy makes of grants that change', () => {
         mutual: [await status(own).catch(() => undefined), await reached(own, tcpPort)],
       });
       await settled(found, { plain: [plain.http ? 200 : undefined, plain.tcp], mutual: [200, true] });
-      expect(ads.refusals).toEqual([]);
+      expect(envoy.refusals).toEqual([]);
     },
     30_000,
   );
@@ -341,7 +330,7 @@ describe('what a real Envoy makes of grants that change', () => {
     expect((await get(own.http)).status).toBe(200);
     expect(await echoes(own.tcp.socket)).toBe(true);
     expect(own.http.closed || own.http.destroyed || own.tcp.socket.destroyed).toBe(false);
-    expect(ads.refusals).toEqual([]);
+    expect(envoy.refusals).toEqual([]);
   }, 20_000);
 });
 

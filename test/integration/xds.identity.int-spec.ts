@@ -1,21 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { connect as connectHttp2 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { advanceCa, type CaRotationFacts, generateCa, loadCa, phaseOf, type WorkloadCa } from '#trust';
 import { type MeshModel, type MeshService, snapshotFor } from '#xds';
 import { endpoint, model, ownDomain, peerDomain, proxy, service, workload } from '../../libs/xds/src/model.fixture.js';
 import { freePort } from '../harness/child.js';
-import { AdsServer } from './xds/ads-server.js';
 import { answerTo, get, tls } from './xds/callers.js';
-import { type RunningEnvoy, serving, startEnvoy } from './xds/envoy.js';
 import { caFor, type Identity, identityFor } from './xds/identities.js';
+import { onLoopback } from './xds/loopback.js';
 import { certificateSecret, relocated } from './xds/relocate.js';
+import { ServedEnvoy } from './xds/served-envoy.js';
 
 const thirdDomain = 'gamma.example';
 const shopIn = (trustDomain: string): string => `spiffe://${trustDomain}/ns/demo/sa/shop`;
@@ -44,11 +40,9 @@ describe('whose identity a real Envoy takes: roots that change, gateways that be
   const peer = replacedRoot(peerDomain);
   const third = caFor(thirdDomain);
   const renewed = identityFor(peer.after, shopIn(peerDomain));
-  const ads = new AdsServer();
   const node = proxy('sidecar~127.0.0.1~echo-1.demo~demo.svc.cluster.a');
+  const envoy = new ServedEnvoy(node.id);
   const servers: Server[] = [];
-  let folder = '';
-  let envoy: RunningEnvoy;
   let inbound = 0;
   let outbound = 0;
 
@@ -59,8 +53,7 @@ describe('whose identity a real Envoy takes: roots that change, gateways that be
       response.end(name),
     );
     servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return (server.address() as AddressInfo).port;
+    return onLoopback(server);
   }
 
   const http = [{ name: 'http', number: 80, protocol: 'HTTP' as const }];
@@ -82,11 +75,11 @@ describe('whose identity a real Envoy takes: roots that change, gateways that be
   }
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'isthmus-identity-'));
     const application = createHttpServer((request, response) =>
       response.end(String(request.headers['x-forwarded-client-cert'])),
-    ).listen(0, '127.0.0.1');
+    );
     servers.push(application);
+    const applicationPort = await onLoopback(application);
     [inbound, outbound] = [await freePort(), await freePort()];
     const gateways = [
       { address: '127.0.0.1', port: await answering(identityFor(third, shopIn(thirdDomain)), 'the third cluster') },
@@ -118,27 +111,23 @@ describe('whose identity a real Envoy takes: roots that change, gateways that be
     };
     const places = {
       listeners: { virtualInbound: [inbound], '0.0.0.0_80': [outbound] },
-      applications: { [`inbound|${inbound}||`]: (application.address() as AddressInfo).port },
+      applications: { [`inbound|${inbound}||`]: applicationPort },
     };
     const secrets = [certificateSecret(identityFor(own, `spiffe://${ownDomain}/ns/demo/sa/echo`))];
-    const adsPort = await ads.start();
-    ads.serve(relocated(snapshotFor(mesh, node), places), secrets);
-    envoy = await startEnvoy(folder, node.id, adsPort, 1);
-    await serving(envoy);
+    envoy.serve(relocated(snapshotFor(mesh, node), places), secrets);
+    await envoy.start();
   }, 30_000);
 
   afterAll(async () => {
-    await envoy?.child.stop();
-    ads.stop();
+    await envoy.stop();
     for (const server of servers) server.close();
-    await rm(folder, { recursive: true, force: true });
   });
 
   const call = (name: string): ReturnType<typeof answerTo> => answerTo(outbound, `${name}.demo.svc.cluster.a`);
 
   /** Handshakes that a service's cluster gave up for one reason. */
   async function givenUp(name: string, reason: 'fail_verify_san' | 'fail_verify_error'): Promise<number> {
-    const stats = await (await fetch(`http://127.0.0.1:${envoy.adminPort}/stats?filter=${reason}`)).text();
+    const stats = await (await fetch(`http://127.0.0.1:${envoy.running.adminPort}/stats?filter=${reason}`)).text();
     const line = stats.split('\n').find((each) => each.includes(`||${name}.demo`));
     return Number(line?.split(': ')[1] ?? 0);
   }
@@ -174,6 +163,6 @@ describe('whose identity a real Envoy takes: roots that change, gateways that be
 
   it('… and for a service that both have, its owner there answers as itself', async () => {
     expect(await call('shared')).toEqual({ status: 200, body: 'the third cluster' });
-    expect(ads.refusals).toEqual([]);
+    expect(envoy.refusals).toEqual([]);
   });
 });

@@ -1,17 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type MeshModel, SnapshotBuilder } from '#xds';
 import { endpoint, model, ownDomain, proxy, service, workload } from '../../libs/xds/src/model.fixture.js';
 import { freePort, waitFor } from '../harness/child.js';
-import { AdsServer } from './xds/ads-server.js';
 import { answerTo } from './xds/callers.js';
-import { type RunningEnvoy, serving, startEnvoy } from './xds/envoy.js';
 import { caFor, identityFor } from './xds/identities.js';
+import { onLoopback } from './xds/loopback.js';
 import { certificateSecret, relocated } from './xds/relocate.js';
+import { ServedEnvoy } from './xds/served-envoy.js';
 
 const zones = ['east/a', 'east/b', 'north/a', 'north/b', 'south/a'] as const;
 type Zone = (typeof zones)[number];
@@ -19,12 +16,10 @@ const hostname = 'spread.demo.svc.cluster.a';
 const calls = 400;
 
 describe('what a real Envoy in one zone makes of `distribute` with isthmus.dev/failover beside it', () => {
-  let folder = '';
-  let envoy: RunningEnvoy;
   let port = 0;
-  const ads = new AdsServer();
   const builder = new SnapshotBuilder();
   const node = proxy('sidecar~127.0.0.1~client-1.demo~demo.svc.cluster.a');
+  const envoy = new ServedEnvoy(node.id);
   const applications = new Map<Zone, Server>();
   const ca = caFor(ownDomain);
   const identity = certificateSecret(identityFor(ca, `spiffe://${ownDomain}/ns/demo/sa/client`));
@@ -69,7 +64,7 @@ describe('what a real Envoy in one zone makes of `distribute` with isthmus.dev/f
   const portOf = (zone: Zone): number => (applications.get(zone)?.address() as AddressInfo).port;
 
   const serve = (present: readonly Zone[]): void =>
-    ads.serve(
+    envoy.serve(
       relocated(builder.snapshotFor(modelWith(present), node), {
         listeners: { '0.0.0.0_80': [port] },
         applications: {},
@@ -103,21 +98,19 @@ describe('what a real Envoy in one zone makes of `distribute` with isthmus.dev/f
   }
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'isthmus-locality-'));
-    for (const zone of zones)
-      applications.set(zone, createServer((_request, response) => response.end(zone)).listen(0, '127.0.0.1'));
+    for (const zone of zones) {
+      const application = createServer((_request, response) => response.end(zone));
+      applications.set(zone, application);
+      await onLoopback(application);
+    }
     port = await freePort();
-    const adsPort = await ads.start();
     serve(zones);
-    envoy = await startEnvoy(folder, node.id, adsPort, 1);
-    await serving(envoy);
+    await envoy.start();
   }, 30_000);
 
   afterAll(async () => {
-    await envoy?.child.stop();
-    ads.stop();
+    await envoy.stop();
     for (const application of applications.values()) application.close();
-    await rm(folder, { recursive: true, force: true });
   });
 
   it('shares calls out by the weights of its own region, and sends none beyond', async () => {
@@ -139,6 +132,6 @@ describe('what a real Envoy in one zone makes of `distribute` with isthmus.dev/f
     await expectShares({ 'south/a': 100 });
     serve(zones);
     await expectShares({ 'east/a': 80, 'east/b': 20 });
-    expect(ads.refusals).toEqual([]);
+    expect(envoy.refusals).toEqual([]);
   }, 30_000);
 });

@@ -1,9 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type MeshModel, type ProxyNode, type Snapshot, snapshotFor } from '#xds';
@@ -18,11 +15,11 @@ import {
   workload,
 } from '../../libs/xds/src/model.fixture.js';
 import { freePort, waitFor } from '../harness/child.js';
-import { AdsServer } from './xds/ads-server.js';
 import { answerTo as call } from './xds/callers.js';
-import { type RunningEnvoy, serving, startEnvoy } from './xds/envoy.js';
 import { caFor, identityFor } from './xds/identities.js';
+import { onLoopback } from './xds/loopback.js';
 import { certificateSecret, type Places, relocated } from './xds/relocate.js';
+import { ServedEnvoy } from './xds/served-envoy.js';
 
 const host = imported.hostname;
 const servicePorts = { http: 80, grpc: 7070, tcp: 9000 } as const;
@@ -31,38 +28,32 @@ const words = Object.keys(servicePorts) as Word[];
 const protocols = { http: 'HTTP', grpc: 'GRPC', tcp: 'TCP' } as const;
 const forbidden = 15999;
 
-/** One Envoy with a server of its own. */
 interface Station {
-  readonly envoy: RunningEnvoy;
+  readonly envoy: ServedEnvoy;
   serve(snapshot: Snapshot): void;
 }
 
 describe('client sidecar → gateway → server sidecar, all upstream Envoy, two trust domains', () => {
   const cas = { client: caFor(ownDomain), server: caFor(peerDomain) };
   const stations: Station[] = [];
-  const servers: AdsServer[] = [];
   const applications = {} as Record<Word, Server>;
   const ports = {} as Record<Word | 'first' | 'second' | 'callHttp' | 'callGrpc' | 'callTcp', number>;
-  let folder = '';
   let serverModel: MeshModel;
   let gateways: Station[] = [];
 
   const station = async (node: ProxyNode, spiffeId: string, places: Places, snapshot: Snapshot): Promise<Station> => {
-    const ads = new AdsServer();
-    servers.push(ads);
+    const envoy = new ServedEnvoy(node.id, 2);
     const ca = spiffeId.includes(ownDomain) ? cas.client : cas.server;
     const secrets = [certificateSecret(identityFor(ca, spiffeId))];
-    const serve = (next: Snapshot): void => ads.serve(relocated(next, places), secrets);
+    const serve = (next: Snapshot): void => envoy.serve(relocated(next, places), secrets);
     serve(snapshot);
-    const envoy = await startEnvoy(await mkdtemp(join(folder, 'envoy-')), node.id, await ads.start(), 2);
     const made = { envoy, serve };
     stations.push(made);
-    await serving(envoy);
+    await envoy.start();
     return made;
   };
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'isthmus-path-'));
     applications.http = createHttpServer((request, response) => {
       response.end(`${request.headers.host} ${String(request.headers['x-forwarded-client-cert'])}`);
     });
@@ -73,7 +64,7 @@ describe('client sidecar → gateway → server sidecar, all upstream Envoy, two
     });
     applications.tcp = createTcpServer((socket) => socket.pipe(socket).on('error', () => undefined));
     for (const word of words) {
-      applications[word].listen(0, '127.0.0.1');
+      await onLoopback(applications[word]);
       ports[word] = await freePort();
     }
     for (const word of ['first', 'second', 'callHttp', 'callGrpc', 'callTcp'] as const) ports[word] = await freePort();
@@ -166,10 +157,8 @@ describe('client sidecar → gateway → server sidecar, all upstream Envoy, two
   }, 60_000);
 
   afterAll(async () => {
-    await Promise.all(stations.map(({ envoy }) => envoy.child.stop(1000)));
-    for (const server of servers) server.stop();
+    await Promise.all(stations.map(({ envoy }) => envoy.stop(1000)));
     for (const word of words) applications[word].close();
-    await rm(folder, { recursive: true, force: true });
   });
 
   it('carries HTTP by name, with the caller’s identity', async () => {
@@ -223,7 +212,7 @@ describe('client sidecar → gateway → server sidecar, all upstream Envoy, two
       while (going) statuses.push((await call(ports.callHttp, host)).status);
     });
     await waitFor('load', () => (statuses.length > 200 ? true : undefined));
-    gateways[0]?.envoy.child.kill('SIGKILL');
+    gateways[0]?.envoy.running.child.kill('SIGKILL');
     const before = statuses.length;
     await waitFor('load after the loss', () => (statuses.length > before + 500 ? true : undefined));
     going = false;
@@ -241,7 +230,7 @@ describe('client sidecar → gateway → server sidecar, all upstream Envoy, two
     await closed;
     expect((await call(ports.callHttp, host)).status).toBe(200);
     expect(await handshake(ports.second, `outbound_.9000_._.${host}`, ['istio'])).toBe(false);
-    expect(servers.flatMap(({ refusals }) => refusals)).toEqual([]);
+    expect(stations.flatMap(({ envoy }) => envoy.refusals)).toEqual([]);
   }, 15_000);
 });
 

@@ -1,30 +1,24 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpServer, request } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import type { Server } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { snapshotFor } from '#xds';
 import { endpoint, model, ownDomain, proxy, service } from '../../libs/xds/src/model.fixture.js';
 import { freePort } from '../harness/child.js';
-import { AdsServer } from './xds/ads-server.js';
-import { type RunningEnvoy, serving, startEnvoy } from './xds/envoy.js';
 import { caFor, identityFor } from './xds/identities.js';
+import { onLoopback } from './xds/loopback.js';
 import { certificateSecret, relocated } from './xds/relocate.js';
+import { ServedEnvoy } from './xds/served-envoy.js';
 
 /** What a server saw of the requests whose connection it cuts once it has read them; the next one it answers. */
 const seen: { method: string; retryOn: unknown }[] = [];
 const ca = caFor(ownDomain);
-const ads = new AdsServer();
 const applications: Server[] = [];
 const ports = { http: 0, grpc: 0 };
 const node = proxy('sidecar~127.0.0.1~client-1.demo~demo.svc.cluster.a');
-let folder = '';
-let envoy: RunningEnvoy;
+const envoy = new ServedEnvoy(node.id, 2);
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'isthmus-retries-'));
   const http = createHttpServer((got, response) => {
     seen.push({ method: got.method ?? '', retryOn: got.headers['x-envoy-retry-on'] });
     if (seen.length === 1) got.socket.destroy();
@@ -40,12 +34,7 @@ beforeAll(async () => {
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' })).end();
   });
   applications.push(http, grpc);
-  const targets = await Promise.all(
-    applications.map(async (server) => {
-      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-      return (server.address() as AddressInfo).port;
-    }),
-  );
+  const targets = await Promise.all(applications.map(onLoopback));
   for (const word of ['http', 'grpc'] as const) ports[word] = await freePort();
   const shop = service({
     name: 'shop',
@@ -59,19 +48,16 @@ beforeAll(async () => {
     ),
   });
   const places = { listeners: { '0.0.0.0_80': [ports.http], '0.0.0.0_7070': [ports.grpc] }, applications: {} };
-  ads.serve(
+  envoy.serve(
     relocated(snapshotFor({ ...model, services: [shop], trust: { roots: ca.roots, peers: [] } }, node), places),
     [certificateSecret(identityFor(ca, `spiffe://${ownDomain}/ns/demo/sa/client`))],
   );
-  envoy = await startEnvoy(folder, node.id, await ads.start(), 2);
-  await serving(envoy);
+  await envoy.start();
 }, 60_000);
 
 afterAll(async () => {
-  await envoy.child.stop(1000);
-  ads.stop();
+  await envoy.stop(1000);
   for (const server of applications) server.close();
-  await rm(folder, { recursive: true, force: true });
 });
 
 beforeEach(() => {
@@ -120,7 +106,7 @@ describe('a connection that is lost once the server has read the request', () =>
   });
 
   it('Envoy took all that it was sent', () => {
-    expect(ads.refusals).toEqual([]);
+    expect(envoy.refusals).toEqual([]);
   });
 });
 

@@ -11,6 +11,7 @@ import {
   documentType,
   privatePayloadFor,
   publicPayloadFor,
+  readPublicDocument,
   spkiFingerprint,
   subjectDerOf,
 } from './index.js';
@@ -19,6 +20,7 @@ import type {
   Freshness,
   Parties,
   PublicDocumentInput,
+  PublicDocumentVerdict,
   PublicFacts,
   SigningIdentity,
   SigningKeyPair,
@@ -151,6 +153,20 @@ export class SigningPeer {
       signer,
     );
     return { clusterUUID, authnKeyPub: signer.publicPem, rootCA: roots.join(''), signed };
+  }
+
+  /** What becomes of its document with whoever first meets it. */
+  firstVerdict(choices: DocumentChoices): PublicDocumentVerdict['kind'] {
+    const document = this.document(choices);
+    return readPublicDocument({
+      document,
+      proven: new Map([[document.signed ?? '', this.key.publicPem]]),
+      trustDomain: this.trustDomain,
+      clusterDomain: this.trustDomain,
+      ownClusterUUID: ownUUID,
+      verifiedByCa: false,
+      now,
+    }).kind;
   }
 
   legacyDocument(fields: Partial<PeerDocument> = {}): PeerDocument {

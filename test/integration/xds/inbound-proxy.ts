@@ -1,60 +1,56 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type MeshModel, SnapshotBuilder } from '#xds';
 import { model, ownDomain, proxy, service, workload } from '../../../libs/xds/src/model.fixture.js';
 import { freePort } from '../../harness/child.js';
-import { AdsServer } from './ads-server.js';
-import { type RunningEnvoy, serving, startEnvoy } from './envoy.js';
 import { type Identity } from './identities.js';
+import { onLoopback } from './loopback.js';
 import { certificateSecret, relocated } from './relocate.js';
+import { ServedEnvoy } from './served-envoy.js';
 
 export type ModelParts = Pick<MeshModel, 'trust'> & Partial<MeshModel>;
 
 /** The inbound side of one sidecar, a real Envoy's, before an HTTP and a TCP application. */
 export class InboundProxy {
-  readonly #ads = new AdsServer();
   readonly #builder = new SnapshotBuilder();
   readonly #node = proxy('sidecar~127.0.0.1~echo-1.demo~demo.svc.cluster.a');
+  readonly #envoy = new ServedEnvoy(this.#node.id);
   readonly #applications: readonly Server[];
   readonly #identity: Identity;
   readonly #ports: { readonly http: number; readonly tcp: number };
-  #envoy: RunningEnvoy | undefined;
-  #folder = '';
 
   private constructor(identity: Identity, ports: { readonly http: number; readonly tcp: number }) {
     this.#identity = identity;
     this.#ports = ports;
     this.#applications = [
-      createHttpServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1'),
-      createTcpServer((socket) => socket.on('error', () => undefined).pipe(socket)).listen(0, '127.0.0.1'),
+      createHttpServer((_request, response) => response.end('hello')),
+      createTcpServer((socket) => socket.on('error', () => undefined).pipe(socket)),
     ];
   }
 
   static async start(identity: Identity, parts: ModelParts): Promise<InboundProxy> {
     const started = new InboundProxy(identity, { http: await freePort(), tcp: await freePort() });
-    started.#folder = await mkdtemp(join(tmpdir(), 'isthmus-inbound-'));
-    const adsPort = await started.#ads.start();
-    started.serve(parts);
-    started.#envoy = await startEnvoy(started.#folder, started.#node.id, adsPort, 1);
-    await serving(started.#envoy);
+    try {
+      for (const application of started.#applications) await onLoopback(application);
+      started.serve(parts);
+      await started.#envoy.start();
+    } catch (error) {
+      await started.stop();
+      throw error;
+    }
     return started;
   }
 
   async stop(): Promise<void> {
-    await this.#envoy?.child.stop();
-    this.#ads.stop();
+    await this.#envoy.stop();
     for (const application of this.#applications) application.close();
-    await rm(this.#folder, { recursive: true, force: true });
   }
 
   /** What Envoy refused of what it was sent. */
   get refusals(): readonly string[] {
-    return this.#ads.refusals;
+    return this.#envoy.refusals;
   }
 
   serve(parts: ModelParts): void {
@@ -76,7 +72,7 @@ export class InboundProxy {
       listeners: { virtualInbound: [http, tcp] },
       applications: { [`inbound|${http}||`]: httpPort, [`inbound|${tcp}||`]: tcpPort },
     });
-    this.#ads.serve(resources, [certificateSecret(this.#identity)]);
+    this.#envoy.serve(resources, [certificateSecret(this.#identity)]);
   }
 
   /** Status of one HTTP request; undefined where no connection comes about. */

@@ -1,7 +1,7 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { generateSigningKey, readPublicDocument } from '#trust';
-import { now as documentNow, ownUUID, SigningPeer, trusted } from '../../../../libs/trust/src/peer.fixture.js';
+import { generateSigningKey } from '#trust';
+import { SigningPeer, trusted } from '../../../../libs/trust/src/peer.fixture.js';
 import {
   advance,
   currentKey,
@@ -96,16 +96,7 @@ describe('key ring', () => {
     const peer = new SigningPeer('b.example');
     const read = (count: number): string => {
       const retired = Array.from({ length: count - 1 }, () => trusted(generateSigningKey(), 'retired'));
-      const document = peer.document({ keys: [trusted(peer.key), ...retired] });
-      return readPublicDocument({
-        document,
-        proven: new Map([[document.signed ?? '', peer.key.publicPem]]),
-        trustDomain: 'b.example',
-        clusterDomain: 'b.example',
-        ownClusterUUID: ownUUID,
-        verifiedByCa: false,
-        now: documentNow,
-      }).kind;
+      return peer.firstVerdict({ keys: [trusted(peer.key), ...retired] });
     };
     expect([read(mostKeys), read(mostKeys + 1)]).toEqual(['accepted', 'refused']);
   });

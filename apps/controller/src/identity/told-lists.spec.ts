@@ -1,15 +1,8 @@
 import { createPrivateKey } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import {
-  buildCertificate,
-  buildCrl,
-  generateSigningKey,
-  listsLeaveMs,
-  parseCertificate,
-  readPublicDocument,
-} from '#trust';
+import { buildCertificate, buildCrl, generateSigningKey, listsLeaveMs, parseCertificate } from '#trust';
 import type { CaFiles } from '#trust';
-import { caOf, keyChainFor, now, ownUUID, serial, SigningPeer } from '../../../../libs/trust/src/peer.fixture.js';
+import { caOf, keyChainFor, now, serial, SigningPeer } from '../../../../libs/trust/src/peer.fixture.js';
 import { toldLists } from './told-lists.js';
 
 const hour = 3_600_000;
@@ -88,18 +81,7 @@ describe('our revocation lists as peers are told of them', () => {
   it('never make a peer refuse the document, though they are too large as they stand', () => {
     const peer = new SigningPeer('b.example');
     const crls = [list(peer.ca, { revoked: 9_000 })];
-    const read = (told: readonly string[]): string => {
-      const document = peer.document({ crls: told });
-      return readPublicDocument({
-        document,
-        proven: new Map([[document.signed ?? '', peer.key.publicPem]]),
-        trustDomain: 'b.example',
-        clusterDomain: 'b.example',
-        ownClusterUUID: ownUUID,
-        verifiedByCa: false,
-        now,
-      }).kind;
-    };
+    const read = (told: readonly string[]): string => peer.firstVerdict({ crls: told });
     const own = { crls, roots: [peer.ca['root-cert.pem']] };
     expect([read(crls), read(toldLists(own, ['leaf'], now).crls)]).toEqual(['refused', 'accepted']);
   });
