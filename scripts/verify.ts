@@ -106,7 +106,7 @@ const stages: readonly Stage[] = [
   command('real parts (npm run setup)', process.execPath, 'dist/scripts/setup/main.js'),
   // Suites wait more than they work: two at a time. One that failed in its set-up may leave handles open: its failure must be told, not waited for.
   jest('integration', '--maxWorkers=2', '--forceExit'),
-  jest('e2e', '--runInBand', '--forceExit'),
+  jest('e2e', '--maxWorkers=2', '--forceExit'),
   demo(),
   demo('multicluster'),
 ];

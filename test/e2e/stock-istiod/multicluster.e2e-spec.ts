@@ -197,7 +197,9 @@ describe('east’s own istiod in place of our mesh core', () => {
     const gateway = `${north.plan.gatewayAddress}:15443`;
     expect((await endpoints()).filter((each) => !each.startsWith('10.244.'))).toEqual([gateway]);
     expect(JSON.stringify(await answeredBy(east, north))).toContain('URI=spiffe://east.example/ns/demo/sa/client');
+    await scaleEcho(north, 0);
     expect(JSON.stringify(await answeredBy(north, east))).toContain('URI=spiffe://north.example/ns/demo/sa/client');
+    await scaleEcho(north, 1);
   }, 90_000);
 });
 
