@@ -59,6 +59,11 @@ export class PlanContact {
     return this.#ports.memories.fault(peer);
   }
 
+  /** By peer key: what it said to this plan. */
+  hearing(key: string): Hearing {
+    return this.#heard.get(key) ?? nothingHeard;
+  }
+
   /** By peer key: how it went. */
   met(): ReadonlyMap<string, Meeting> {
     return this.#met;
@@ -144,7 +149,7 @@ export class PlanContact {
   }
 
   #hearing(key: string, which: 'public' | 'private', outcome: Exclude<FetchOutcome, { kind: 'unchanged' }>): Hearing {
-    const before = this.#heard.get(key) ?? nothingHeard;
+    const before = this.hearing(key);
     const at = this.#ports.clock.now();
     if (outcome.kind === 'failed') return heardFailure(before, which, outcome, at);
     const { body, peerTime } = outcome;
@@ -155,9 +160,8 @@ export class PlanContact {
   async #verdict({ kind, name }: PeerRef): Promise<PeerVerdict | undefined> {
     const { world, config, signing, clock } = this.#ports;
     const sources = {
-      ...{ world, config, clock, memories: this },
+      ...{ world, config, clock, memories: this, links: this },
       identity: { state: signing },
-      links: { hearing: (key: string) => this.#heard.get(key) ?? nothingHeard },
       prober: { results: () => [] },
       news: { publicationOf: () => undefined, unwrittenOf: () => undefined, pendingOf: () => 0 },
       apiReaches: { get: () => undefined },

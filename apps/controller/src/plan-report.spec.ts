@@ -4,8 +4,6 @@ import { workloadIndex } from '#planner';
 import { federation, localService, publicLabel, trustedPeer } from '#testing';
 import { generateSigningKey } from '#trust';
 import { caOf, now, ownUUID } from '../../../libs/trust/src/peer.fixture.js';
-import { nothingHeard } from './peer-link/hearing.js';
-import { silenceOf } from './peer/silence.js';
 import { planReport } from './plan-report.js';
 import type { Meeting } from './plan-report.js';
 import { decidePublication } from './publication/decide.js';
@@ -142,12 +140,5 @@ describe('what a plan says', () => {
     expect(change({ ...first, liveDocuments })).toBe('none');
     expect(change({ ...first, liveDocuments, services: [] })).toBe('changed');
     expect(report(input([], { liveDocuments })).documents).toEqual([{ peer: 'federation/b', change: 'removed' }]);
-  });
-
-  it('of silence: what the leader has written into status', () => {
-    const { memory } = known('b');
-    expect(silenceOf(nothingHeard, memory, {}, now).silentMs).toBe(0);
-    const status = { documents: { silentSince: new Date(now - 90_000).toISOString() } };
-    expect(silenceOf(nothingHeard, memory, status, now).silentMs).toBe(90_000);
   });
 });

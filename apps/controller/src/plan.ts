@@ -9,7 +9,6 @@ import { caFacts } from './identity/ca-facts.js';
 import { parseKeyRing } from './identity/key-ring.js';
 import type { KeyRing } from './identity/key-ring.js';
 import { Memories } from './memories.js';
-import { nothingHeard } from './peer-link/hearing.js';
 import { PlanContact } from './plan-contact.js';
 import { planReport } from './plan-report.js';
 import { AddressBook, addressRule } from './publication/address-book.js';
@@ -52,10 +51,9 @@ export async function printPlan(ports: PlanPorts): Promise<void> {
   });
   const { signing, ring } = signingOf(world, config);
   const contact = new PlanContact({ world, config, memories, clock, signing, ring });
-  // How silent peers are is what the leader's status tells of them.
-  const links = { hearing: () => nothingHeard };
   const books = { addressBook, credentials: new CredentialBook(), gatewayBook: new GatewayBook() };
-  const sources = { world, config, memories: contact, links, ...books, clock };
+  // Of peers that were not asked nothing is heard: how silent they are is what the leader's status tells of them.
+  const sources = { world, config, memories: contact, links: contact, ...books, clock };
   await contact.askPublic(ended.signal);
   // Trust comes first here too: a token is shown to nobody whom a pass would not trust.
   await contact.askPrivate(decidePublication(gatherPublication(sources, signing)).audiences, ended.signal);

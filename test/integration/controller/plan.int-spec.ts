@@ -29,6 +29,7 @@ afterAll(() => cluster?.stop(), 30_000);
 describe('a plan of resources that no controller has seen', () => {
   it('asks the peers, says what would be written, writes nothing here, and comes true', async () => {
     const peers = {
+      late: await cluster.peer('late'),
       met: await cluster.peer('met'),
       shy: await cluster.peer('shy'),
       away: await cluster.peer('away'),
@@ -37,19 +38,24 @@ describe('a plan of resources that no controller has seen', () => {
     peers.shy.server.privateAnswer = (response) => void response.writeHead(403).end();
     own.server.publicAnswer = twin.server.publicAnswer;
     for (const peer of [...Object.values(peers), own]) await cluster.applyResource(peer);
+    // A leader of whom nothing is left but this has asked it in vain: it has answered since.
+    await cluster.applyResource(peers.late, { stalePolicy: { mode: 'FailClosed', after: '5s' } });
+    const silent = { documents: { silentSince: new Date(Date.now() - 3_600_000).toISOString() } };
+    await cluster.client.patch(`${peers.late.path}/status`, { status: silent }, 'application/merge-patch+json');
     peers.away.server.stop();
     const stood = await everything(cluster.client);
     const said = await planOf(cluster);
     expect(await everything(cluster.client)).toEqual(stood);
 
     const of = (name: string): object | undefined => said.trust.find(({ peer }) => peer === `federation/${name}`);
-    expect(of('met')).toEqual({
-      peer: 'federation/met',
-      trusted: true,
-      change: 'begins',
-      why: 'its first contact was VerifiedCA',
-      met: { publicDocument: 'taken', privateDocument: 'taken' },
-    });
+    for (const name of ['late', 'met'])
+      expect(of(name)).toEqual({
+        peer: `federation/${name}`,
+        trusted: true,
+        change: 'begins',
+        why: 'its first contact was VerifiedCA',
+        met: { publicDocument: 'taken', privateDocument: 'taken' },
+      });
     expect(of('shy')).toMatchObject({
       trusted: true,
       met: { publicDocument: 'taken', privateDocument: expect.stringMatching(/^TokenRejected: .*403/) },
@@ -68,13 +74,14 @@ describe('a plan of resources that no controller has seen', () => {
     expect([peers.met, peers.shy, own].map(({ server }) => server.asked.get(privatePath) ?? 0)).toEqual([1, 1, 0]);
 
     expect(said.documents).toEqual(
-      ['met', 'shy'].map((name) => expect.objectContaining({ peer: `federation/${name}`, change: 'new' })),
+      ['late', 'met', 'shy'].map((name) => expect.objectContaining({ peer: `federation/${name}`, change: 'new' })),
     );
     const planned = said.objects.filter(({ kind }) => kind === 'ServiceEntry');
     expect(planned.map(({ spec }) => [spec?.hosts, spec?.endpoints?.map(({ address }) => address)])).toEqual([
+      [[peers.late.echo], [gateway.address]],
       [[peers.met.echo], [gateway.address]],
     ]);
-    const [entry] = planned;
+    const [, entry] = planned;
     expect(said.prune).toEqual([]);
     expect(said.write).toContain(pathOfObject(entry!));
 

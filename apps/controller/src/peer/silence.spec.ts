@@ -176,17 +176,4 @@ describe('how long a peer has been silent', () => {
     expect(silenceOf(met, fresh, undefined, taken + 46_000).silentMs).toBe(46_000);
     expect(silenceOf(nothingHeard, fresh, undefined, taken + 46_000).silentMs).toBe(0);
   });
-
-  it('is the same for a process that only reads the status', () => {
-    const now = end + hour;
-    const iso = new Date(end).toISOString();
-    expect(silenceOf(nothingHeard, memory(), { documents: { silentSince: iso } }, now).silentMs).toBe(hour);
-    const stale = { type: 'MetadataSynced', status: 'False' as const, reason: 'StaleKeepingLastKnownGood' };
-    const conditions = [{ ...stale, message: 'ended', lastTransitionTime: iso, observedGeneration: 1 }];
-    const onlyPrivate = memory({ open: now + hour, closed: end });
-    expect(silenceOf(nothingHeard, onlyPrivate, { conditions }, now)).toMatchObject({
-      silentMs: 0,
-      contentSilentMs: hour,
-    });
-  });
 });
