@@ -1,13 +1,22 @@
 import { isFields, isText } from './fields.js';
 
-type Members<T> = { readonly [Name in keyof T]-?: (value: unknown) => boolean };
+interface Member {
+  readonly is: (value: unknown) => boolean;
+  /** What it must be, in words. */
+  readonly words: string;
+}
 
-/** Members of what is written down of a rotation. A time is in milliseconds since 1970. */
+type Members<T> = { readonly [Name in keyof T]-?: Member };
+
+/** Members of what is written down of a rotation. */
 export const rotationMember = {
-  text: isText,
-  texts: (value: unknown): boolean => Array.isArray(value) && value.every(isText),
-  time: (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0,
-};
+  text: { is: isText, words: 'a text' },
+  texts: { is: (value) => Array.isArray(value) && value.every(isText), words: 'a list of texts' },
+  time: {
+    is: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+    words: 'a time in milliseconds since 1970',
+  },
+} as const satisfies Readonly<Record<string, Member>>;
 
 /**
  * How far a rotation has come, as the JSON text that stands beside its keys in their Secret says; no text says that none is under way. Every
@@ -26,7 +35,7 @@ export function rotationIn<T extends object>(key: string, text: string, members:
   }
   if (!isFields(value)) throw fault('no JSON object');
   const names = Object.keys(members) as (keyof T & string)[];
-  const bad = names.find((name) => value[name] !== undefined && !members[name](value[name]));
-  if (bad !== undefined) throw fault(`${bad} is of another type than it is written with`);
+  const bad = names.find((name) => value[name] !== undefined && !members[name].is(value[name]));
+  if (bad !== undefined) throw fault(`${bad} is not ${members[bad].words}`);
   return value as Partial<T>;
 }
