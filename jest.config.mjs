@@ -46,7 +46,7 @@ const project = (displayName, testMatch) => ({ ...base, displayName, testMatch }
 export default {
   maxWorkers: 2,
   workerIdleMemoryLimit: '512MB',
-  // What a case waits for has bounds of its own: this one is for a machine that two suites share. (A project's own is read by nobody.)
+  // What a case waits for has bounds of its own: this one, of all projects, is for a machine that two suites share. (A project's own is read by nobody.)
   testTimeout: 30_000,
   projects: [
     project('unit', ['<rootDir>/{apps,libs,scripts,test}/**/*.spec.ts']),

@@ -298,7 +298,7 @@ async function killControlPlane(scene: Scene, story: Story): Promise<void> {
       );
       return `status meanwhile: MetadataSynced ${told.reason}; a new call took ${fresh.ms} ms; ${noFailures(await load.stop())}`;
     } finally {
-      // When this step has failed, those that follow are not to fail for it.
+      // Also when this step has failed: those that follow are not to meet what it left behind.
       await Promise.allSettled([load.stop(), scale(scene, 1)]);
     }
   });

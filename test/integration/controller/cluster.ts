@@ -58,8 +58,10 @@ export class Cluster {
       gateway: { addresses: ['203.0.113.1:15443'] },
       ...more,
     };
+    const ca = await writeServingCertificate(join(directory, 'tls'));
     const chart = await RenderedChart.render(values, directory);
     await chart.install(api.client);
+    const names = await NameServer.start();
     const meshPort = await freePort();
     const kubeconfig = await writeKubeconfig(api, directory, { namespace: 'istio-system', name: 'isthmus-mesh' });
     const mesh = startChild({
@@ -75,8 +77,7 @@ export class Cluster {
         ...chart.environment('isthmus-mesh'),
       },
     });
-    const ca = await writeServingCertificate(join(directory, 'tls'));
-    return new Cluster(api, chart, directory, ca, { mesh, meshPort, names: await NameServer.start() });
+    return new Cluster(api, chart, directory, ca, { mesh, meshPort, names });
   }
 
   get client(): KubeClient {
