@@ -3,7 +3,7 @@ import { EventWriter } from '#kube';
 import type { KubeClient } from '#kube';
 import type { PeerStatus } from '#crd';
 import type { Clock, PeerRef, Scope } from '#model';
-import { peerKey } from '#model';
+import { asError, peerKey } from '#model';
 import { defaultLimits } from '#peer-client';
 import type { Logger } from '#platform';
 import { EventStreamParser } from '#protocol';
@@ -199,7 +199,7 @@ export class LeaderTerm {
       this.#news.ended(undefined, keys);
       return outcome;
     } catch (error) {
-      this.#news.ended(error instanceof Error ? error : new Error(String(error)), keys);
+      this.#news.ended(asError(error), keys);
       throw error;
     }
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { asError, sortedRecord } from '#model';
 import type { KubeClient } from './client.js';
 import { objectIdentity, pathOfObject } from './resource.js';
 import type { ApiObject } from './object.js';
@@ -25,13 +26,18 @@ const knownApplied = new WeakMap<ApiObject, string>();
 /** True when `live` already is what applying `desired` would make of it: same digest, and nobody changed a desired field since. */
 export function isApplied(desired: ApiObject, live: ApiObject): boolean {
   const text = textOf(desired);
-  if (knownApplied.get(live) === text) return true;
+  const known = knownApplied.get(live);
+  if (known === text) {
+    // One text for both, not two that are equal.
+    knownTexts.set(desired, known);
+    return true;
+  }
   const applied = compare(desired, live);
   if (applied) knownApplied.set(live, text);
   return applied;
 }
 
-/** What is desired is asked about more than once: before a batch, and with every batch that follows. */
+/** What is desired is asked about more than once, before a batch and with every batch that follows, and is never changed in place either. */
 const knownTexts = new WeakMap<ApiObject, string>();
 
 function textOf(desired: ApiObject): string {
@@ -75,7 +81,7 @@ export function contains(whole: unknown, part: unknown): boolean {
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) => {
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+    return sortedRecord(inner as Readonly<Record<string, unknown>>);
   });
 }
 
@@ -179,7 +185,7 @@ export async function forEachBounded<T>(
       try {
         await work(item);
       } catch (error) {
-        failures.push(error instanceof Error ? error : new Error(String(error)));
+        failures.push(asError(error));
       }
     }
   };

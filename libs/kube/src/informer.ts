@@ -1,3 +1,4 @@
+import { compareText } from '#model';
 import type { KubeClient, Query } from './client.js';
 import { GoneError, InvalidError, kubeErrorFrom, NotFoundError, objectFrom } from './errors.js';
 import type { KubeLogger } from './logger.js';
@@ -123,7 +124,7 @@ export class Informer<T extends ApiObject> {
 
   /** All objects, sorted by key. */
   list(): readonly T[] {
-    this.#sorted ??= [...this.#objects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
+    this.#sorted ??= [...this.#objects].sort(([a], [b]) => compareText(a, b)).map(([, object]) => object);
     return this.#sorted;
   }
 

@@ -1,5 +1,6 @@
 export * from './cluster.js';
 export * from './counted.js';
+export * from './error.js';
 export * from './fields.js';
 export * from './names.js';
 export * from './peer.js';

@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
+import { isFields } from '#model';
 import type { GatewayAddress } from '#model';
 import type { FaultList } from './fault-list.js';
-import { isObject } from './json.js';
 import { limits } from './limits.js';
 import { isHostname, isPort } from './names.js';
 
@@ -23,7 +23,7 @@ export function gatewaysFrom(list: readonly unknown[], faults: FaultList): reado
 }
 
 function gatewayFrom(item: unknown, field: string, faults: FaultList): GatewayAddress | undefined {
-  const { address, port } = isObject(item) ? item : {};
+  const { address, port } = isFields(item) ? item : {};
   if (typeof address !== 'string' || !isAddress(address)) {
     faults.add(
       'AddressRefused',

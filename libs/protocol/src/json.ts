@@ -1,3 +1,4 @@
+import { isFields } from '#model';
 import { limits } from './limits.js';
 import { refuse } from './fault.js';
 import type { Decoded, Fault } from './fault.js';
@@ -20,7 +21,7 @@ export function parseObject(text: string, maximumBytes: number): Decoded<JsonObj
       "is not whole JSON; is metadataEndpoint the peer's, and was the answer cut off?",
     );
   }
-  return isObject(value)
+  return isFields(value)
     ? { ok: true, value }
     : refuse('(document)', value, "must be a JSON object; is metadataEndpoint the peer's?");
 }
@@ -31,10 +32,6 @@ export function signedFault(signed: unknown): { ok: false; faults: readonly Faul
     return refuse('signed', signed, 'must be a compact JWS; the peer must sign its documents anew');
   const cost = costOf(Buffer.from(signed.split('.', 2)[1] ?? '', 'base64url').toString('utf8'));
   return cost === undefined ? undefined : refuse('signed', 'payload', cost);
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const quote = 34;

@@ -1,10 +1,10 @@
-import { compareText } from '#model';
+import { compareText, isFields } from '#model';
 import type { GatewayAddress, PublicService, PublicServicePort } from '#model';
 import { refuse } from './fault.js';
 import type { Decoded, Fault } from './fault.js';
 import { FaultList } from './fault-list.js';
 import { gatewaysFrom, isAddress } from './gateways.js';
-import { isObject, parseObject, signedFault } from './json.js';
+import { parseObject, signedFault } from './json.js';
 import type { JsonObject } from './json.js';
 import { limits } from './limits.js';
 import { isPort } from './names.js';
@@ -45,7 +45,7 @@ export function decodeMulticlusterDocument(text: string): Decoded<MulticlusterDo
 
 /** Checks parsed JSON, for example the verified payload of `signed`, as a federation document. */
 export function federationContent(value: unknown): Decoded<FederationContent> {
-  if (!isObject(value)) return refuse('(document)', value, "must be a JSON object; is metadataEndpoint the peer's?");
+  if (!isFields(value)) return refuse('(document)', value, "must be a JSON object; is metadataEndpoint the peer's?");
   if (saysNothing(value))
     return refuse(
       'publicServices',
@@ -64,7 +64,7 @@ export function federationContent(value: unknown): Decoded<FederationContent> {
 
 /** Checks parsed JSON as a multicluster document. */
 export function multiclusterContent(value: unknown): Decoded<MulticlusterContent> {
-  if (!isObject(value)) return refuse('(document)', value, "must be a JSON object; is metadataEndpoint the peer's?");
+  if (!isFields(value)) return refuse('(document)', value, "must be a JSON object; is metadataEndpoint the peer's?");
   const gateways = listFrom(value, 'ingressGateways', Number.POSITIVE_INFINITY);
   if (!gateways.ok) return gateways;
   const { apiHost, networkName } = value;

@@ -1,6 +1,6 @@
+import { isFields } from '#model';
 import type { PublicService, PublicServicePort } from '#model';
 import type { FaultList } from './fault-list.js';
-import { isObject } from './json.js';
 import type { JsonObject } from './json.js';
 import { limits } from './limits.js';
 import { isHostname, isPort, isPortName, isProtocol, isSpiffeId } from './names.js';
@@ -17,7 +17,7 @@ export function servicesFrom(list: readonly unknown[], faults: FaultList): reado
 
 function serviceFrom(item: unknown, index: number, faults: FaultList): PublicService | undefined {
   const at = (field: string): string => `publicServices[${index}]${field}`;
-  if (!isObject(item)) {
+  if (!isFields(item)) {
     faults.add(
       'ServiceInvalid',
       at(''),
@@ -71,7 +71,7 @@ function portsFrom(list: readonly unknown[], field: string, faults: FaultList): 
 }
 
 function portFrom(item: unknown, field: string, faults: FaultList): PublicServicePort | undefined {
-  if (!isObject(item)) {
+  if (!isFields(item)) {
     faults.add(
       'ServiceInvalid',
       field,

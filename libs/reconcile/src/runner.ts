@@ -1,3 +1,4 @@
+import { asError } from '#model';
 import type { Key, Outcome, Phase, Reconciler, StatusWriter } from './reconciler.js';
 import type { Result } from './result.js';
 
@@ -32,7 +33,7 @@ async function attempt<T>(run: () => T | Promise<T>): Promise<Attempt<T>> {
   try {
     return { value: await run() };
   } catch (cause) {
-    return { error: cause instanceof Error ? cause : new Error(String(cause)) };
+    return { error: asError(cause) };
   }
 }
 

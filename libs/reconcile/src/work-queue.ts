@@ -1,3 +1,4 @@
+import { asError } from '#model';
 import { backoffDelay, defaultBackoff } from './backoff.js';
 import type { Backoff } from './backoff.js';
 import type { Key, Outcome } from './reconciler.js';
@@ -133,5 +134,5 @@ export class WorkQueue {
 }
 
 function asFailure(cause: unknown): Outcome {
-  return { kind: 'failed', phase: 'gather', error: cause instanceof Error ? cause : new Error(String(cause)) };
+  return { kind: 'failed', phase: 'gather', error: asError(cause) };
 }

@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { base64url, CompactSign, compactVerify, decodeProtectedHeader } from 'jose';
+import { isFields } from '#model';
 import { readOnce } from './read-once.js';
 
 /** Header of the only JWS we speak: compact serialisation (RFC 7515), EdDSA (RFC 8037). */
@@ -87,9 +88,7 @@ function protectedHeader(raw: string): Readonly<Record<string, unknown>> | undef
 function jsonObject(part: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(base64url.decode(part)));
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
+    return isFields(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { PeerKind, PeerRef } from '#model';
-import { peerKey } from '#model';
+import { compareText, peerKey } from '#model';
 import type { Reason } from '#crd';
 import { parseCertificate, spkiFingerprint } from './certificate.js';
 import type { PeerFacts } from './peer-facts.js';
@@ -33,7 +33,7 @@ export interface OwnershipFinding {
  * ours, are both refused; one root under two trust domains refuses both; multicluster peers may share on purpose. Pure, order-independent.
  */
 export function judgeOwnership(claims: readonly OwnershipClaim[], own: OwnTrust): readonly OwnershipFinding[] {
-  const ordered = [...claims].sort((a, b) => a.since - b.since || (peerKey(a.peer) < peerKey(b.peer) ? -1 : 1));
+  const ordered = [...claims].sort((a, b) => a.since - b.since || compareText(peerKey(a.peer), peerKey(b.peer)));
   const conflicts = new Map(ordered.map((claim) => [claim, uuidConflict(claim, ordered, own)]));
   // Who claims a UUID that is not its own is nobody: what else it shows must not count against the owner.
   const owners = ordered.filter((claim) => conflicts.get(claim)?.length === 0);

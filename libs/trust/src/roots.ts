@@ -1,3 +1,4 @@
+import { compareText } from '#model';
 import { isIssuedBy, isSameKey, isValidAt, parseCertificate } from './certificate.js';
 import type { Certificate } from './certificate.js';
 import { bytesOf, childrenOf, fromDer, isContext, toDer } from './der.js';
@@ -36,7 +37,7 @@ export function readRoots(bundles: readonly string[], now: number): readonly Cer
       return refused('RootInvalid', `rootCA: certificate ${index + 1} (sha256:${root.fingerprint}) ${fault}`);
     roots.push(root);
   }
-  return roots.sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
+  return roots.sort((a, b) => compareText(a.fingerprint, b.fingerprint));
 }
 
 /** What is wrong with a peer's `tlsCA`: those of all peers are one Secret too, which the way out follows. */

@@ -1,3 +1,4 @@
+import { compareText } from '#model';
 import { parseCertificate } from './certificate.js';
 
 export interface SpiffeBundleFacts {
@@ -11,7 +12,7 @@ export interface SpiffeBundleFacts {
 export function encodeSpiffeBundle(facts: SpiffeBundleFacts): string {
   const keys = [...facts.roots]
     .map(parseCertificate)
-    .sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
+    .sort((a, b) => compareText(a.fingerprint, b.fingerprint))
     .map((root) => ({
       use: 'x509-svid',
       ...root.publicKey.export({ format: 'jwk' }),

@@ -1,5 +1,5 @@
-import { isText } from '#model';
 import type { ConfigMap } from '#istio-api';
+import { isText } from '#model';
 
 /** What the way out last saw of one peer's API server. */
 export interface ApiReach {

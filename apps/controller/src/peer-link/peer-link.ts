@@ -45,7 +45,7 @@ export interface PeerLinkPorts {
 
 /** A stream that ends sooner was in vain: else it would be asked for again and again without a pause. */
 const shortestStreamMs = 5_000;
-/** A public document is a few KiB: roots, keys and revocation lists. */
+/** Revocation lists may come to 256 KiB; all else in a public document is small. */
 export const publicLimits = { ...defaultLimits, maximumBytes: 1024 * 1024 };
 
 const noKey: FetchFailure = { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };

@@ -1,7 +1,7 @@
 import type { PeerStatus } from '#crd';
 import { EventWriter, InvalidError, pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
-import { counted, names, peerKey } from '#model';
+import { compareText, counted, names, peerKey } from '#model';
 import type { PeerMemory } from '#trust';
 import type { Memories } from '../memories.js';
 import type { PeerLinks } from '../peer-link/links.js';
@@ -212,7 +212,7 @@ function newestTime({ documents, remote }: PeerStatus): number {
 
 function canonical(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)));
+  return Object.fromEntries(Object.entries(value).sort(([x], [y]) => compareText(x, y)));
 }
 
 function objectOf(input: PeerInput): ApiObject {

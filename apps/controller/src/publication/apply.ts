@@ -1,7 +1,7 @@
-import type { KubernetesObject } from '#istio-api';
+import type { ConfigMap, KubernetesObject, Secret } from '#istio-api';
 import { applyAndPrune, applyIfChanged } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
-import { labels, names } from '#model';
+import { asError, labels, names } from '#model';
 import type { World } from '../world.js';
 import type { PublicationVerdict } from './decide.js';
 import { signedSecrets } from './documents.js';
@@ -42,8 +42,7 @@ export async function applyPublication(
 
 function firstFailure(outcomes: readonly PromiseSettledResult<unknown>[]): Error | undefined {
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed === undefined) return undefined;
-  return failed.reason instanceof Error ? failed.reason : new Error(String(failed.reason));
+  return failed === undefined ? undefined : asError(failed.reason);
 }
 
 async function applyDocuments(
@@ -130,7 +129,7 @@ async function applySet(
 /** A Secret or ConfigMap of ours in the release namespace. */
 async function applyOwn(
   { client, world }: ApplyPublicationPorts,
-  desired: KubernetesObject,
+  desired: Secret | ConfigMap,
   signal: AbortSignal,
 ): Promise<void> {
   const own = desired.kind === 'ConfigMap' ? world.configMaps : world.secrets;

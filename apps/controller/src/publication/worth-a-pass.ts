@@ -1,7 +1,7 @@
 import type { PeerStatus } from '#crd';
 import type { Node } from '#istio-api';
 import type { ApiObject } from '#kube';
-import { annotations, labels, names } from '#model';
+import { annotations, compareText, labels, names } from '#model';
 import { waitingInStatus } from '../peer/silence.js';
 
 // A pass looks at everything, so what it does not read must not cause one: our own writes of status and memory come back as changes.
@@ -22,7 +22,7 @@ function waits(object: (ApiObject & { readonly status?: PeerStatus }) | undefine
 
 function ourAnnotations(all: Readonly<Record<string, string>> = {}): string {
   const ours = Object.entries(all).filter(([name]) => name.startsWith(`${names.group}/`));
-  return JSON.stringify(ours.sort(([a], [b]) => (a < b ? -1 : 1)));
+  return JSON.stringify(ours.sort(([a], [b]) => compareText(a, b)));
 }
 
 /** What is remembered of peers is read from this process's own memory, not from its Secrets. */

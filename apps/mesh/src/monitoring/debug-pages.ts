@@ -1,4 +1,5 @@
 import { outstanding, type MeshModel, type TypeState } from '#xds';
+import { compareText } from '#model';
 import type { ModelVersion } from '../index/mesh-index.js';
 import type { ProxyStream } from '../discovery/proxy-stream.js';
 import type { RemoteState } from '../registries/remote-clusters.js';
@@ -44,7 +45,7 @@ export function syncz(streams: Iterable<ProxyStream>, current: ModelVersion | un
             },
           ],
     )
-    .sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
+    .sort((a, b) => compareText(a.proxy, b.proxy));
 }
 
 function typeSync(type: TypeState): TypeSync {
@@ -61,7 +62,7 @@ function typeSync(type: TypeState): TypeSync {
 /** The services that the model holds, sorted by host name. */
 export function registryz({ services }: MeshModel): readonly object[] {
   return [...services]
-    .sort((a, b) => (a.hostname < b.hostname ? -1 : 1))
+    .sort((a, b) => compareText(a.hostname, b.hostname))
     .map(({ hostname, namespace, registry, resolution, addresses, ports, endpoints, throughGateways }) => ({
       hostname,
       namespace,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ConfigMap, EndpointSlice, KubernetesObject, Pod, Service } from '#istio-api';
-import { annotations, labels } from '#model';
+import { annotations, compareText, isFields, labels } from '#model';
 import { exportToAnnotation } from '../index/services.js';
 import type { RegistryObjects } from './cluster-informers.js';
 
@@ -59,7 +59,7 @@ export function registryText({ services, endpointSlices, pods, localities, netwo
 /** Reads what `registryText` wrote; throws an error that names the field on anything else. */
 export function registryIn(text: string): RegistryObjects {
   const value: unknown = JSON.parse(text);
-  if (!isRecord(value)) throw new Error('what is kept is no JSON object');
+  if (!isFields(value)) throw new Error('what is kept is no JSON object');
   const listOf = <T>(field: string, isOne: (item: unknown) => boolean): readonly T[] => {
     const found = value[field];
     if (!Array.isArray(found) || !found.every(isOne)) throw new Error(`${field} is no list of what belongs there`);
@@ -74,13 +74,9 @@ export function registryIn(text: string): RegistryObjects {
   };
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** What an API server answered with has a name and a namespace; the rest is as it checked it. */
 function isObject(value: unknown): boolean {
-  if (!isRecord(value) || !isRecord(value['metadata'])) return false;
+  if (!isFields(value) || !isFields(value['metadata'])) return false;
   const { name, namespace } = value['metadata'];
   return typeof name === 'string' && typeof namespace === 'string';
 }
@@ -195,5 +191,5 @@ function bare({ metadata, apiVersion: _version, kind: _kind, ...rest }: Kubernet
 }
 
 function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
-  return a < b ? -1 : 1;
+  return compareText(a, b);
 }

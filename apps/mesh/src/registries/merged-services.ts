@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Service } from '#istio-api';
 import type { MeshEndpoint, MeshService } from '#xds';
+import { compareText } from '#model';
 import { Memo } from '../index/memo.js';
 
 /** Services of one other cluster, and of them those whose endpoints its silence has cost. */
@@ -46,7 +47,7 @@ export class MergedServices {
     });
     const taken = new Set([...input.local].flatMap(({ addresses }) => addresses));
     const foreign = [...found]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .sort(([a], [b]) => compareText(a, b))
       .flatMap(([hostname, others]) => {
         const [first] = others;
         if (first === undefined) return [];

@@ -1,9 +1,9 @@
-import { isFields } from '#model';
-import type { Fields } from '#model';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { parse } from 'yaml';
 import type { Service } from '#istio-api';
+import { isFields } from '#model';
+import type { Fields } from '#model';
 import type { ClusterGateways, NetworkGateway } from '#xds';
 
 /** One gateway of a network as `meshNetworks` names it: an address, or a Service whose external addresses count. */

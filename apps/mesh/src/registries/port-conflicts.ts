@@ -1,4 +1,5 @@
 import type { Service } from '#istio-api';
+import { compareText } from '#model';
 import { ownAffair } from './merged-services.js';
 
 /** So many are told of one cluster; a last line counts the rest. */
@@ -21,7 +22,7 @@ export function portConflicts(
   const counts = new Map(own.map((service) => [nameOf(service), { service, where: 'here' }]));
   const isOwn = ownAffair(ownNamespaces);
   const told = new Map<string, readonly string[]>();
-  for (const { clusterID, services } of [...remotes].sort((a, b) => (a.clusterID < b.clusterID ? -1 : 1))) {
+  for (const { clusterID, services } of [...remotes].sort((a, b) => compareText(a.clusterID, b.clusterID))) {
     const lines: string[] = [];
     for (const service of services) {
       if (isOwn(service.metadata ?? {})) continue;

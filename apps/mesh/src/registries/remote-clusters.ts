@@ -1,6 +1,7 @@
 import type { StalePolicy } from '#crd';
 import type { Secret } from '#istio-api';
 import { HttpKubeClient, inlineKubeconfigAccess, type ClusterAccess, type KubeClient, type KubeLogger } from '#kube';
+import { compareText } from '#model';
 import type { Clock } from '#model';
 import type { RegistryObjects } from './cluster-informers.js';
 import type { KeptRegistry, RegistryOwner } from './kept-registry.js';
@@ -136,7 +137,7 @@ export class RemoteClusters {
   }
 
   #sorted(): readonly Followed[] {
-    return [...this.#followed.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, followed]) => followed);
+    return [...this.#followed.entries()].sort(([a], [b]) => compareText(a, b)).map(([, followed]) => followed);
   }
 
   #keptOf({ wanted, current }: Followed): KeptRegistry | undefined {

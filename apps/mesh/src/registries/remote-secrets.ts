@@ -1,7 +1,7 @@
 import type { StalePolicy } from '#crd';
 import { staleModes } from '#crd';
 import type { Secret } from '#istio-api';
-import { annotations } from '#model';
+import { annotations, compareText } from '#model';
 
 /** One cluster that a remote Secret asks us to read. */
 export interface WantedCluster {
@@ -37,7 +37,7 @@ export function wantedClusters(secrets: readonly Secret[], ownClusterID: string)
   const faults: RemoteSecretFault[] = [];
   const entries = [...secrets].sort(olderFirst).flatMap((secret) =>
     Object.entries(secret.data ?? {})
-      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .sort(([a], [b]) => compareText(a, b))
       .map(([clusterID, encoded]) => ({ secret, clusterID, encoded })),
   );
   for (const { secret, clusterID, encoded } of entries) {
@@ -68,7 +68,7 @@ export function wantedClusters(secrets: readonly Secret[], ownClusterID: string)
 
 function olderFirst({ metadata: a = {} }: Secret, { metadata: b = {} }: Secret): number {
   const [first, second] = [a, b].map(({ creationTimestamp = '', name = '' }) => `${creationTimestamp} ${name}`);
-  return (first ?? '') < (second ?? '') ? -1 : 1;
+  return compareText(first ?? '', second ?? '');
 }
 
 function trustDomainOf({ metadata }: Secret): Pick<WantedCluster, 'trustDomain'> {

@@ -1,3 +1,4 @@
+import { compareText } from '#model';
 import type { PeerFailure } from './outcome.js';
 
 /** What was last seen of one peer's API server. */
@@ -49,7 +50,7 @@ export class Reaches {
 
   all(): Readonly<Record<string, Reach>> {
     const told = [...this.#known].map(([peer, reach]) => [peer, this.#told(peer, reach)] as const);
-    return Object.fromEntries(told.sort(([a], [b]) => (a < b ? -1 : 1)));
+    return Object.fromEntries(told.sort(([a], [b]) => compareText(a, b)));
   }
 
   #told(peer: string, reach: Reach): Reach {

@@ -1,3 +1,4 @@
+import { compareText } from '#model';
 import type {
   LocalityDistribution,
   LocalityPolicy,
@@ -78,7 +79,7 @@ export function shareOf(
   const wildness = (pattern: string): number => 3 - pattern.split('/').filter((part) => part !== '*').length;
   const [found] = Object.entries(to)
     .filter(([pattern, percent]) => percent > 0 && localityMatches(pattern, locality))
-    .sort(([a], [b]) => wildness(a) - wildness(b) || (a < b ? -1 : 1));
+    .sort(([a], [b]) => wildness(a) - wildness(b) || compareText(a, b));
   return found === undefined ? undefined : { pattern: found[0], percent: found[1] };
 }
 

@@ -1,4 +1,5 @@
 import type { Resource } from '#proto';
+import { compareText } from '#model';
 import { dueOf, holdsWhatIsGone, isDue, type Due } from './due.js';
 import type { ResourceSet } from './served.js';
 import { withType, type Outgoing, type Step, type StreamState, type TypeState } from './state.js';
@@ -109,7 +110,7 @@ export function viewVersion(state: StreamState, typeUrl: string, held: ReadonlyM
 }
 
 function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return compareText(a, b);
 }
 
 function versionsOf(state: StreamState, typeUrl: string): ReadonlyMap<string, string> | undefined {
