@@ -49,7 +49,7 @@ export async function prepareCluster({ client }: Pick<ApiServer, 'client'>): Pro
   });
   const root = ca['root-cert.pem'];
   const rootsDigest = createHash('sha256').update(splitCertificates(root).join('')).digest('hex');
-  const times = { announcedAt: now, currentSince: now, chainExpiresAt: notAfter };
+  const times = { announcedAt: now, currentSince: now, chainIssuedAt: now, chainExpiresAt: notAfter };
   const ring: KeyRing = { version: 1, keys: [{ ...key, state: 'current', chain, rootsDigest, ...times }] };
   const metadata = (name: string): object => ({
     namespace: namespaces.release,

@@ -13,6 +13,7 @@ import type { Knowledge } from '../documents/knowledge.js';
 import type { ConnectionBound } from '../http/connection-bound.js';
 import type { DoorMetrics } from '../metrics.js';
 import { authenticate } from './authenticate.js';
+import type { Proof } from './authenticate.js';
 import { ByteAllowance } from './byte-allowance.js';
 import { decideRequest } from './decide-request.js';
 import type { Allowed } from './decide-request.js';
@@ -129,11 +130,15 @@ export class ApiProxy {
       this.#limitSource(asked);
       if (!decision.ok && decision.status !== 403)
         throw new Refusal(decision.status, decision.reason, decision.message);
-      asked.peer = await authenticate(this.#authentication(), head.headers);
-      if (!decision.ok) throw new Refusal(decision.status, decision.reason, decision.message);
+      const proof = await authenticate(this.#authentication(), head.headers);
+      asked.peer = proof.peer;
+      if (!decision.ok) {
+        await proof.unused;
+        throw new Refusal(decision.status, decision.reason, decision.message);
+      }
       asked.allowed = decision;
-      this.#bound(asked.peer, reply);
-      await this.#pass(asked.peer, decision, request, reply);
+      this.#bound(proof.peer, reply);
+      await Promise.all([this.#pass(proof, decision, request, reply), proof.unused]);
     } catch (error) {
       const refusal = error instanceof Refusal ? error : this.#unexpected(error);
       detail = refusal.reason;
@@ -176,8 +181,11 @@ export class ApiProxy {
     this.#open.add(peer, reply);
   }
 
-  async #pass(peer: TrustedPeer, allowed: Allowed, request: AnyRequest, reply: Reply): Promise<void> {
+  /** Only what reads is asked of the API server while the store is asked about the token. */
+  async #pass({ peer, unused }: Proof, allowed: Allowed, request: AnyRequest, reply: Reply): Promise<void> {
     const { random } = this.#parts;
+    if (allowed.answer !== 'forward') await unused;
+    if (reply.over) return;
     const seconds = watchSeconds(allowed.query.get('timeoutSeconds'), this.#config.watchLifeMs, random());
     const own = this.#ownAnswer(allowed);
     if (own !== undefined) {
@@ -190,22 +198,29 @@ export class ApiProxy {
     const body = allowed.answer === 'review' ? await readBody(request) : undefined;
     if (reply.over) return;
     if (reply.watch) endAfter(reply, seconds * 1000 + forgottenMs);
-    this.#forward(peer, { allowed, head: headOf(request), seconds, body }, reply);
+    this.#forward(peer, { allowed, head: headOf(request), seconds, body, mayAnswer: unused }, reply);
   }
 
   #forward(
     peer: TrustedPeer,
-    asked: { allowed: Allowed; head: RequestHead; seconds: number; body: Uint8Array | undefined },
+    asked: {
+      allowed: Allowed;
+      head: RequestHead;
+      seconds: number;
+      body: Uint8Array | undefined;
+      mayAnswer: Promise<void>;
+    },
     reply: Reply,
   ): void {
     const { passthrough, logger, config, now } = this.#parts;
-    const { allowed, head, seconds, body } = asked;
+    const { allowed, head, seconds, body, mayAnswer } = asked;
     const account = `system:serviceaccount:${config.peersNamespace}:${peerAccountName(peer.name)}`;
     const key = peerKey(peer);
     const forwarding = new Forwarding({
       passthrough,
       reply,
       logger,
+      mayAnswer,
       onBytes: (bytes) => this.#bytes.take(key, bytes, now()),
       request: {
         method: allowed.verb === 'create' ? 'POST' : 'GET',

@@ -26,7 +26,7 @@ async function askedWhile(before: TrustRegistry, after: TrustRegistry): Promise<
   const { privatePem, kid } = current;
   const whose = { subject: 'u-west', audience, scope: 'api' as const, now, jti: 'one' };
   const token = await issueToken({ privatePem, kid, ...whose });
-  const peer = await authenticate(
+  const { peer } = await authenticate(
     {
       knowledge: {
         get registry() {

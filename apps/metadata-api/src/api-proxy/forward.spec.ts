@@ -16,6 +16,7 @@ class Pair {
   readonly ends: ReplyEnd[] = [];
   refreshed = 0;
   asked = 0;
+  mayAnswer: Promise<void> | undefined;
   readonly #servers: Server[] = [];
   #passthrough: Passthrough | undefined;
   url = '';
@@ -38,7 +39,10 @@ class Pair {
         headers: { 'impersonate-user': 'peer' },
         long: false,
       } as const;
-      new Forwarding({ passthrough, reply, logger, request: asked, onBytes: () => 0 }).start();
+      const { mayAnswer } = this;
+      mayAnswer?.catch(() => reply.fail({ status: 401, message: 'no' }));
+      const more = mayAnswer === undefined ? {} : { mayAnswer };
+      new Forwarding({ passthrough, reply, logger, request: asked, onBytes: () => 0, ...more }).start();
     });
   }
 
@@ -132,6 +136,66 @@ describe('one exchange with the API server', () => {
     });
     await expect(pair.ask()).rejects.toThrow();
     expect(pair.ends).toEqual(['failed']);
+  });
+
+  describe('an answer that may not begin yet', () => {
+    const big = 'x'.repeat(1_000_000);
+    const behaviours: readonly [string, RequestListener, string][] = [
+      ['short', (_incoming, outgoing) => void outgoing.end('body'), 'body'],
+      ['large', (_incoming, outgoing) => void outgoing.end(big), big],
+      [
+        'ended by its connection',
+        (incoming, outgoing) => {
+          outgoing.useChunkedEncodingByDefault = false;
+          outgoing.removeHeader('connection');
+          outgoing.writeHead(200, { connection: 'close' }).end('to the end');
+          outgoing.on('finish', () => incoming.socket.end());
+        },
+        'to the end',
+      ],
+    ];
+
+    it.each(behaviours)('%s: waits, and comes whole then', async (_what, behave, whole) => {
+      let allow: () => void = () => undefined;
+      pair = new Pair();
+      pair.mayAnswer = new Promise((resolve) => (allow = resolve));
+      await pair.start(() => behave);
+      let answered = false;
+      const asking = pair.ask().finally(() => (answered = true));
+      await until(() => pair.asked === 1);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(answered).toBe(false);
+      allow();
+      expect(await asking).toMatchObject({ status: 200, body: whole });
+      expect(pair.ends).toEqual(['done']);
+    });
+
+    it.each(behaviours)('%s: says nothing of itself where it never may', async (_what, behave) => {
+      pair = new Pair();
+      pair.mayAnswer = new Promise((_resolve, reject) => setTimeout(() => reject(new Error('used')), 100));
+      await pair.start(() => behave);
+      const { status, body } = await pair.ask();
+      expect([status, JSON.parse(body)]).toEqual([401, expect.objectContaining({ message: 'no' })]);
+      expect(pair.ends).toEqual(['refused']);
+    });
+
+    it('is asked for anew where the connection dies meanwhile', async () => {
+      let allow: () => void = () => undefined;
+      pair = new Pair();
+      pair.mayAnswer = new Promise((resolve) => (allow = resolve));
+      await pair.start((asked) => (incoming, outgoing) => {
+        if (asked > 1) {
+          outgoing.end('whole');
+          return;
+        }
+        outgoing.writeHead(200, { 'content-length': '100' }).write('half');
+        setTimeout(() => incoming.socket.resetAndDestroy(), 50);
+      });
+      const asking = pair.ask();
+      await until(() => pair.asked === 2);
+      allow();
+      expect(await asking).toMatchObject({ status: 200, body: 'whole' });
+    });
   });
 
   it('cuts off a reader that takes nothing', async () => {

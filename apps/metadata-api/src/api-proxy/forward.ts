@@ -29,6 +29,8 @@ export interface ForwardOptions {
   readonly words?: ForwardWords;
   readonly request: PassthroughRequest;
   readonly reply: Reply;
+  /** Nothing is answered before it resolves; whoever makes it reject ends the reply. */
+  readonly mayAnswer?: Promise<void>;
   /** Told of bytes that pass; answers how many milliseconds to pause. */
   readonly onBytes: (bytes: number) => number;
   readonly logger: Logger;
@@ -40,6 +42,8 @@ type Controller = Dispatcher.DispatchController;
 export class Forwarding {
   readonly #options: ForwardOptions;
   #attempt = 0;
+  /** What came before anything may be answered; undefined once it may. */
+  #early: (() => void)[] | undefined;
   #controller: Controller | undefined;
   #pausedFor = 0;
   #rest: NodeJS.Timeout | undefined;
@@ -48,6 +52,7 @@ export class Forwarding {
   constructor(options: ForwardOptions) {
     this.#options = options;
     const { reply } = options;
+    if (options.mayAnswer !== undefined) this.#waitFor(options.mayAnswer);
     reply.onDrain = () => this.#resume();
     void reply.ended.then(() => {
       clearTimeout(this.#rest);
@@ -59,30 +64,47 @@ export class Forwarding {
   start(): void {
     const attempt = ++this.#attempt;
     const { passthrough, request } = this.#options;
+    this.#pausedFor = 0;
+    this.#early &&= [];
     passthrough.send(request, this.#handler(attempt)).catch((error: unknown) => this.#fail(error as Error));
   }
 
   /** An exchange that was given up for another attempt goes on talking for a moment: it is not listened to. */
   #handler(attempt: number): Dispatcher.DispatchHandler {
     const current = (): boolean => attempt === this.#attempt && !this.#options.reply.over;
+    const heard = (controller: Controller, event: () => void): void => {
+      if (!current()) return;
+      if (this.#early === undefined) event();
+      // A connection that dies delivers what it still has, paused or not.
+      else if (this.#early.push(() => current() && event()) === 1) this.#hold(controller);
+    };
     return {
       onRequestStart: (controller) => {
         if (current()) this.#controller = controller;
         else controller.abort(new Error('the reply ended'));
       },
       onResponseStart: (controller, status, headers) => {
-        if (current() && status >= 200) this.#begin(controller, status, headers);
+        if (status >= 200) heard(controller, () => this.#begin(controller, status, headers));
       },
-      onResponseData: (controller, chunk) => {
-        if (current()) this.#pass(controller, chunk);
-      },
-      onResponseEnd: () => {
-        if (current()) this.#options.reply.end('done');
-      },
+      onResponseData: (controller, chunk) => heard(controller, () => this.#pass(controller, chunk)),
+      onResponseEnd: (controller) => heard(controller, () => this.#options.reply.end('done')),
       onResponseError: (_controller, error) => {
         if (current()) this.#fail(error);
       },
     };
+  }
+
+  #waitFor(mayAnswer: Promise<void>): void {
+    this.#early = [];
+    mayAnswer.then(
+      () => {
+        const early = this.#early ?? [];
+        this.#early = undefined;
+        for (const event of early) event();
+        if (early.length > 0) this.#resume();
+      },
+      () => undefined,
+    );
   }
 
   #begin(controller: Controller, status: number, headers: Headers): void {

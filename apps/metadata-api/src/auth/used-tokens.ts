@@ -30,10 +30,19 @@ export class UsedTokens {
 
   /** Marks a token id as used until `expiresAt`. */
   async use(sub: string, jti: string, expiresAt: number): Promise<TokenUse> {
+    return this.claim(sub, jti, expiresAt) ?? 'replayed';
+  }
+
+  /** The same, for a caller that has work to do until the store answers; undefined = this process has seen it before. Never rejects for a store that is away. */
+  claim(sub: string, jti: string, expiresAt: number): Promise<TokenUse> | undefined {
     this.#sweep();
     const key = JSON.stringify([sub, jti]);
-    if (this.#memory.has(key)) return 'replayed';
+    if (this.#memory.has(key)) return undefined;
     this.#memory.set(key, expiresAt);
+    return this.#askStore(sub, jti, expiresAt);
+  }
+
+  async #askStore(sub: string, jti: string, expiresAt: number): Promise<TokenUse> {
     try {
       return (await this.#ask(sub, jti, expiresAt)) ? 'first' : 'replayed';
     } catch (error) {
