@@ -1,4 +1,4 @@
-import { isFields } from '#model';
+import { isFields, parsedJson } from '#model';
 
 /** Request that failed, as far as it may be told: never headers, never bodies. */
 export interface FailedRequest {
@@ -100,7 +100,7 @@ const kinds: Readonly<Record<number, typeof KubeApiError>> = {
 
 /** Maps an HTTP answer with a Status body (or any text) to one of our errors. */
 export function kubeErrorFrom(status: number, body: string, request: FailedRequest): KubeApiError {
-  const answer = parsed(body);
+  const answer = parsedJson(body);
   const { reason, message, details } = isFields(answer) ? answer : {};
   // JSON that is no Status may be anything, an object asked for included; a proxy's page is told by its beginning.
   const instead = answer === undefined ? body.slice(0, 200) : 'the answer is no Status';
@@ -117,7 +117,7 @@ export function kubeErrorFrom(status: number, body: string, request: FailedReque
 
 /** The JSON object that a body is. @throws MalformedAnswerError */
 export function objectFrom<T extends object>(body: string, request: FailedRequest): T {
-  const value = parsed(body);
+  const value = parsedJson(body);
   if (!isFields(value)) throw new MalformedAnswerError(request, 'a JSON object');
   return value as T;
 }
@@ -127,12 +127,4 @@ function remedyFor(status: number): string {
     return ' (remedy: grant this verb on this resource to the service account, or install the chart with its RBAC objects)';
   }
   return status === 401 ? ' (remedy: check the service account token or the kubeconfig credential)' : '';
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

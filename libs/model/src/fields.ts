@@ -18,6 +18,15 @@ export function hasFields(
   );
 }
 
+/** What JSON says; undefined where the text is none. What the parser would say is dropped: it shows what it read. */
+export function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

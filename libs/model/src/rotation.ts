@@ -1,4 +1,4 @@
-import { isFields, isText } from './fields.js';
+import { isFields, isText, parsedJson } from './fields.js';
 
 interface Member {
   readonly is: (value: unknown) => boolean;
@@ -27,12 +27,8 @@ export function rotationIn<T extends object>(key: string, text: string, members:
   if (text === '') return {};
   const fault = (what: string): Error =>
     new Error(`${key}: ${what}; remove the key, and what is under way begins anew`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw fault('not JSON');
-  }
+  const value = parsedJson(text);
+  if (value === undefined) throw fault('not JSON');
   if (!isFields(value)) throw fault('no JSON object');
   const names = Object.keys(members) as (keyof T & string)[];
   const bad = names.find((name) => value[name] !== undefined && !members[name].is(value[name]));

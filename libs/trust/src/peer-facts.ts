@@ -1,4 +1,4 @@
-import { hasFields, isText } from '#model';
+import { hasFields, isText, parsedJson } from '#model';
 import type { TrustedKey } from '#model';
 import { listsLeaveAt } from './crl.js';
 
@@ -52,12 +52,8 @@ export interface RememberedDocument {
 
 /** Reads what `JSON.stringify` of a memory gave. @throws Error when it is something else, which shows nothing of it */
 export function parsePeerMemory(text: string): PeerMemory {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isMemory(value)) return value;
-  } catch {
-    // What the parser says shows what it read.
-  }
+  const value = parsedJson(text);
+  if (isMemory(value)) return value;
   throw new Error('not a peer memory of version 1');
 }
 

@@ -8,7 +8,8 @@ export const tokenIssuer = 'd8-istio';
 const longestBytes = 8192;
 /** Clock difference that is forgiven, both ways. */
 export const tokenSkewSeconds = 30;
-const furthestExpirySeconds = 300;
+/** Furthest that a token may end, from now. */
+export const furthestExpirySeconds = 300;
 const furthestLegacyApiExpirySeconds = 400 * 24 * 3600;
 const ownLifetimeSeconds = 60;
 
@@ -29,8 +30,8 @@ export interface TokenOrder {
 /** Read once and not for every request: the key in use, and the one before while it is honoured. */
 const privateKeyOf = readOnce(2, (pem) => createPrivateKey(pem));
 
-/** A token of one minute for one peer and one scope (protocol: "Tokens"). */
-export function issueToken(order: TokenOrder): Promise<string> {
+/** A token of one minute for one peer and one scope (protocol: "Tokens"). Rejects where the key is none. */
+export async function issueToken(order: TokenOrder): Promise<string> {
   const iat = Math.floor(order.now / 1000);
   const claims = {
     iss: tokenIssuer,
@@ -61,7 +62,7 @@ export interface TokenClaims {
   readonly jti?: string;
 }
 
-/** What a token proved. A `jti` must be remembered until `exp` plus the skew. */
+/** What a token proved. A `jti` must be remembered until `exp` plus the skew, of a token that may do without one for as long as of one that may not. */
 export interface TokenAccepted {
   readonly ok: true;
   readonly peer: TrustedPeer;

@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { parsedJson } from '#model';
 
 /** Kinds of proxies that this control plane serves. */
 export type ProxyType = 'sidecar' | 'router';
@@ -116,11 +117,6 @@ function isPort(value: unknown): value is number {
 
 function parsedList(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  if (typeof value !== 'string') return [];
-  try {
-    const parsed: unknown = JSON.parse(value);
-    return Array.isArray(parsed) ? parsed : [];
-  } catch {
-    return [];
-  }
+  const parsed = typeof value === 'string' ? parsedJson(value) : undefined;
+  return Array.isArray(parsed) ? parsed : [];
 }
