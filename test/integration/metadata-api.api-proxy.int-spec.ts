@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -67,14 +67,8 @@ describe('API proxy in front of a real API server', () => {
     store = openStore({ databaseUrl: postgres.url, dataDirectory: directory, logger: silentLogger });
     await store.ready;
     door = await startDoorProcess(cluster, directory, {
-      DATABASE_URL: postgres.url,
-      ISTHMUS_SOURCE_BURST: '100000',
-      ISTHMUS_SOURCE_RATE: '100000',
-      ISTHMUS_API_PEER_BURST: '100000',
-      ISTHMUS_API_PEER_RATE: '100000',
-      ISTHMUS_API_WATCHES_PER_PEER: '1100',
+      ...doorEnvironment(),
       ISTHMUS_API_WATCH_LIFE_MS: String(watchLifeMs),
-      ISTHMUS_API_STUCK_MS: '2000',
     });
     agent = new Agent({ connect: { ca: door.ca }, allowH2: false });
   }, 120_000);
@@ -86,6 +80,16 @@ describe('API proxy in front of a real API server', () => {
     await postgres?.stop();
     rmSync(directory, { recursive: true, force: true });
   }, 30_000);
+
+  const doorEnvironment = (): Readonly<Record<string, string>> => ({
+    DATABASE_URL: postgres.url,
+    ISTHMUS_SOURCE_BURST: '100000',
+    ISTHMUS_SOURCE_RATE: '100000',
+    ISTHMUS_API_PEER_BURST: '100000',
+    ISTHMUS_API_PEER_RATE: '100000',
+    ISTHMUS_API_WATCHES_PER_PEER: '1100',
+    ISTHMUS_API_STUCK_MS: '2000',
+  });
 
   const ask = (
     target: string,
@@ -791,22 +795,29 @@ describe('API proxy in front of a real API server', () => {
       });
 
     it('a thousand watches, opened and dropped, twice', async () => {
+      // Of their own: however slow the machine is, the first watch has not ended by itself when the last one opens.
+      const own = `${directory}/a-thousand-watches`;
+      mkdirSync(own);
+      const patient = await startDoorProcess(cluster, own, doorEnvironment());
+      const before = patient.memory();
       const round = async (): Promise<number> => {
-        const connections = Array.from({ length: 10 }, () => new H2Connection(door));
+        const connections = Array.from({ length: 10 }, () => new H2Connection(patient));
         for (const connection of connections) {
           await Promise.all(Array.from({ length: 100 }, () => openWatch(connection)));
         }
-        expect(await door.metric('isthmus_door_api_watches')).toBe(1_000);
-        const most = door.memory() - rest;
+        expect(await patient.metric('isthmus_door_api_watches')).toBe(1_000);
+        const most = patient.memory() - before;
         for (const connection of connections) connection.close();
         await waitFor('the watches to be gone', async () =>
-          (await door.metric('isthmus_door_api_watches')) === 0 ? true : undefined,
+          (await patient.metric('isthmus_door_api_watches')) === 0 ? true : undefined,
         );
         return most;
       };
-      const first = await round();
-      const second = await round();
-      expect(Math.max(first, second)).toBeLessThan(mostMemory);
+      try {
+        expect(Math.max(await round(), await round())).toBeLessThan(mostMemory);
+      } finally {
+        await patient.stop(15_000);
+      }
     }, 60_000);
   });
 

@@ -13,7 +13,7 @@ import type { Knowledge } from '../documents/knowledge.js';
 import type { ConnectionBound } from '../http/connection-bound.js';
 import type { DoorMetrics } from '../metrics.js';
 import { authenticate } from './authenticate.js';
-import type { Proof } from './authenticate.js';
+import type { AuthenticateParts, Proof } from './authenticate.js';
 import { ByteAllowance } from './byte-allowance.js';
 import { decideRequest } from './decide-request.js';
 import type { Allowed } from './decide-request.js';
@@ -69,8 +69,7 @@ export class ApiProxy {
   readonly #open: OpenReplies;
   readonly #metrics: ApiProxyMetrics;
   readonly #sourceBuckets: TokenBuckets;
-  readonly #peerBuckets: TokenBuckets;
-  readonly #usedTokens: UsedTokens;
+  readonly #authentication: AuthenticateParts;
   readonly #bytes: ByteAllowance;
 
   constructor(parts: ApiProxyParts) {
@@ -79,8 +78,13 @@ export class ApiProxy {
     this.#open = new OpenReplies(this.#config);
     this.#metrics = apiProxyMetrics(parts.registry, this.#open);
     this.#sourceBuckets = new TokenBuckets(parts.config.sourceLimit);
-    this.#peerBuckets = new TokenBuckets(this.#config.peerLimit);
-    this.#usedTokens = new UsedTokens(parts.replay, parts.now);
+    this.#authentication = {
+      knowledge: parts.knowledge,
+      usedTokens: new UsedTokens(parts.replay, parts.now),
+      peerBuckets: new TokenBuckets(this.#config.peerLimit),
+      metrics: parts.doorMetrics,
+      now: parts.now,
+    };
     this.#bytes = new ByteAllowance(this.#config.bytesPerSecond);
   }
 
@@ -130,7 +134,7 @@ export class ApiProxy {
       this.#limitSource(asked);
       if (!decision.ok && decision.status !== 403)
         throw new Refusal(decision.status, decision.reason, decision.message);
-      const proof = await authenticate(this.#authentication(), head.headers);
+      const proof = await authenticate(this.#authentication, head.headers);
       asked.peer = proof.peer;
       if (!decision.ok) {
         await proof.unused;
@@ -147,12 +151,6 @@ export class ApiProxy {
       const { retryAfterSeconds } = refusal.more;
       reply.fail({ status: refusal.getStatus(), message: refusal.message, retryAfterSeconds });
     }
-  }
-
-  #authentication() {
-    const { knowledge, now, doorMetrics } = this.#parts;
-    const memoryOnly = doorMetrics.replayMemoryOnly;
-    return { knowledge, now, usedTokens: this.#usedTokens, peerBuckets: this.#peerBuckets, memoryOnly };
   }
 
   #unexpected(error: unknown): Refusal {

@@ -37,7 +37,7 @@ async function askedWhile(before: TrustRegistry, after: TrustRegistry): Promise<
       },
       usedTokens: new UsedTokens({ accept }, () => now),
       peerBuckets: new TokenBuckets({ perSecond: 1, burst: 1 }),
-      memoryOnly: { inc: () => undefined },
+      metrics: { replayMemoryOnly: { inc: () => undefined } },
       now: () => now,
     },
     [['authorization', `Bearer ${token}`]],

@@ -50,7 +50,7 @@ export class Reply {
     return this.#over;
   }
 
-  /** Sends the head at once: a watch without events is seen to be open. */
+  /** Sends the head by the end of this turn: a watch without events is seen to be open. */
   begin(status: number, headers: Readonly<Record<string, string | string[]>>): void {
     if (this.#over) return;
     this.status = status;
@@ -115,10 +115,17 @@ export function answer(response: AnyResponse, failure: Failure): void {
   response.end(body);
 }
 
-/** HTTP/2 sends a head when it is written, HTTP/1 waits for the body unless told. */
+/** HTTP/2 sends a head when it is written, HTTP/1 waits for the body unless told: what comes with the head in one go leaves with it in one record. */
 function sendHead(response: AnyResponse, status: number, headers: Readonly<Record<string, string | string[]>>): void {
-  if ('stream' in response) response.writeHead(status, headers);
-  else response.writeHead(status, headers).flushHeaders();
+  if ('stream' in response) {
+    response.writeHead(status, headers);
+    return;
+  }
+  // The response's own cork puts the end of a chunked body before the body.
+  const { socket } = response;
+  socket?.cork();
+  response.writeHead(status, headers).flushHeaders();
+  process.nextTick(() => socket?.uncork());
 }
 
 function write(response: AnyResponse, chunk: Uint8Array): boolean {

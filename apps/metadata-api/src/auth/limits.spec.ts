@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { StoreUnavailableError } from '#store';
 import { sourceKey, TokenBuckets } from './token-bucket.js';
 import { UsedTokens } from './used-tokens.js';
+import type { TokenUse } from './used-tokens.js';
 
 describe('TokenBuckets', () => {
   it('gives the burst, then the rate, and says how long to wait', () => {
@@ -40,26 +41,33 @@ describe('sourceKey', () => {
 describe('UsedTokens', () => {
   const record = (answer: () => Promise<boolean>): { accept: () => Promise<boolean> } => ({ accept: answer });
   const yes = (): Promise<boolean> => Promise.resolve(true);
+  const use = async (used: UsedTokens, ...id: Parameters<UsedTokens['claim']>): Promise<TokenUse> =>
+    (await used.claim(...id)) ?? 'replayed';
 
   it('takes an id once for each caller', async () => {
     const used = new UsedTokens(record(yes), () => 0);
-    expect(await used.use('a', 'x', 60)).toBe('first');
-    expect(await used.use('a', 'x', 60)).toBe('replayed');
-    expect(await used.use('b', 'x', 60)).toBe('first');
+    expect(await use(used, 'a', 'x', 60)).toBe('first');
+    expect(await use(used, 'a', 'x', 60)).toBe('replayed');
+    expect(await use(used, 'b', 'x', 60)).toBe('first');
   });
 
   it('keeps callers apart whatever their names hold', async () => {
     const used = new UsedTokens(record(yes), () => 0);
-    expect(await used.use('a","b', 'c', 60)).toBe('first');
-    expect(await used.use('a', 'b","c', 60)).toBe('first');
+    expect(await use(used, 'a","b', 'c', 60)).toBe('first');
+    expect(await use(used, 'a', 'b","c', 60)).toBe('first');
   });
 
   it('believes the store about other replicas', async () => {
     expect(
-      await new UsedTokens(
-        record(() => Promise.resolve(false)),
-        () => 0,
-      ).use('a', 'x', 60),
+      await use(
+        new UsedTokens(
+          record(() => Promise.resolve(false)),
+          () => 0,
+        ),
+        'a',
+        'x',
+        60,
+      ),
     ).toBe('replayed');
   });
 
@@ -68,20 +76,20 @@ describe('UsedTokens', () => {
       record(() => Promise.reject(new StoreUnavailableError('away'))),
       () => 0,
     );
-    expect([await away.use('a', 'x', 60), await away.use('a', 'x', 60)]).toEqual(['first-memory-only', 'replayed']);
+    expect([await use(away, 'a', 'x', 60), await use(away, 'a', 'x', 60)]).toEqual(['first-memory-only', 'replayed']);
     const slow = new UsedTokens(
       record(() => new Promise(() => undefined)),
       () => 0,
     );
-    expect(await slow.use('a', 'x', 60)).toBe('first-memory-only');
+    expect(await use(slow, 'a', 'x', 60)).toBe('first-memory-only');
   });
 
   it('forgets what expired', async () => {
     let now = 0;
     const used = new UsedTokens(record(yes), () => now);
-    for (let i = 0; i < 100; i += 1) await used.use('a', String(i), 60);
+    for (let i = 0; i < 100; i += 1) await use(used, 'a', String(i), 60);
     now = 90_000;
-    await used.use('a', 'later', 200);
+    await use(used, 'a', 'later', 200);
     expect(used.size).toBe(1);
   });
 });

@@ -28,12 +28,7 @@ export class UsedTokens {
     return this.#memory.size;
   }
 
-  /** Marks a token id as used until `expiresAt`. */
-  async use(sub: string, jti: string, expiresAt: number): Promise<TokenUse> {
-    return this.claim(sub, jti, expiresAt) ?? 'replayed';
-  }
-
-  /** The same, for a caller that has work to do until the store answers; undefined = this process has seen it before. Never rejects for a store that is away. */
+  /** Marks a token id as used until `expiresAt`; undefined = this process has seen it before. Never rejects for a store that is away. */
   claim(sub: string, jti: string, expiresAt: number): Promise<TokenUse> | undefined {
     this.#sweep();
     const key = JSON.stringify([sub, jti]);

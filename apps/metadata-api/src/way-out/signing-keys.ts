@@ -1,4 +1,4 @@
-import { hasFields } from '#model';
+import { hasFields, parsedJson } from '#model';
 
 /** A key of this cluster that tokens are signed with. */
 export interface TokenKey {
@@ -28,12 +28,8 @@ export function tokenKeysFrom(text: string): TokenKeys {
 }
 
 function storedKeys(text: string): readonly StoredKey[] {
-  try {
-    const value: unknown = JSON.parse(text);
-    const isKey = (key: unknown): boolean => hasFields(key, ['kid', 'privatePem', 'state']);
-    if (hasFields(value, [], { keys: isKey })) return value['keys'] as readonly StoredKey[];
-  } catch {
-    // What the parser says may show what it read.
-  }
+  const value = parsedJson(text);
+  const isKey = (key: unknown): boolean => hasFields(key, ['kid', 'privatePem', 'state']);
+  if (hasFields(value, [], { keys: isKey })) return value['keys'] as readonly StoredKey[];
   throw new Error('Secret isthmus-signing-keys, key keys.json: not a key ring of version 1');
 }

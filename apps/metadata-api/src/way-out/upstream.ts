@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
 import { buildConnector } from 'undici';
 import type { Dispatcher } from 'undici';
@@ -7,9 +6,9 @@ import type { ExchangeRequest, PassthroughRequest } from '#kube';
 import type { WayOutPeer } from '#model';
 import { guardAddress } from '#peer-client';
 import type { AddressRule } from '#peer-client';
-import { issueToken } from '#trust';
 import type { Upstream } from '../api-proxy/forward.js';
-import type { TokenKey, TokenKeys } from './signing-keys.js';
+import type { TokenKeys } from './signing-keys.js';
+import { TokenStock } from './token-stock.js';
 
 const connectTimeoutMs = 5_000;
 const headersTimeoutMs = 30_000;
@@ -48,10 +47,12 @@ export interface AnswerHead {
 export class PeerConnections {
   readonly #options: PeerConnectionsOptions;
   readonly #exchanges: Exchanges;
+  readonly #tokens: TokenStock;
 
   constructor(options: PeerConnectionsOptions) {
     this.#options = options;
-    const { peer, rule } = options;
+    const { peer, rule, now } = options;
+    this.#tokens = new TokenStock(now);
     this.#exchanges = new Exchanges({
       origin: `https://${peer().apiHost}`,
       connector: (allowH2) => guardedConnector(peer(), rule, allowH2),
@@ -107,20 +108,13 @@ export class PeerConnections {
   }
 
   async #dispatch(request: PassthroughRequest, second: boolean): Promise<ExchangeRequest> {
-    const { peer, now, identity } = this.#options;
+    const { peer, identity } = this.#options;
     const { clusterUUID, keys } = identity();
     const key = second ? (keys.previous ?? keys.current) : keys.current;
     if (clusterUUID === undefined || key === undefined) throw new NoKeyError('this cluster has no signing key yet');
-    const token = await tokenFor(key, { subject: clusterUUID, audience: peer().audience, now: now() });
+    const token = await this.#tokens.take({ key, subject: clusterUUID, audience: peer().audience });
     return withCredential(request, { authorization: `Bearer ${token}` });
   }
-}
-
-function tokenFor(
-  { privatePem, kid }: TokenKey,
-  about: { subject: string; audience: string; now: number },
-): Promise<string> {
-  return issueToken({ ...about, privatePem, kid, scope: 'api', jti: randomUUID() });
 }
 
 function guardedConnector(peer: WayOutPeer, rule: AddressRule, allowH2: boolean): buildConnector.connector {
