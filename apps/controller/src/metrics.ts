@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram } from '#platform';
 import type { Registry } from '#platform';
-import type { PeerPublication } from './publication/decide.js';
+import type { PeerPublication } from './publication/peer-publication.js';
 
 /** What the controller counts; names are listed in docs/operations.md. */
 export interface ControllerMetrics {

@@ -1,16 +1,14 @@
-import { randomUUID } from 'node:crypto';
 import type { Clock, Finding, PeerRef } from '#model';
 import { kindWord, peerKey } from '#model';
 import { defaultLimits, fetchDocument, PeerConnection } from '#peer-client';
 import type { FetchOutcome } from '#peer-client';
-import { issueToken } from '#trust';
 import type { PeerMemory } from '#trust';
 import type { ControllerConfig } from './config.js';
 import { decideFederation } from './federation/decide.js';
 import { gatherFederation } from './federation/gather.js';
 import type { SigningState } from './identity/identity-keeper.js';
-import { currentKey } from './identity/key-ring.js';
 import type { KeyRing } from './identity/key-ring.js';
+import { peerToken } from './identity/peer-token.js';
 import type { Memories } from './memories.js';
 import { decideMulticluster } from './multicluster/decide.js';
 import { gatherMulticluster } from './multicluster/gather.js';
@@ -103,14 +101,11 @@ export class PlanContact {
     signal: AbortSignal,
   ): Promise<FetchOutcome> {
     const { signing, ring, clock } = this.#ports;
-    const key = currentKey(ring);
-    const { clusterUUID } = signing.identity;
-    if (key === undefined || clusterUUID === '')
-      return { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
     const document = kindWord(resource.kind);
-    const { privatePem, kid } = key;
-    const parties = { subject: clusterUUID, audience, scope: `private-${document}` as const };
-    const token = await issueToken({ privatePem, kid, ...parties, now: clock.now(), jti: randomUUID() });
+    const order = { scope: `private-${document}`, audience, by: 'current', now: clock.now() } as const;
+    const token = await peerToken({ ...signing, ring }, order);
+    if (token === undefined)
+      return { kind: 'failed', reason: 'TokenRejected', message: 'this cluster has no signing key yet' };
     return this.#fetch(resource, `private/${document}.json`, { token, limits: defaultLimits, signal });
   }
 

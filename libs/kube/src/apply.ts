@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { asError, sortedRecord } from '#model';
+import { asError, isFields, sortedRecord } from '#model';
 import type { KubeClient } from './client.js';
 import { objectIdentity, pathOfObject } from './resource.js';
 import type { ApiObject } from './object.js';
@@ -79,10 +79,7 @@ export function contains(whole: unknown, part: unknown): boolean {
 }
 
 function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) => {
-    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
-    return sortedRecord(inner as Readonly<Record<string, unknown>>);
-  });
+  return JSON.stringify(value, (_key, inner: unknown) => (isFields(inner) ? sortedRecord(inner) : inner));
 }
 
 export interface ApplyRequest<T extends ApiObject> {
@@ -139,7 +136,7 @@ export async function applyAndPrune(request: ApplyAndPruneRequest): Promise<Appl
   const { client, desired, owned, fieldManager, signal, plan = false } = request;
   const live = new Map(owned.map((object) => [objectIdentity(object), object]));
   const wanted = new Set(desired.map(objectIdentity));
-  const changed = desired.filter((object) => !isAppliedIn(live, object));
+  const changed = desired.filter((object) => !standsAs(object, live.get(objectIdentity(object))));
   const superfluous = owned.filter((object) => !wanted.has(objectIdentity(object)) && !isGoing(object));
   const outcome = { applied: [] as string[], pruned: [] as string[], unchanged: unchangedPaths(desired, changed) };
   const failures: Error[] = [];
@@ -157,10 +154,9 @@ export async function applyAndPrune(request: ApplyAndPruneRequest): Promise<Appl
   return outcome;
 }
 
-/** True when the object stands among the live ones (by `objectIdentity`) as desired, and is not being deleted. */
-export function isAppliedIn(live: ReadonlyMap<string, ApiObject>, desired: ApiObject): boolean {
-  const current = live.get(objectIdentity(desired));
-  return current !== undefined && !isGoing(current) && isApplied(desired, current);
+/** True when the live object, if there is one, is as desired and not being deleted. */
+export function standsAs(desired: ApiObject, live: ApiObject | undefined): boolean {
+  return live !== undefined && !isGoing(live) && isApplied(desired, live);
 }
 
 /** True while it is being deleted. */

@@ -11,7 +11,7 @@ import {
   trustEstablished,
   trustUnscoped,
 } from '../peer/conditions.js';
-import type { PeerPublication } from '../publication/decide.js';
+import type { PeerPublication } from '../publication/peer-publication.js';
 import type { FederationInput, FederationVerdict } from './decide.js';
 import { contentOf } from './read-documents.js';
 

@@ -20,7 +20,7 @@ import { provenInDocuments } from '../../../../libs/trust/src/jws.fixture.js';
 import type { PeerDocument } from '../../../../libs/trust/src/peer.fixture.js';
 import { heardFailure, heardNothingNew, nothingHeard } from '../peer-link/hearing.js';
 import type { Hearing } from '../peer-link/hearing.js';
-import type { PeerPublication } from '../publication/decide.js';
+import type { PeerPublication } from '../publication/peer-publication.js';
 import { decideFederation } from './decide.js';
 import type { FederationInput } from './decide.js';
 import { federationStatus } from './status.js';

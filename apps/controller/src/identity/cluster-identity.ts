@@ -1,4 +1,4 @@
-import { annotations, clusterIdFor, labels, names } from '#model';
+import { annotations, clusterIdFor, isFields, labels, names, parsedJson } from '#model';
 import type { ClusterIdentity } from '#model';
 import type { ConfigMap, Secret } from '#istio-api';
 
@@ -47,13 +47,10 @@ export function storedUUID(stored: ConfigMap | undefined): string | undefined {
 
 /** The UUID that Secret `isthmus-public-document` tells peers; undefined where there is none or it cannot be read. */
 export function publishedUUID(secret: Secret | undefined): string | undefined {
-  try {
-    const text = Buffer.from(secret?.data?.['public.json'] ?? '', 'base64').toString('utf8');
-    const { clusterUUID } = JSON.parse(text) as { readonly clusterUUID?: unknown };
-    return typeof clusterUUID === 'string' && clusterUUID !== '' ? clusterUUID : undefined;
-  } catch {
-    return undefined;
-  }
+  const document = parsedJson(Buffer.from(secret?.data?.['public.json'] ?? '', 'base64').toString('utf8'));
+  if (!isFields(document)) return undefined;
+  const { clusterUUID } = document;
+  return typeof clusterUUID === 'string' && clusterUUID !== '' ? clusterUUID : undefined;
 }
 
 export function clusterConfigMap(namespace: string, identity: ClusterIdentity, report: string): ConfigMap {

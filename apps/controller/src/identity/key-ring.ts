@@ -1,4 +1,4 @@
-import { hasFields } from '#model';
+import { hasFields, parsedJson } from '#model';
 import { readPublicSigningKey } from '#trust';
 
 /** One Ed25519 signing key of this cluster as Secret `isthmus-signing-keys` keeps it; times are Unix milliseconds. */
@@ -166,12 +166,8 @@ function drop(ring: KeyRing, { now, times }: RingFacts): KeyRing {
 
 /** Reads what the Secret holds; an unreadable ring is an error that names the Secret and shows nothing of it, never a silent new identity. */
 export function parseKeyRing(text: string): KeyRing {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (hasFields(value, [], { keys: isStoredKey }) && value['version'] === 1) return value as unknown as KeyRing;
-  } catch {
-    // What the parser says shows what it read: private keys.
-  }
+  const value = parsedJson(text);
+  if (hasFields(value, [], { keys: isStoredKey }) && value['version'] === 1) return value as unknown as KeyRing;
   throw new Error(
     'Secret isthmus-signing-keys, key keys.json: not a key ring of version 1; restore it from a backup (a new key would need approval at every peer)',
   );

@@ -1,5 +1,5 @@
 import type { ConfigMap } from '#istio-api';
-import { isText } from '#model';
+import { isFields, isText, parsedJson } from '#model';
 
 /** What the way out last saw of one peer's API server. */
 export interface ApiReach {
@@ -52,13 +52,10 @@ function isWorse(a: RegistryReport, b: RegistryReport): boolean {
 }
 
 function reportOf(text: string, clusterID: string): RegistryReport | undefined {
-  try {
-    const { clusters } = JSON.parse(text) as { clusters?: Readonly<Record<string, unknown>> };
-    const report = clusters?.[clusterID];
-    return isReport(report) ? report : undefined;
-  } catch {
-    return undefined;
-  }
+  const told = parsedJson(text);
+  const clusters = isFields(told) ? told['clusters'] : undefined;
+  const report = isFields(clusters) ? clusters[clusterID] : undefined;
+  return isReport(report) ? report : undefined;
 }
 
 function isReport(value: unknown): value is RegistryReport {

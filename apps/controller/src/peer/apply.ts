@@ -1,7 +1,7 @@
 import type { PeerStatus } from '#crd';
 import { EventWriter, InvalidError, pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
-import { compareText, counted, names, peerKey } from '#model';
+import { counted, isFields, names, peerKey, sortedRecord } from '#model';
 import type { PeerMemory } from '#trust';
 import type { Memories } from '../memories.js';
 import type { PeerLinks } from '../peer-link/links.js';
@@ -211,8 +211,7 @@ function newestTime({ documents, remote }: PeerStatus): number {
 }
 
 function canonical(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([x], [y]) => compareText(x, y)));
+  return isFields(value) ? sortedRecord(value) : value;
 }
 
 function objectOf(input: PeerInput): ApiObject {

@@ -4,7 +4,7 @@ import type { MeshFacts } from '#planner';
 import type { PeerMemory, ProvenSignatures } from '#trust';
 import type { GatewayProbe } from '../peer-link/gateway-prober.js';
 import type { Hearing } from '../peer-link/hearing.js';
-import type { PeerPublication } from '../publication/decide.js';
+import type { PeerPublication } from '../publication/peer-publication.js';
 import type { Unwritten } from '../publication/unwritten-imports.js';
 
 /** A resource that names a peer. */

@@ -1,8 +1,7 @@
 import type { ConfigMap, Gateway, Secret, ServiceEntry } from '#istio-api';
 import { annotations, documentSecretName, labels, names, peerKey, trustSecretData } from '#model';
-import type { Finding, PeerRef, PublicService, TrustRegistry } from '#model';
+import type { PeerRef, TrustRegistry } from '#model';
 import {
-  admitOffer,
   allocateVirtualAddresses,
   authorizationPoliciesFor,
   caCertificatesFor,
@@ -13,7 +12,6 @@ import {
   grantsFor,
   mergeServices,
   multiclusterDocumentFor,
-  plainTextFindings,
   serviceEntryFor,
 } from '#planner';
 import type {
@@ -23,32 +21,26 @@ import type {
   MergedService,
   MeshFacts,
   OwnTrust,
-  PeerOffer,
   VirtualAddress,
   WorkloadIndex,
 } from '#planner';
 import { parseCertificate } from '#trust';
-import { peerClusterDomain, REASONS, visibleNowhere } from '#crd';
 import type { IstioFederation } from '#crd';
 import type { KubernetesObject } from '#istio-api';
 import type { SigningState } from '../identity/identity-keeper.js';
+import { admittedOffer } from './admitted-offer.js';
+import type { HeardOffer } from './admitted-offer.js';
 import { privateDocument, publicDocument } from './documents.js';
 import type { DocumentContent, DocumentDraft } from './documents.js';
-import type { AllowedGateway } from './address-book.js';
 import type { OwnGateways } from './own-gateways.js';
 import { withHeldImports } from './held.js';
+import { peerPublications } from './peer-publication.js';
+import type { PeerPublication } from './peer-publication.js';
 import { remoteClustersFor } from './remote-clusters.js';
 import type { RemoteClusterFacts, RemoteClusters } from './remote-clusters.js';
 import { registered } from './registered.js';
 import { isFederation, isMulticluster, refOf, standingsOf } from './standing.js';
 import type { KnownPeer, Standing } from './standing.js';
-
-/** A peer's last good offer, as its document said it, with the gateways that may be used. */
-export interface HeardOffer {
-  readonly services: readonly PublicService[];
-  readonly gateways: readonly AllowedGateway[];
-  readonly findings: readonly Finding[];
-}
 
 /** Everything one publication pass looks at; immutable. */
 export interface PublicationInput {
@@ -74,21 +66,6 @@ export interface PublicationInput {
   readonly remote?: RemoteClusterFacts;
   /** A stock istiod serves the proxies: it is told of roots through its mesh configuration, and pools them. */
   readonly trustUnscoped: boolean;
-}
-
-/** What one peer's status says after a pass. */
-export interface PeerPublication {
-  readonly trusted: boolean;
-  /** stalePolicy has withdrawn trust; else an untrusted peer has findings, or was not known to the pass yet. */
-  readonly trustWithdrawn: boolean;
-  readonly offered: number;
-  readonly imported: number;
-  readonly exported: number;
-  readonly findings: readonly Finding[];
-  readonly exportFindings: readonly Finding[];
-  readonly withdrawn: number;
-  /** Its memory cannot be read: what stands of it stays as it is. */
-  readonly held?: true;
 }
 
 export interface PublicationVerdict {
@@ -126,8 +103,13 @@ export function decidePublication(input: PublicationInput): PublicationVerdict {
   const trusted = standings.filter((standing) => standing.trusted);
   const federated = trusted.filter(isFederation);
   const multicluster = trusted.filter(isMulticluster);
-  const offers = federated.map((standing) => peerOffer(input, standing));
-  const merged = mergeServices(offers.map(({ offer }) => offer));
+  const offers = new Map(
+    federated.map((standing) => {
+      const key = peerKey(refOf(standing.peer.resource));
+      return [key, admittedOffer(standing, input.offers.get(key), input.mesh.clusterDomain)];
+    }),
+  );
+  const merged = mergeServices([...offers.values()].map(({ offer }) => offer));
   const exported = new Map(
     federated.map((standing) => [peerKey(refOf(standing.peer.resource)), exportsTo(input, standing)]),
   );
@@ -198,44 +180,6 @@ function withVirtualAddresses(
   });
 }
 
-interface PassResults {
-  readonly standings: readonly Standing[];
-  readonly offers: readonly AdmittedPeer[];
-  readonly exported: ReadonlyMap<string, Exports>;
-  readonly merged: ReturnType<typeof mergeServices>;
-  readonly remote: RemoteClusters | undefined;
-}
-
-/** What the pass means for each peer, by its key. */
-function peerPublications(
-  input: PublicationInput,
-  { standings, offers, exported, merged, remote }: PassResults,
-): ReadonlyMap<string, PeerPublication> {
-  const findings = Map.groupBy(merged.findings, (finding) => peerKey(finding.peer));
-  // Counted once over all services: looking through them for each peer would cost peers times services.
-  const imports = Map.groupBy(
-    merged.services.flatMap(({ peers }) => peers),
-    peerKey,
-  );
-  return new Map(
-    standings.map((standing) => {
-      const key = peerKey(refOf(standing.peer.resource));
-      const results = {
-        findings: findings.get(key) ?? [],
-        imported: standing.held ? standing.peer.hosts.length : (imports.get(key)?.length ?? 0),
-        offer: offers.find((offer) => offer.key === key),
-        exports: exported.get(key),
-        leftOut: remote?.leftOut.get(key),
-      };
-      return [key, peerPublication(input, standing, results)];
-    }),
-  );
-}
-
-function aroundSharing(input: PublicationInput, { peer }: Standing): readonly Finding[] {
-  return plainTextFindings(input.signing.identity.networkName, peer.memory?.facts.networkName, input.plainText);
-}
-
 function grants(input: PublicationInput, registry: TrustRegistry): ReturnType<typeof grantsFor> {
   return grantsFor({
     label: input.label,
@@ -246,45 +190,6 @@ function grants(input: PublicationInput, registry: TrustRegistry): ReturnType<ty
     registry,
     ownTrustDomain: input.mesh.trustDomain,
   });
-}
-
-interface AdmittedPeer {
-  readonly key: string;
-  readonly offer: PeerOffer;
-  readonly findings: readonly Finding[];
-}
-
-function peerOffer(input: PublicationInput, standing: Standing<IstioFederation>): AdmittedPeer {
-  const { resource } = standing.peer;
-  const ref = refOf(resource);
-  const heard = input.offers.get(peerKey(ref));
-  const clusterDomain = peerClusterDomain(resource.spec);
-  const admitted = admitOffer({
-    services: heard?.services ?? [],
-    trustDomain: resource.spec.trustDomain,
-    clusterDomain,
-    ownClusterDomain: input.mesh.clusterDomain,
-    imports: resource.spec.imports,
-  });
-  const offer: PeerOffer = {
-    peer: ref,
-    createdAt: resource.metadata.creationTimestamp ?? '',
-    trustDomain: resource.spec.trustDomain,
-    clusterDomain,
-    gateways: (heard?.gateways ?? []).map(({ address, port }) => ({ address, port })),
-    services: admitted.services,
-    exportTo: resource.spec.imports?.exportTo,
-    withdrawnHosts: standing.withdrawnHosts,
-  };
-  const findings = [...(heard?.findings ?? []), ...admitted.findings, ...emptyExportTo(resource)];
-  return { key: peerKey(ref), offer, findings };
-}
-
-/** Stored before admission refused it: it goes on as it was meant then, and the next change of the resource would be refused. */
-function emptyExportTo({ spec }: IstioFederation): readonly Finding[] {
-  if (spec.imports?.exportTo?.length !== 0) return [];
-  const message = `${visibleNowhere}. Stored by an earlier release, it is read as ["*"]`;
-  return [{ reason: REASONS.SpecInvalid, subject: 'spec.imports.exportTo', message }];
 }
 
 function exportsTo(input: PublicationInput, standing: Standing<IstioFederation>): Exports {
@@ -336,42 +241,6 @@ function trustSecret(namespace: string, registry: TrustRegistry): Secret {
     kind: 'Secret',
     metadata: { namespace, name: names.trustSecret, labels: { [labels.managedBy]: labels.managedByValue } },
     data: trustSecretData(registry),
-  };
-}
-
-interface PeerResults {
-  readonly findings: readonly Finding[];
-  readonly imported: number;
-  readonly offer: AdmittedPeer | undefined;
-  readonly exports: Exports | undefined;
-  readonly leftOut: Finding | undefined;
-}
-
-function peerPublication(input: PublicationInput, standing: Standing, results: PeerResults): PeerPublication {
-  const offered = input.offers.get(peerKey(refOf(standing.peer.resource)))?.services.length ?? 0;
-  return {
-    trusted: standing.trusted,
-    trustWithdrawn: standing.trustWithdrawn,
-    offered,
-    imported: results.imported,
-    exported: results.exports?.services.length ?? 0,
-    findings: [
-      ...standing.findings,
-      ...(results.offer?.findings ?? input.offers.get(peerKey(refOf(standing.peer.resource)))?.findings ?? []),
-      ...results.findings.map(({ reason, message, subject }) => ({
-        reason,
-        message,
-        ...(subject === undefined ? {} : { subject }),
-      })),
-      ...(results.leftOut === undefined ? [] : [results.leftOut]),
-    ],
-    exportFindings: [
-      ...(results.exports?.findings ?? []),
-      ...input.gateways.findings,
-      ...(results.exports === undefined ? [] : aroundSharing(input, standing)),
-    ],
-    withdrawn: standing.withdrawnHosts.length,
-    ...(standing.held ? { held: true as const } : {}),
   };
 }
 

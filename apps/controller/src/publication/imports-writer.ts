@@ -1,7 +1,7 @@
 import type { KubeClient } from '#kube';
 import type { World } from '../world.js';
-import { pendingImports, pruneImports, writeImports } from './imports.js';
-import type { ImportsWish } from './imports.js';
+import { importsDifference, pendingImports, pruneImports, writeImports } from './imports.js';
+import type { ImportsDifference, ImportsWish } from './imports.js';
 import type { PassCounter } from './pass-counter.js';
 import type { PassNews } from './pass-news.js';
 
@@ -16,6 +16,8 @@ export interface ImportsWriterPorts {
 export class ImportsWriter {
   readonly #ports: ImportsWriterPorts;
   #wish: (ImportsWish & { readonly pass: number }) | undefined;
+  /** As long as nothing changes that it was made of: a pass asks for it, and the step after it. */
+  #known: { readonly of: readonly unknown[]; readonly difference: ImportsDifference } | undefined;
 
   constructor(ports: ImportsWriterPorts) {
     this.#ports = ports;
@@ -24,7 +26,7 @@ export class ImportsWriter {
   /** `pass`: its number, 0 for one that could not do everything: who waits for a whole pass does not take it for one. */
   want(wish: ImportsWish & { readonly pass: number }): void {
     this.#wish = wish;
-    const { pending, inOneBatch } = pendingImports(this.#ports.world, wish);
+    const { pending, inOneBatch } = pendingImports(this.#difference(wish));
     this.#ports.news.planned(pending, inOneBatch);
   }
 
@@ -36,9 +38,9 @@ export class ImportsWriter {
     const ports = { client, world, unwritten: news.unwritten };
     let pending: ReadonlyMap<string, number> | undefined;
     try {
-      const unpruned = await pruneImports(ports, wish, signal);
+      const unpruned = await pruneImports(ports, this.#difference(wish), signal);
       if (unpruned === undefined) passes.end(wish.pass);
-      const outcome = await writeImports(ports, wish, signal);
+      const outcome = await writeImports(ports, wish, this.#difference(wish), signal);
       pending = outcome.pending;
       const failure = outcome.failure ?? unpruned;
       if (failure !== undefined) throw failure;
@@ -47,5 +49,14 @@ export class ImportsWriter {
       // What another pass wants by now was not tried yet.
       news.tried(wish === this.#wish ? pending : undefined);
     }
+  }
+
+  #difference(wish: ImportsWish): ImportsDifference {
+    const { world } = this.#ports;
+    // Informers answer with the same list until something changes in it.
+    const of = [wish, world.serviceEntries.list(), world.destinationRules.list()];
+    if (this.#known === undefined || this.#known.of.some((each, index) => each !== of[index]))
+      this.#known = { of, difference: importsDifference(world, wish) };
+    return this.#known.difference;
   }
 }

@@ -1,5 +1,5 @@
 import type { KubernetesObject, ServiceEntry } from '#istio-api';
-import { forEachBounded, isAppliedIn, isGoing, objectIdentity, pathOfObject, withAppliedDigest } from '#kube';
+import { forEachBounded, isGoing, objectIdentity, pathOfObject, standsAs, withAppliedDigest } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import { annotations, names } from '#model';
 import type { VirtualAddress } from '#planner';
@@ -22,20 +22,6 @@ export interface ImportsPorts {
   readonly unwritten: UnwrittenImports;
 }
 
-/** Deletes what the latest verdict no longer wants; all of it is tried. Returns the first failure. */
-export async function pruneImports(
-  { client, world, unwritten }: ImportsPorts,
-  { imports }: ImportsWish,
-  signal: AbortSignal,
-): Promise<Error | undefined> {
-  const live = liveImports(world);
-  const wanted = new Set((imports as readonly ApiObject[]).map(objectIdentity));
-  const superfluous = live.filter((object) => !wanted.has(objectIdentity(object)) && !isGoing(object));
-  return eachTold(unwritten, { objects: superfluous, peers: peersByName(live) }, (object) =>
-    client.delete(pathOfObject(object), { uid: object.metadata?.uid, signal }),
-  );
-}
-
 /** What became of one batch. */
 export interface BatchOutcome {
   readonly more: boolean;
@@ -45,14 +31,50 @@ export interface BatchOutcome {
   readonly failure: Error | undefined;
 }
 
-/** By peer key: services that do not stand as the latest verdict says; and whether one batch brings them all. */
-export function pendingImports(
-  world: World,
-  { imports }: ImportsWish,
-): { readonly pending: ReadonlyMap<string, number>; readonly inOneBatch: boolean } {
+/** Where what stands departs from what a verdict wants. */
+export interface ImportsDifference {
+  /** What stands, by `objectIdentity`. */
+  readonly live: ReadonlyMap<string, ApiObject>;
+  readonly changed: readonly ApiObject[];
+  /** What stands and is wanted no longer, also where it is being deleted. */
+  readonly superfluous: readonly ApiObject[];
+  /** Whose each wanted import is, by its name. */
+  readonly peers: ReadonlyMap<string, string>;
+}
+
+/** Looks at everything that stands and everything that is wanted, once each: there may be tens of thousands. */
+export function importsDifference(world: World, { imports }: ImportsWish): ImportsDifference {
   const desired = imports as readonly ApiObject[];
-  const changed = changedImports(liveByIdentity(world), desired);
-  return { pending: servicesPerPeer(changed, peersByName(desired)), inOneBatch: changed.length <= batchSize };
+  const live = new Map(liveImports(world).map((object) => [objectIdentity(object), object]));
+  const wanted = new Set<string>();
+  const changed = desired.filter((object) => {
+    const identity = objectIdentity(object);
+    wanted.add(identity);
+    return !standsAs(object, live.get(identity));
+  });
+  const superfluous = [...live].flatMap(([identity, object]) => (wanted.has(identity) ? [] : [object]));
+  return { live, changed, superfluous, peers: peersByName(desired) };
+}
+
+/** By peer key: services that do not stand as the latest verdict says; and whether one batch brings them all. */
+export function pendingImports({ changed, peers }: ImportsDifference): {
+  readonly pending: ReadonlyMap<string, number>;
+  readonly inOneBatch: boolean;
+} {
+  return { pending: servicesPerPeer(changed, peers), inOneBatch: changed.length <= batchSize };
+}
+
+/** Deletes what the latest verdict no longer wants; all of it is tried. Returns the first failure. */
+export async function pruneImports(
+  { client, unwritten }: ImportsPorts,
+  { live, superfluous }: ImportsDifference,
+  signal: AbortSignal,
+): Promise<Error | undefined> {
+  const objects = superfluous.filter((object) => !isGoing(object));
+  if (objects.length === 0) return undefined;
+  return eachTold(unwritten, { objects, peers: peersByName([...live.values()]) }, (object) =>
+    client.delete(pathOfObject(object), { uid: object.metadata?.uid, signal }),
+  );
 }
 
 /**
@@ -62,25 +84,23 @@ export function pendingImports(
 export async function writeImports(
   { client, world, unwritten }: ImportsPorts,
   { imports, virtualAddresses }: ImportsWish,
+  { live, changed, superfluous, peers }: ImportsDifference,
   signal: AbortSignal,
 ): Promise<BatchOutcome> {
-  const live = liveByIdentity(world);
-  const desired = imports as readonly ApiObject[];
-  const wanted = new Set(desired.map(objectIdentity));
-  const changed = changedImports(live, desired);
-  const superfluous = [...live.keys()].filter((identity) => !wanted.has(identity));
-  unwritten.keepOnly(new Set([...changed.map(objectIdentity), ...superfluous]));
-  const peers = peersByName(desired);
+  unwritten.keepOnly(new Set([...changed, ...superfluous].map(objectIdentity)));
   const batch = inTurns(unwritten.last(changed), peers).slice(0, batchSize);
   // Entry, rule and then the address follow each other at once: to proxies they are one change.
   const failure = await eachTold(unwritten, { objects: batch, peers }, (object) =>
     client.apply(withAppliedDigest(object), { fieldManager: names.fieldManager, signal }),
   );
-  const there = new Set([...live.keys(), ...batch.map(objectIdentity)]);
-  const known = imports.filter(isEntry).filter((entry) => there.has(objectIdentity(entry as ApiObject)));
-  const unaddressed = await writeAddresses({ client, world }, known, virtualAddresses, signal);
-  const more = changed.length > batch.length;
   const tried = new Set(batch);
+  const isThere = (entry: ServiceEntry): boolean =>
+    tried.has(entry as ApiObject) || live.has(objectIdentity(entry as ApiObject));
+  const unaddressed = await writeAddresses({ client, world }, imports.filter(isEntry), virtualAddresses, {
+    isThere,
+    signal,
+  });
+  const more = changed.length > batch.length;
   const left = changed.filter((object) => !tried.has(object) || unwritten.has(object));
   return { more, pending: servicesPerPeer(left, peers), failure: unaddressed ?? (more ? undefined : failure) };
 }
@@ -106,14 +126,6 @@ async function eachTold(
 
 function isEntry(object: { readonly kind?: string | undefined }): object is ServiceEntry {
   return object.kind === 'ServiceEntry';
-}
-
-function liveByIdentity(world: World): ReadonlyMap<string, ApiObject> {
-  return new Map(liveImports(world).map((object) => [objectIdentity(object), object]));
-}
-
-function changedImports(live: ReadonlyMap<string, ApiObject>, desired: readonly ApiObject[]): readonly ApiObject[] {
-  return desired.filter((object) => !isAppliedIn(live, object));
 }
 
 /** Entry and rule of one service have one name: it stands when both do. */
@@ -154,21 +166,26 @@ async function writeAddresses(
   { client, world }: Pick<ImportsPorts, 'client' | 'world'>,
   entries: readonly ServiceEntry[],
   addresses: readonly VirtualAddress[],
-  signal: AbortSignal,
+  { isThere, signal }: { readonly isThere: (entry: ServiceEntry) => boolean; readonly signal: AbortSignal },
 ): Promise<Error | undefined> {
   const byHost = new Map(addresses.map(({ hostname, address }) => [hostname, address]));
-  const due = entries.flatMap(({ apiVersion, kind, metadata, spec }) => {
-    const host = spec?.hosts[0] ?? '';
-    const address = byHost.get(host);
-    const live = world.serviceEntries.get(metadata?.namespace, metadata?.name ?? '');
-    if (address === undefined || live?.status?.addresses?.[0]?.value === address) return [];
-    const status = { addresses: [{ host, value: address }] };
-    return [{ apiVersion, kind, metadata: { namespace: metadata?.namespace, name: metadata?.name }, status }];
+  const due = entries.flatMap((entry) => {
+    const { namespace, name = '' } = entry.metadata ?? {};
+    const address = byHost.get(entry.spec?.hosts[0] ?? '');
+    const live = world.serviceEntries.get(namespace, name);
+    const stands = address === undefined || live?.status?.addresses?.[0]?.value === address;
+    return stands || !isThere(entry) ? [] : [withAddress(entry, address)];
   });
   const failures: Error[] = [];
   // Thousands at once would wait in line until their deadlines.
   await forEachBounded(due.slice(0, batchSize), failures, async (entry) => {
-    await client.applyStatus(entry as unknown as ApiObject, { fieldManager: names.fieldManager, signal });
+    await client.applyStatus(entry, { fieldManager: names.fieldManager, signal });
   });
   return failures[0];
+}
+
+function withAddress({ apiVersion, kind, metadata, spec }: ServiceEntry, value: string): ApiObject {
+  const status = { addresses: [{ host: spec?.hosts[0] ?? '', value }] };
+  const object = { apiVersion, kind, metadata: { namespace: metadata?.namespace, name: metadata?.name }, status };
+  return object as unknown as ApiObject;
 }

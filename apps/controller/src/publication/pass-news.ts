@@ -1,4 +1,4 @@
-import type { PeerPublication } from './decide.js';
+import type { PeerPublication } from './peer-publication.js';
 import { PendingImports } from './pending-imports.js';
 import { UnwrittenImports } from './unwritten-imports.js';
 import type { Unwritten } from './unwritten-imports.js';

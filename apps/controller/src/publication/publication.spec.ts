@@ -13,7 +13,8 @@ import { secretsFor, textOf } from '../shards.js';
 import { allocatedAddresses, decidePublication } from './decide.js';
 import { signedSecrets } from './documents.js';
 import type { DocumentDraft } from './documents.js';
-import type { HeardOffer, PublicationInput } from './decide.js';
+import type { HeardOffer } from './admitted-offer.js';
+import type { PublicationInput } from './decide.js';
 import { heldPeer } from './held.js';
 import type { KnownPeer } from './standing.js';
 

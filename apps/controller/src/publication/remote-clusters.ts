@@ -15,7 +15,7 @@ import type { Finding, WayOutPeer, WayOutRegistry } from '#model';
 import { peerAccountFor, producedLabels, remoteSecretFor } from '#planner';
 import type { MeshFacts } from '#planner';
 import { clusterIDOf, multiclusterContentOf } from '../multicluster/documents.js';
-import type { HeardOffer } from './decide.js';
+import type { HeardOffer } from './admitted-offer.js';
 import { fitting } from './fitting.js';
 import type { NetworkWish } from './mesh-config.js';
 import { refOf } from './standing.js';

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isFields, parsedJson } from '#model';
 import type { Clock } from '#model';
 
 /** A workload as its service account token proves it. */
@@ -86,11 +87,6 @@ export class TokenReviews {
 
 /** `exp` of a JWT in Unix milliseconds, unverified: it may only shorten how long a review counts. */
 function endOf(token: string): number {
-  try {
-    const body: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-    const exp = typeof body === 'object' && body !== null && 'exp' in body ? body.exp : undefined;
-    return typeof exp === 'number' ? exp * 1000 : Infinity;
-  } catch {
-    return Infinity;
-  }
+  const body = parsedJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+  return isFields(body) && typeof body['exp'] === 'number' ? body['exp'] * 1000 : Infinity;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ConfigMap, EndpointSlice, KubernetesObject, Pod, Service } from '#istio-api';
-import { annotations, compareText, isFields, labels } from '#model';
+import { annotations, compareText, isFields, labels, parsedJson } from '#model';
 import { exportToAnnotation } from '../index/services.js';
 import type { RegistryObjects } from './cluster-informers.js';
 
@@ -58,7 +58,7 @@ export function registryText({ services, endpointSlices, pods, localities, netwo
 
 /** Reads what `registryText` wrote; throws an error that names the field on anything else. */
 export function registryIn(text: string): RegistryObjects {
-  const value = parsed(text);
+  const value = parsedJson(text);
   if (!isFields(value)) throw new Error('what is kept is no JSON object');
   const listOf = <T>(field: string, isOne: (item: unknown) => boolean): readonly T[] => {
     const found = value[field];
@@ -72,15 +72,6 @@ export function registryIn(text: string): RegistryObjects {
     localities: new Map(listOf<[string, string]>('localities', isPair)),
     networks: new Map(listOf<[string, string]>('networks', isPair)),
   };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // What the parser says shows what it read.
-    return undefined;
-  }
 }
 
 /** What an API server answered with has a name and a namespace; the rest is as it checked it. */

@@ -1,7 +1,7 @@
 import type { StalePolicy } from '#crd';
 import { staleModes } from '#crd';
 import type { Secret } from '#istio-api';
-import { annotations, compareText } from '#model';
+import { annotations, compareText, parsedJson } from '#model';
 
 /** One cluster that a remote Secret asks us to read. */
 export interface WantedCluster {
@@ -79,12 +79,8 @@ function trustDomainOf({ metadata }: Secret): Pick<WantedCluster, 'trustDomain'>
 function stalePolicyOf({ metadata }: Secret): StalePolicy | 'unreadable' | undefined {
   const text = metadata?.annotations?.[annotations.stalePolicy];
   if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isStalePolicy(value) ? value : 'unreadable';
-  } catch {
-    return 'unreadable';
-  }
+  const value = parsedJson(text);
+  return isStalePolicy(value) ? value : 'unreadable';
 }
 
 /** What the API server has checked in the peer's resource; a hand-written annotation is looked at again. */

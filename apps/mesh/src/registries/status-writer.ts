@@ -1,6 +1,6 @@
 import type { ConfigMap } from '#istio-api';
 import { NotFoundError, pathFor, resources, type KubeClient, type KubeLogger } from '#kube';
-import { names, type Clock } from '#model';
+import { isFields, names, parsedJson, type Clock } from '#model';
 
 /** What is told of one cluster: how far it has been read, and when it last answered (Unix ms; 0 = never). */
 export interface ClusterReport {
@@ -135,10 +135,6 @@ export class StatusWriter {
 
 /** When a replica wrote its key (Unix ms); 0 where that cannot be read, so that it is taken away like one long gone. */
 export function writtenAt(text: string): number {
-  try {
-    const { at } = JSON.parse(text) as { at?: unknown };
-    return Number.isSafeInteger(at) ? Number(at) : 0;
-  } catch {
-    return 0;
-  }
+  const value = parsedJson(text);
+  return isFields(value) && Number.isSafeInteger(value['at']) ? Number(value['at']) : 0;
 }
