@@ -104,7 +104,8 @@ const stages: readonly Stage[] = [
   jest('unit'),
   jest('architecture'),
   command('real parts (npm run setup)', process.execPath, 'dist/scripts/setup/main.js'),
-  // Suites wait more than they work: two at a time (end-to-end ones took 9 minutes on two cores, 16 one by one). One that failed in its set-up may leave handles open: its failure must be told, not waited for.
+  // Suites wait more than they work: two at a time (end-to-end ones took 9 minutes on two cores, 16 one by one). One that failed in its set-up
+  // may leave handles open: its failure must be told, not waited for.
   jest('integration', '--maxWorkers=2', '--forceExit'),
   jest('e2e', '--maxWorkers=2', '--forceExit'),
   demo(),

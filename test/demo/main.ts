@@ -38,6 +38,7 @@ function removeUnfinishedLab(): void {
 // ^C comes more than once: from the terminal, from npm and from the launcher.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
+    if (stopping === undefined) out(`${signal}: not finished; ending all that was started`);
     if (lab === undefined) removeUnfinishedLab();
     void stop().then(() => process.exit(130));
   });

@@ -9,7 +9,7 @@ import { clusterIdFor } from '#model';
 import { repositoryDirectory, runCommand, waitFor } from '../../lab/index.js';
 import type { ApiObject, ClusterDescription, LabApi, LabDescription } from '../../lab/index.js';
 import { apiOf, enter, fetchFrom, kubeconfigOf, namespacesOf, processOf, runLab, survivors } from './lab-run.js';
-import type { LabRun } from './lab-run.js';
+import type { HeldNamespaces, LabRun } from './lab-run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-lab-command-'));
 const node = join(repositoryDirectory(), 'node_modules/node/bin/node');
@@ -328,29 +328,28 @@ describe('FILE follows what happens', () => {
     const last = shared.read();
     const pids = last.clusters.flatMap((each) => Object.values(each.pids).flat());
     const [namespaces, home] = remainsOf(last);
-    expect([pids.every((pid) => processOf(pid) !== undefined), namespaces.size > 10, existsSync(home)]).toEqual([
-      true,
-      true,
-      true,
-    ]);
+    expect([pids.every((pid) => processOf(pid) !== undefined), namespaces.numbers.size > 10, existsSync(home)]).toEqual(
+      [true, true, true],
+    );
     await shared.stop('SIGTERM');
     await nothingLeft(namespaces, home, 'shared.json');
   }, 60_000);
 });
 
-function nothingLeft(namespaces: ReadonlySet<string>, home: string, name: string): Promise<true> {
-  return waitFor(
+async function nothingLeft(namespaces: HeldNamespaces, home: string, name: string): Promise<void> {
+  const gone = waitFor(
     async () => {
-      const left = survivors(namespaces, [home, name]);
-      if (left.length === 0 && !existsSync(home)) return true as const;
+      const left = survivors(namespaces.numbers, [home, name]);
+      if (left.length === 0 && !existsSync(home)) return true;
       throw new Error(`there are still ${left.join(', ') || home}`);
     },
     { what: `the end of all of ${name}`, timeoutMs: 20_000 },
   );
+  await gone.finally(() => namespaces.letGo());
 }
 
 /** What has to go with a lab: namespaces of its processes, and its folder. */
-function remainsOf({ clusters }: LabDescription): readonly [ReadonlySet<string>, string] {
+function remainsOf({ clusters }: LabDescription): readonly [HeldNamespaces, string] {
   const pids = clusters.flatMap((each) => Object.values(each.pids).flat());
   return [namespacesOf(pids), join(clusters[0]?.kubeconfig ?? '', '../..')];
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { LabApi, repositoryDirectory, runCommand, waitFor } from '../../lab/index.js';
@@ -122,11 +122,39 @@ export function processOf(pid: number): { readonly words: readonly string[]; rea
 
 const kinds = ['net', 'mnt', 'pid'] as const;
 
+/** Namespaces held open: as soon as one is gone its number is another one's, of another suite's lab perhaps. */
+export interface HeldNamespaces {
+  readonly numbers: ReadonlySet<string>;
+  letGo(): void;
+}
+
 /** Namespaces of these processes, but those that the caller is in itself. */
-export function namespacesOf(pids: readonly number[]): ReadonlySet<string> {
+export function namespacesOf(pids: readonly number[]): HeldNamespaces {
   const own = new Set(kinds.map((kind) => namespace('self', kind)));
-  const all = pids.flatMap((pid) => kinds.map((kind) => namespace(String(pid), kind)));
-  return new Set(all.filter((each) => each !== '' && !own.has(each)));
+  const held = new Map<string, number>();
+  for (const pid of pids)
+    for (const kind of kinds) {
+      const file = opened(`/proc/${pid}/ns/${kind}`);
+      if (file === undefined) continue;
+      const number = readlinkSync(`/proc/self/fd/${file}`);
+      if (own.has(number) || held.has(number)) closeSync(file);
+      else held.set(number, file);
+    }
+  return {
+    numbers: new Set(held.keys()),
+    letGo: () => {
+      for (const file of held.values()) closeSync(file);
+    },
+  };
+}
+
+/** Undefined where the process has ended. */
+function opened(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Living processes in any of these namespaces, or with one of these texts in their command line. */
