@@ -193,6 +193,7 @@ export class LeaderTerm {
     this.#imports.want({ pass: failure === undefined ? pass : 0, imports, virtualAddresses });
     this.#news.judged(verdict.perPeer);
     this.#ports.metrics.published((performance.now() - started) / 1000, verdict.perPeer);
+    this.#ports.metrics.imported(this.#news.standing());
     this.#queue.add(importsKey);
     if (this.#prober.isDue(this.#gateways)) void this.#probe();
     if (failure !== undefined) throw failure;
@@ -200,7 +201,11 @@ export class LeaderTerm {
   }
 
   async #writeImports(signal: AbortSignal): Promise<Outcome> {
-    if (await this.#imports.step(signal)) this.#queue.add(importsKey);
+    try {
+      if (await this.#imports.step(signal)) this.#queue.add(importsKey);
+    } finally {
+      this.#ports.metrics.imported(this.#news.standing());
+    }
     return { kind: 'finished', next: done() };
   }
 

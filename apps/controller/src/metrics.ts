@@ -6,6 +6,8 @@ import type { PeerPublication } from './publication/peer-publication.js';
 export interface ControllerMetrics {
   reconciled(key: string, outcome: string): void;
   published(seconds: number, perPeer: ReadonlyMap<string, PeerPublication>): void;
+  /** By peer key: services that stand here, after a pass and after each batch that is written. */
+  imported(standing: ReadonlyMap<string, number>): void;
   leading(isLeader: boolean): void;
 }
 
@@ -43,11 +45,17 @@ export function createMetrics(registry: Registry): ControllerMetrics {
       services.reset();
       trusted.reset();
       for (const [peer, publication] of perPeer) {
-        services.set({ peer, direction: 'imported' }, publication.imported);
         services.set({ peer, direction: 'exported' }, publication.exported);
         trusted.set({ peer }, publication.trusted ? 1 : 0);
       }
     },
-    leading: (isLeader) => leader.set(isLeader ? 1 : 0),
+    imported: (standing) => standing.forEach((count, peer) => services.set({ peer, direction: 'imported' }, count)),
+    leading: (isLeader) => {
+      leader.set(isLeader ? 1 : 0);
+      if (isLeader) return;
+      // Of peers only the leader knows.
+      services.reset();
+      trusted.reset();
+    },
   };
 }

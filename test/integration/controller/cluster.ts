@@ -22,6 +22,8 @@ export interface Controller extends Child {
   alive(): boolean;
   /** What its readiness probe would be told. */
   ready(): Promise<boolean>;
+  /** What Prometheus would scrape. */
+  metrics(): Promise<string>;
   log(): string;
 }
 
@@ -117,8 +119,16 @@ export class Cluster {
         DATABASE_URL: 'postgres://127.0.0.1:9/none',
       },
     });
-    const ready = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${httpPort}/readyz`)).ok;
-    const controller = { ...child, ready, log: () => readFileSync(logFile, 'utf8'), ...processFacts(child.pid) };
+    const asked = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${httpPort}/${path}`);
+    const ready = async (): Promise<boolean> => (await asked('readyz')).ok;
+    const metrics = async (): Promise<string> => (await asked('metrics')).text();
+    const controller = {
+      ...child,
+      ready,
+      metrics,
+      log: () => readFileSync(logFile, 'utf8'),
+      ...processFacts(child.pid),
+    };
     this.#controllers.push(controller);
     return controller;
   }

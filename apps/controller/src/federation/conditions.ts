@@ -11,6 +11,7 @@ import {
   trustEstablished,
   trustUnscoped,
 } from '../peer/conditions.js';
+import { standingImports } from '../publication/peer-publication.js';
 import type { PeerPublication } from '../publication/peer-publication.js';
 import type { FederationInput, FederationVerdict } from './decide.js';
 import { contentOf } from './read-documents.js';
@@ -39,11 +40,6 @@ function removalHeld({ removal }: FederationVerdict): Judgement | undefined {
   );
 }
 
-/** Services of the peer that stand here as the last pass wants them. */
-export function standingImports({ publication, unwritten, pending = 0 }: FederationInput): number {
-  return Math.max(0, (publication?.imported ?? 0) - Math.max(pending, unwritten?.services ?? 0));
-}
-
 function servicesImported(input: FederationInput, verdict: FederationVerdict): Judgement {
   const type = 'ServicesImported';
   const { publication, memoryFault } = input;
@@ -52,6 +48,7 @@ function servicesImported(input: FederationInput, verdict: FederationVerdict): J
   if (publication === undefined || verdict.memory?.privateDocument === undefined)
     return unknown(type, 'Progressing', 'nothing has been offered yet');
   if (!publication.trusted) return untrusted(type, publication, 'nothing of it is imported');
+  if (!publication.heard) return unknown(type, 'Progressing', 'what it offers is not planned yet');
   if (publication.withdrawn > 0)
     return bad(
       type,

@@ -30,7 +30,7 @@ const ports = [{ name: 'http', port: 80 }];
 const published: PeerPublication = {
   trusted: true,
   trustWithdrawn: false,
-  offered: 1,
+  heard: true,
   imported: 1,
   exported: 0,
   findings: [],
@@ -270,6 +270,15 @@ describe('what one look at an IstioFederation says', () => {
       'imports that do not stand yet',
       () => input({ memory: remembered(), hearing: publicHearing(), publication: published, pending: 1 }),
       ['Ready=Unknown/Progressing', 'ServicesImported=Unknown/Progressing'],
+    ],
+    [
+      'judged by a pass that did not know yet what it offers',
+      () =>
+        input({
+          hearing: withPrivate(publicHearing()),
+          publication: { ...published, heard: false, imported: 0 },
+        }),
+      ['Ready=Unknown/Progressing', 'ServicesImported=Unknown/Progressing', 'ServicesExported=True/Succeeded'],
     ],
     [
       'an offer outside its domain',

@@ -1,7 +1,8 @@
 import type { PeerStatus } from '#crd';
 import type { PeerMemory } from '#trust';
 import { peerStatusOf, time } from '../peer/status.js';
-import { judgeConditions, standingImports } from './conditions.js';
+import { standingImports } from '../publication/peer-publication.js';
+import { judgeConditions } from './conditions.js';
 import type { FederationInput, FederationVerdict } from './decide.js';
 import { contentOf, hostsOf } from './read-documents.js';
 

@@ -25,7 +25,7 @@ const memory: PeerMemory = {
   publicDocument: { seq: 1, fetchedAt: now, changedAt: now, digest: 'x' },
 };
 const publication = {
-  ...{ trusted: true, trustWithdrawn: false, offered: 0, imported: 0, exported: 0 },
+  ...{ trusted: true, trustWithdrawn: false, heard: true, imported: 0, exported: 0 },
   ...{ findings: [], exportFindings: [], withdrawn: 0 },
 };
 const registry = { synced: true, services: 7, endpoints: 9, lastContact: now };

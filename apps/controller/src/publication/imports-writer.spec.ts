@@ -132,14 +132,20 @@ describe('imports, a step at a time', () => {
     expect(cluster.stands.size).toBe(0);
   });
 
-  it('tells what is refused until it stands', async () => {
+  it('tells what is refused until it stands, and counts what stands', async () => {
+    const judged = { trusted: true, trustWithdrawn: false, heard: true, imported: 3, exported: 0, withdrawn: 0 };
+    news.judged(new Map([['federation/west', { ...judged, findings: [], exportFindings: [] }]]));
+    const standing = (): unknown => news.standing().get('federation/west');
     const [entry] = serviceOf(1);
     cluster.refused.add(objectIdentity(entry as ApiObject));
     want(3);
+    expect(standing()).toBe(0);
     await expect(carryOut()).rejects.toThrow('refused');
     expect([news.pendingOf('federation/west'), news.unwrittenOf('federation/west')?.services]).toEqual([1, 1]);
+    expect(standing()).toBe(2);
     cluster.refused.clear();
     await carryOut();
     expect([news.pendingOf('federation/west'), news.unwrittenOf('federation/west')]).toEqual([0, undefined]);
+    expect(standing()).toBe(3);
   });
 });

@@ -1,3 +1,4 @@
+import { standingImports } from './peer-publication.js';
 import type { PeerPublication } from './peer-publication.js';
 import { PendingImports } from './pending-imports.js';
 import { UnwrittenImports } from './unwritten-imports.js';
@@ -36,6 +37,16 @@ export class PassNews {
   /** Services of a peer that do not stand yet as the latest pass wants them. */
   pendingOf(key: string): number {
     return this.#pending.of(key);
+  }
+
+  /** By peer key: services that stand as the latest pass wants them. */
+  standing(): ReadonlyMap<string, number> {
+    return new Map(
+      [...this.#publications].map(([key, publication]) => {
+        const progress = { publication, unwritten: this.#unwritten.get(key), pending: this.#pending.of(key) };
+        return [key, standingImports(progress)];
+      }),
+    );
   }
 
   /** The imports that a pass wants, before it tells what it judged: by peer key those that do not stand. */

@@ -13,7 +13,8 @@ export interface PeerPublication {
   readonly trusted: boolean;
   /** stalePolicy has withdrawn trust; else an untrusted peer has findings, or was not known to the pass yet. */
   readonly trustWithdrawn: boolean;
-  readonly offered: number;
+  /** Whether the pass knew what the peer offers: one before its first private document says nothing of that. */
+  readonly heard: boolean;
   readonly imported: number;
   readonly exported: number;
   readonly findings: readonly Finding[];
@@ -21,6 +22,18 @@ export interface PeerPublication {
   readonly withdrawn: number;
   /** Its memory cannot be read: what stands of it stays as it is. */
   readonly held?: true;
+}
+
+/** Where a peer's imports are between a pass and what stands of it. */
+export interface ImportsProgress {
+  readonly publication?: Pick<PeerPublication, 'imported'> | undefined;
+  readonly unwritten?: { readonly services: number } | undefined;
+  readonly pending?: number;
+}
+
+/** Services of the peer that stand here as the last pass wants them. */
+export function standingImports({ publication, unwritten, pending = 0 }: ImportsProgress): number {
+  return Math.max(0, (publication?.imported ?? 0) - Math.max(pending, unwritten?.services ?? 0));
 }
 
 /** What a pass looked at, as far as statuses tell of it. */
@@ -79,7 +92,7 @@ function peerPublication(input: PassFacts, standing: Standing, results: PeerResu
   return {
     trusted: standing.trusted,
     trustWithdrawn: standing.trustWithdrawn,
-    offered: results.heard?.services.length ?? 0,
+    heard: standing.held || standing.peer.memory?.privateDocument !== undefined,
     imported: results.imported,
     exported: results.exports?.services.length ?? 0,
     findings: [

@@ -143,6 +143,15 @@ describe('one publication pass', () => {
     });
   });
 
+  it('tells of a peer whether its offer was known already: nothing imported of one that was not heard is no success', () => {
+    const heardOf = (peer: KnownPeer): unknown =>
+      decidePublication(input({ peers: [peer] })).perPeer.get('federation/b')?.heard;
+    const peer = known('b');
+    const document = { seq: 1, fetchedAt: now, changedAt: now, digest: 'x', body: '{}' };
+    expect(heardOf(peer)).toBe(false);
+    expect(heardOf({ ...peer, memory: { ...peer.memory!, privateDocument: document } })).toBe(true);
+  });
+
   it('withdraws a silent peer as its policy says, and nobody else', () => {
     const failClosed = known('b', { spec: { stalePolicy: { mode: 'FailClosed', after: '10s' } }, silentMs: 11_000 });
     const verdict = decidePublication(input({ peers: [failClosed, known('c', { silentMs: 11_000 })] }));
@@ -354,7 +363,9 @@ describe('a peer whose memory cannot be read', () => {
     expect([...after.imports].sort(byName)).toEqual([...before.imports].sort(byName));
     expect(after.virtualAddresses).toEqual(before.virtualAddresses);
     expect(after.documents).toHaveLength(2);
-    expect(after.perPeer.get('federation/b')).toMatchObject({ trusted: true, imported: 1, held: true });
+    expect(after.perPeer.get('federation/b')).toMatchObject({
+      ...{ trusted: true, heard: true, imported: 1, held: true },
+    });
     expect(hosts(pass(held(), { offers: new Map([offer('c', [])]) }))).toEqual(['echo.demo.svc.b.example']);
   });
 
