@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { PeerStatus } from '#crd';
+import type { ServiceEntry } from '#istio-api';
 import { Informer, resources, silentLogger } from '#kube';
 import type { ApiObject } from '#kube';
+import { waitFor } from '../../harness/child.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
 import { statusWith } from './condition.js';
@@ -24,27 +26,50 @@ afterAll(async () => {
 
 type Resource = ApiObject & { readonly status?: PeerStatus };
 
+/** Where in the cluster's history an object was written; comparable among all kinds (KEP-5504). */
+function versionOf({ metadata }: ApiObject): bigint {
+  return BigInt(metadata?.resourceVersion ?? 0);
+}
+
 describe('peers that are heard for the first time, several at once', () => {
-  it('are never told to be imported, with nothing, before a pass has planned what they offer', async () => {
+  it('are told to be imported, with all that they offer, only after it stands', async () => {
     const { client } = cluster;
     const statuses = new Informer<Resource>({ client, resource: resources.istioFederations, logger: silentLogger });
-    const told: string[] = [];
-    statuses.onChange((_key, current) => {
-      const condition = current?.status?.conditions?.find(({ type }) => type === 'ServicesImported');
-      if (condition?.status === 'True') told.push(condition.message);
+    const entries = new Informer<ServiceEntry & ApiObject>({
+      ...{ client, resource: resources.serviceEntries, namespace: 'isthmus-imports', logger: silentLogger },
     });
-    statuses.start(ending.signal);
-    await statuses.synced;
+    const told: { readonly message: string; readonly trustDomain: string; readonly at: bigint }[] = [];
+    const written = new Map<string, bigint>();
+    statuses.onChange((key, current) => {
+      const condition = current?.status?.conditions?.find(({ type }) => type === 'ServicesImported');
+      if (current === undefined || condition?.status !== 'True') return;
+      told.push({ message: condition.message, trustDomain: `${key}.example`, at: versionOf(current) });
+    });
+    entries.onChange((_key, current, previous) => {
+      if (current !== undefined && previous === undefined)
+        written.set(current.spec?.hosts[0] ?? '', versionOf(current));
+    });
+    for (const informer of [statuses, entries]) informer.start(ending.signal);
+    await Promise.all([statuses.synced, entries.synced]);
     const peers = await Promise.all(Array.from({ length: peerCount }, (_unused, index) => cluster.peer(`p${index}`)));
     await Promise.all(peers.map((peer) => cluster.applyResource(peer)));
     await Promise.all(
-      peers.map((peer) => statusWith(cluster, peer, 'ServicesImported', 'Succeeded', { message: /^1 service$/ })),
+      peers.map((peer) =>
+        statusWith(cluster, peer, 'ServicesImported', 'Succeeded', { message: /^1 service$/, timeoutMs: 60_000 }),
+      ),
     );
-    expect(new Set(told)).toEqual(new Set(['1 service']));
+    await waitFor(
+      'all to be heard of',
+      async () => (told.length >= peerCount && written.size === peerCount) || undefined,
+      { timeoutMs: 20_000 },
+    );
+    expect(new Set(told.map(({ message }) => message))).toEqual(new Set(['1 service']));
+    const tooEarly = told.filter(({ trustDomain, at }) => (written.get(`echo.demo.svc.${trustDomain}`) ?? at) >= at);
+    expect(tooEarly).toEqual([]);
     const metrics = await controller.metrics();
     for (const { name } of peers)
       expect(metrics).toContain(
         `isthmus_peer_services{peer="federation/${name}",direction="imported",app="controller"} 1\n`,
       );
-  }, 60_000);
+  }, 180_000);
 });

@@ -76,7 +76,9 @@ export class PassNews {
     const keys = [...this.#publications.keys()];
     const before = keys.map((key) => this.#tellable(key));
     this.#unwritten = this.unwritten.perPeer();
-    if (pending !== undefined) this.#pending.tried(pending, keys);
+    // Of a peer that was not heard yet nothing is whole.
+    const heard = keys.filter((key) => this.#publications.get(key)?.heard === true);
+    if (pending !== undefined) this.#pending.tried(pending, heard);
     for (const [index, key] of keys.entries()) if (before[index] !== this.#tellable(key)) this.#look(key);
   }
 
