@@ -1,9 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PeerStatus, Reason } from '#crd';
 import { ForbiddenError, NotFoundError, pathFor, resources } from '#kube';
 import type { ApiObject, ResourcePath } from '#kube';
 import { counted } from '#model';
 import type { PeerKind } from '#model';
-import { until } from './context.js';
+import { everyMs, until } from './context.js';
 import type { CommandContext } from './context.js';
 
 interface PeerObject extends ApiObject {
@@ -14,7 +15,6 @@ interface PeerObject extends ApiObject {
 interface Event extends ApiObject {
   readonly reason?: string;
   readonly note?: string;
-  readonly eventTime?: string;
   readonly regarding?: { readonly kind?: string; readonly name?: string };
 }
 
@@ -39,8 +39,10 @@ const needsPins: ReadonlySet<string> = new Set<Reason>([
   'RootChangedPendingApproval',
   'PinMismatch',
 ]);
-/** What the door closed is told a moment after trust has ended. */
-const eventsMs = 1_500;
+/** What the door closed is told a moment after trust has ended, and nothing where nothing of the peer was open. */
+const closingsMs = 8_000;
+/** Replicas of the door tell each for itself. */
+const otherReplicasMs = 1_500;
 
 /** `kind/name`; kind in the forms that kubectl takes: singular, plural, short, with the group. @throws Error with what is allowed */
 export function parsePeer(text: string): NamedPeer {
@@ -55,6 +57,7 @@ export function parsePeer(text: string): NamedPeer {
 /** Withdraws trust; with a deadline, waits until it is gone and tells what was cut. */
 export async function revokeTrust(context: CommandContext, peer: NamedPeer, deadline?: number): Promise<void> {
   const started = Date.now();
+  const known = deadline === undefined ? undefined : await closings(context, peer);
   await setRevoked(context, peer, true);
   context.say(`${peer.kind} ${peer.name}: spec.revoked is true`);
   if (deadline === undefined) return;
@@ -66,21 +69,18 @@ export async function revokeTrust(context: CommandContext, peer: NamedPeer, dead
     () => told(seen),
   );
   const took = Date.now() - started;
-  await new Promise((done) => setTimeout(done, eventsMs));
-  const closed = await closings(context, peer, started);
-  if (context.json) {
+  if (!context.json) cutLines(peer.name, revocation, `${(took / 1000).toFixed(1)} s`).forEach(context.say);
+  const closed = known === undefined ? [] : await closedSince(context, peer, known);
+  if (context.json)
     context.print(JSON.stringify({ peer: `${peer.kind}/${peer.name}`, milliseconds: took, revocation, closed }));
-    return;
-  }
-  for (const line of cutLines(peer.name, revocation, `${(took / 1000).toFixed(1)} s`, closed)) context.say(line);
+  else closed.forEach((note) => context.say(`√ ${note}`));
 }
 
-/** What was cut, a line each; `closed` = what the door says of it. Pure. */
+/** What was cut, a line each. Pure. */
 export function cutLines(
   name: string,
   { trustDomain = 'unknown', roots = [], imported, exported, remoteServices, openConnections }: Revocation,
   took: string,
-  closed: readonly string[],
 ): readonly string[] {
   const kept = openConnections === 'Kept';
   return [
@@ -91,7 +91,6 @@ export function cutLines(
     ...(imported === undefined ? [] : [`√ ${counted(imported, 'imported service')} removed`]),
     ...(exported === undefined ? [] : [`√ ${counted(exported, 'service')} no longer offered to it`]),
     ...(remoteServices === undefined ? [] : [`√ ${counted(remoteServices, 'service')} of its registry no longer read`]),
-    ...closed.map((note) => `√ ${note}`),
     ...(kept
       ? [
           '√ new connections of its workloads are refused',
@@ -144,19 +143,50 @@ function read({ client }: CommandContext, peer: NamedPeer): Promise<PeerObject |
   return client.get<PeerObject>(pathFor(peer.resource, { name: peer.name }));
 }
 
-/** What the door closed, as its Events tell; nothing where these may not be read. */
-async function closings({ client, say }: CommandContext, peer: NamedPeer, since: number): Promise<readonly string[]> {
-  const events = await client
-    .list<Event>(pathFor(resources.events, { namespace: 'default' }))
-    .catch((error: unknown) => {
-      if (!(error instanceof ForbiddenError)) throw error;
-      say('  what the door closed stands in Events of namespace default, which you may not list');
-      return [];
-    });
-  return events
-    .filter(({ regarding }) => regarding?.kind === peer.kind && regarding.name === peer.name)
-    .filter(({ reason, eventTime }) => reason === 'Revoked' && Date.parse(eventTime ?? '') >= since)
-    .flatMap(({ note }) => (note?.startsWith('metadata-api') === true ? [note] : []));
+/** What replicas of the door say that they closed, once they say so; nothing when none does. */
+async function closedSince(
+  context: CommandContext,
+  peer: NamedPeer,
+  known: ReadonlyMap<string, string>,
+): Promise<readonly string[]> {
+  const giveUpAt = Date.now() + closingsMs;
+  for (;;) {
+    if ((await newClosings(context, peer, known)).length > 0) {
+      await sleep(otherReplicasMs);
+      return newClosings(context, peer, known);
+    }
+    if (Date.now() > giveUpAt) return [];
+    await sleep(everyMs);
+  }
+}
+
+async function newClosings(
+  context: CommandContext,
+  peer: NamedPeer,
+  known: ReadonlyMap<string, string>,
+): Promise<readonly string[]> {
+  const notes = await closings(context, peer);
+  return [...(notes ?? [])].flatMap(([name, note]) => (known.has(name) ? [] : [note]));
+}
+
+/** What the door ever closed, as its Events tell, by their names; undefined where these may not be read. */
+async function closings(
+  { client, say }: CommandContext,
+  peer: NamedPeer,
+): Promise<ReadonlyMap<string, string> | undefined> {
+  try {
+    const events = await client.list<Event>(pathFor(resources.events, { namespace: 'default' }));
+    return new Map(
+      events
+        .filter(({ regarding }) => regarding?.kind === peer.kind && regarding.name === peer.name)
+        .filter(({ reason, note }) => reason === 'Revoked' && note?.startsWith('metadata-api') === true)
+        .map(({ metadata, note = '' }) => [metadata?.name ?? '', note]),
+    );
+  } catch (error) {
+    if (!(error instanceof ForbiddenError)) throw error;
+    say('  what the door closes will stand in Events of namespace default, which you may not list');
+    return undefined;
+  }
 }
 
 function conditionOf(
