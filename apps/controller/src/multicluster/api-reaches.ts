@@ -4,17 +4,22 @@ import type { ApiReach } from './reports.js';
 
 const askEveryMs = 5_000;
 const answerMs = 3_000;
+/** Unanswered questions in a row that are told: one alone may be a busy moment, and would turn every peer's condition. */
+const missesToTell = 2;
 
 /** Asks the way out again and again what it last saw of each peer's API server. */
 export class ApiReaches {
   readonly #url: string;
   readonly #onChange: (name: string) => void;
+  readonly #everyMs: number;
   #reaches: ReadonlyMap<string, ApiReach> = new Map();
   #silent: string | undefined;
+  #misses = 0;
 
-  constructor(healthUrl: string, onChange: (name: string) => void) {
+  constructor(healthUrl: string, onChange: (name: string) => void, everyMs = askEveryMs) {
     this.#url = `${healthUrl.replace(/\/+$/, '')}/healthz/peers`;
     this.#onChange = onChange;
+    this.#everyMs = everyMs;
   }
 
   /** What is known of one peer; while the way out itself does not answer, that. */
@@ -36,7 +41,7 @@ export class ApiReaches {
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#ask(signal);
-      await pause(askEveryMs, undefined, { signal }).catch(() => undefined);
+      await pause(this.#everyMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -47,8 +52,11 @@ export class ApiReaches {
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       this.#reaches = apiReachesFrom(await answer.json());
       this.#silent = undefined;
+      this.#misses = 0;
     } catch (error) {
       if (signal.aborted) return;
+      this.#misses += 1;
+      if (this.#misses < missesToTell) return;
       this.#silent = error instanceof Error ? error.message : String(error);
     }
     for (const name of new Set([...before.keys(), ...this.#reaches.keys()]))

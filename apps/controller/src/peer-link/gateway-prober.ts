@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { GatewayAddress } from '#model';
 import type { AllowedGateway } from '../publication/address-book.js';
 import { probeTcp } from '#peer-client';
@@ -9,6 +10,8 @@ export interface GatewayProbe extends GatewayAddress {
 }
 
 const timeoutMs = 3_000;
+/** One failure alone may be a busy moment, and would turn a condition. */
+const againMs = 500;
 
 /** Looks now and then whether peers' gateways accept TCP connections: for status only, it never stops an import. */
 export class GatewayProber {
@@ -51,7 +54,12 @@ function sameAddress(a: GatewayAddress, b: GatewayAddress | undefined): boolean 
 
 /** Connects to the address that was judged, not to whatever the name leads to by now. */
 async function probeOne({ address, port, addresses }: AllowedGateway): Promise<GatewayProbe> {
-  const result = await probeTcp(addresses[0] ?? address, port, timeoutMs);
+  const connect = (): ReturnType<typeof probeTcp> => probeTcp(addresses[0] ?? address, port, timeoutMs);
+  let result = await connect();
+  if (!('ms' in result)) {
+    await pause(againMs);
+    result = await connect();
+  }
   return 'ms' in result
     ? { address, port, reachable: true }
     : { address, port, reachable: false, message: result.error };
