@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { exclusively } from './lock.js';
 
-const times = { retryMs: 5, beatMs: 20, deadAfterMs: 2_000 };
+const times = { retryMs: 5, beatMs: 20, deadAfterMs: 60_000 };
 
 describe('exclusively', () => {
   let root: string;
@@ -52,7 +52,7 @@ describe('exclusively', () => {
     await expect(
       exclusively(root, () => Promise.resolve(), { times, signal: AbortSignal.timeout(100) }),
     ).rejects.toThrow();
-    utimesSync(lock(), new Date(), new Date(Date.now() - 10_000));
+    utimesSync(lock(), new Date(), new Date(Date.now() - 100_000));
     await expect(exclusively(root, () => Promise.resolve('mine'), { times })).resolves.toBe('mine');
   });
 

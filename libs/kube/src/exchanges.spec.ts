@@ -34,9 +34,9 @@ async function serve(allowHTTP1: boolean): Promise<void> {
   exchanges = new Exchanges({
     origin: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
     connector: (allowH2) => buildConnector({ allowH2, rejectUnauthorized: false }),
-    headersTimeoutMs: 5_000,
-    idleConnectionMs: 5_000,
-    pingMs: 5_000,
+    headersTimeoutMs: 20_000,
+    idleConnectionMs: 20_000,
+    pingMs: 20_000,
   });
 }
 

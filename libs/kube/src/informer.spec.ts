@@ -165,7 +165,7 @@ describe('Informer with a scripted server', () => {
       return open(request);
     };
     const { informer, heard } = start(client);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    while (informer.get(undefined, 'c') === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(shown.slice(0, 3)).toEqual([
       [[], false],
       [['a', 'b'], true],

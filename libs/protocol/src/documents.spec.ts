@@ -33,6 +33,16 @@ function federation(fields: object): {
   };
 }
 
+/** Processor time of the cheapest of five runs, µs. */
+function leastCpu(work: () => unknown): number {
+  const runs = Array.from({ length: 5 }, () => {
+    const start = process.cpuUsage();
+    work();
+    return process.cpuUsage(start).user;
+  });
+  return Math.max(1, Math.min(...runs));
+}
+
 describe('whole documents', () => {
   it.each<[string, string, string]>([
     ['empty', '', 'not whole JSON'],
@@ -53,7 +63,8 @@ describe('whole documents', () => {
         decode === decodePublicDocument && text.length > limits.publicDocumentBytes ? 'larger than' : why;
       expect(faults[0]).toMatchObject({ reason: 'DocumentInvalid', message: expect.stringContaining(expected) });
     }
-    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1000);
+    // What grows with the square of the input takes minutes.
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(10_000);
   });
 
   it('brackets inside texts are no nesting', () => {
@@ -243,7 +254,7 @@ describe('federation document', () => {
     });
   });
 
-  it('reads 10,000 services in under 200 ms of processor time, and tells at most a hundred faults', () => {
+  it('reads 10,000 services at a few times what parsing their JSON costs, and tells at most a hundred faults', () => {
     const good = Array.from({ length: 10_000 }, (_, index) => ({
       hostname: `s${index}.demo.svc.b.example`,
       ports: [
@@ -253,12 +264,10 @@ describe('federation document', () => {
       subjectAltNames: ['spiffe://b.example/ns/demo/sa/echo'],
     }));
     const text = JSON.stringify({ publicServices: good });
-    federation({ publicServices: good.slice(0, 500) });
-    const start = process.cpuUsage();
     const decoded = decodeFederationDocument(text);
-    const took = process.cpuUsage(start).user / 1000;
     expect(decoded.ok && decoded.value.publicServices).toHaveLength(10_000);
-    expect(took).toBeLessThan(200);
+    const parsing = leastCpu(() => JSON.parse(text));
+    expect(leastCpu(() => decodeFederationDocument(text)) / parsing).toBeLessThan(20);
     const { faults } = federation({ publicServices: good.map((one) => ({ ...one, hostname: '*' })) });
     expect(faults).toHaveLength(limits.faults + 1);
     expect(faults.at(-1)).toMatchObject({ value: '9900' });

@@ -23,7 +23,7 @@ const proxies = Array.from({ length: 50 }, (_, index) =>
 );
 
 describe('cost of a change', () => {
-  it('100 services, 50 proxies, one endpoint changes: under 30 ms of CPU', () => {
+  it('100 services, 50 proxies, one endpoint changes: a tenth of what everything costs', () => {
     const builder = new SnapshotBuilder();
     const costs = Array.from({ length: 15 }, (_, round) => {
       const changed = services.map((each, index) =>
@@ -36,8 +36,9 @@ describe('cost of a change', () => {
       return (user + system) / 1000;
     });
     // The first round encodes everything; the median of the others is what a change costs.
-    const median = costs.slice(1).sort((a, b) => a - b)[7] ?? Infinity;
-    expect(median).toBeLessThan(30);
+    const [everything = 0, ...changes] = costs;
+    const median = changes.sort((a, b) => a - b)[7] ?? Infinity;
+    expect(median).toBeLessThan(everything / 10);
   });
 
   it('services in three clusters, proxies in four places: one endpoint is encoded once for each place, nothing else at all', () => {

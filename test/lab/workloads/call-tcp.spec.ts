@@ -26,7 +26,7 @@ describe('a caller over raw TCP', () => {
   it('counts a connection that broke between two calls, and makes the next call over a new one', async () => {
     const { target, connections } = await echo();
     const caller = tcpCaller();
-    const options = { target, method: '', headers: [], body: undefined, timeoutMs: 1000 };
+    const options = { target, method: '', headers: [], body: undefined, timeoutMs: 20_000 };
     expect(await caller.call(options)).toMatchObject({ ok: true });
     expect(caller.breaks?.()).toBe(0);
     const [first] = connections;
@@ -44,7 +44,7 @@ describe('a caller over raw TCP', () => {
     const { target } = await echo();
     servers.splice(0).forEach((server) => server.close());
     const caller = tcpCaller();
-    const options = { target, method: '', headers: [], body: undefined, timeoutMs: 1000 };
+    const options = { target, method: '', headers: [], body: undefined, timeoutMs: 20_000 };
     // By the second the first has been closed.
     const results = [await caller.call(options), await caller.call(options)];
     expect([results.map(({ ok }) => ok), caller.breaks?.()]).toEqual([[false, false], 0]);

@@ -57,7 +57,7 @@ function listen(): PeerLink {
 
 async function streaming(link: PeerLink): Promise<void> {
   for (let tries = 0; link.hearing().mode !== 'stream'; tries += 1) {
-    if (tries > 100) throw new Error(`after 5 s its documents come by ${link.hearing().mode}`);
+    if (tries > 400) throw new Error(`after 20 s its documents come by ${link.hearing().mode}`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }

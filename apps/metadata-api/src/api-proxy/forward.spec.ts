@@ -20,6 +20,8 @@ class Pair {
   readonly #servers: Server[] = [];
   #passthrough: Passthrough | undefined;
   url = '';
+  /** A busy machine may take nothing for a while, too. */
+  stuckMs = 20_000;
 
   async start(behave: (asked: number) => RequestListener): Promise<void> {
     const upstream = await this.#listen((incoming, outgoing) => behave(++this.asked)(incoming, outgoing));
@@ -31,7 +33,7 @@ class Pair {
     });
     this.#passthrough = passthrough;
     this.url = await this.#listen((incoming, outgoing) => {
-      const reply = new Reply(outgoing, incoming.url?.includes('watch') === true, 200);
+      const reply = new Reply(outgoing, incoming.url?.includes('watch') === true, this.stuckMs);
       void reply.ended.then((end) => this.ends.push(end));
       const asked = {
         method: 'GET',
@@ -202,6 +204,7 @@ describe('one exchange with the API server', () => {
     await paired(() => (_incoming, outgoing) => {
       for (let i = 0; i < 400; i += 1) outgoing.write(Buffer.alloc(100_000));
     });
+    pair.stuckMs = 200;
     const { body } = await request(`${pair.url}/x`);
     body.on('error', () => undefined);
     await until(() => pair.ends.length > 0);
