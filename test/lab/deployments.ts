@@ -4,7 +4,7 @@ import type { LabCluster } from './lab.js';
 import { logTail } from './supervisor.js';
 import { waitFor } from './waiting.js';
 
-const timeoutMs = 120_000;
+const timeoutMs = 300_000;
 
 interface Deployment extends ApiObject {
   readonly metadata: ApiObject['metadata'] & { readonly generation?: number };

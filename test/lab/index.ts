@@ -8,11 +8,19 @@ export { repositoryDirectory, runCommand, startClusters } from './lab.js';
 export type { CommandOptions, CommandResult, Lab, LabCluster, ProcessIds, ProcessName } from './lab.js';
 export { addressAnnotation } from './load-balancer.js';
 export type { LabOptions } from './options.js';
-export { federateAll, federationFor, federationIsReady, joinAll, multiclusterFor } from './peers.js';
+export {
+  federateAll,
+  federationFor,
+  federationIsReady,
+  joinAll,
+  multiclusterFor,
+  multiclusterIsReady,
+} from './peers.js';
 export { plugInCa } from './plugged-in-ca.js';
 export type { PluggedInCa } from './plugged-in-ca.js';
 export { clusterName, network } from './plan.js';
 export type { ClusterPlan } from './plan.js';
+export { sendSignal } from './process-table.js';
 export { injectSidecar } from './sidecar.js';
 export { startLab } from './start-lab.js';
 export { startLoad } from './load.js';

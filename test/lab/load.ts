@@ -12,6 +12,7 @@ export interface LoadWish {
   /** Calls a second. Default 20. */
   readonly rate?: number;
   readonly connections?: number;
+  /** Of one call. Default 30 s: one that a busy machine keeps waiting has not failed. */
   readonly timeoutMs?: number;
 }
 
@@ -25,8 +26,9 @@ export interface RunningLoad {
 
 /** Starts calls at a steady rate out of a pod of the lab. */
 export function startLoad(lab: Lab, wish: LoadWish): RunningLoad {
-  const flags = Object.entries({ rate: wish.rate, connections: wish.connections, timeout: wish.timeoutMs }).flatMap(
-    ([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)]),
+  const { rate, connections, timeoutMs: timeout = 30_000 } = wish;
+  const flags = Object.entries({ rate, connections, timeout }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, String(value)],
   );
   const command = [wish.tool, '--load', '0', '--until-eof', ...flags, wish.target];
   const child = lab.spawnIn(wish.cluster, wish.namespace, wish.pod, command);

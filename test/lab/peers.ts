@@ -5,6 +5,7 @@ import { waitFor } from './waiting.js';
 
 const path = '/apis/isthmus.dev/v1alpha1/istiofederations';
 const multiclusterPath = '/apis/isthmus.dev/v1alpha1/istiomulticlusters';
+const timeoutMs = 180_000;
 
 /** The resource with which `cluster` federates with `peer`. */
 export function federationFor(peer: LabCluster): object {
@@ -40,9 +41,7 @@ export async function joinAll(lab: Lab, progress?: (line: string) => void): Prom
   await Promise.all(
     pairs.map(({ cluster, peer }) => cluster.api.apply(`${multiclusterPath}/${peer.name}`, multiclusterFor(peer))),
   );
-  await Promise.all(
-    pairs.map(({ cluster, peer }) => peerIsReady(cluster, `${multiclusterPath}/${peer.name}`, progress)),
-  );
+  await Promise.all(pairs.map(({ cluster, peer }) => multiclusterIsReady(cluster, peer.name, progress)));
 }
 
 function pairsOf(lab: Lab): readonly { readonly cluster: LabCluster; readonly peer: LabCluster }[] {
@@ -74,6 +73,15 @@ export function federationIsReady(cluster: LabCluster, name: string, progress?: 
   return peerIsReady(cluster, `${path}/${name}`, progress);
 }
 
+/** The same of an IstioMulticluster. */
+export function multiclusterIsReady(
+  cluster: LabCluster,
+  name: string,
+  progress?: (line: string) => void,
+): Promise<void> {
+  return peerIsReady(cluster, `${multiclusterPath}/${name}`, progress);
+}
+
 async function peerIsReady(cluster: LabCluster, resource: string, progress?: (line: string) => void): Promise<void> {
   const ask = async (): Promise<true | undefined> => {
     const peer = await cluster.api.get<PeerResource>(resource);
@@ -83,7 +91,7 @@ async function peerIsReady(cluster: LabCluster, resource: string, progress?: (li
   };
   await waitFor(ask, {
     what: `${resource.split('/').slice(-2).join(' ')} in ${cluster.name}`,
-    timeoutMs: 60_000,
+    timeoutMs,
     everyMs: 100,
     ...(progress === undefined ? {} : { progress }),
   });

@@ -69,6 +69,15 @@ export function productPart(
   return app === 'controller' || app === 'metadata-api' || app === 'mesh' ? app : undefined;
 }
 
+/** Sends a signal; a process that has just ended needs none. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, 'utf8');

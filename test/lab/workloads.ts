@@ -40,7 +40,13 @@ export function echoTemplate(cluster: Pick<LabCluster, 'name'>, app = 'echo'): P
             { name: 'tcp-echo', containerPort: 9000 },
           ],
           // A connect would be answered by the sidecar, whether the server is there or not.
-          readinessProbe: { exec: { command: ['test', '-e', '/tmp/ready'] }, periodSeconds: 1 },
+          readinessProbe: {
+            exec: { command: ['test', '-e', '/tmp/ready'] },
+            periodSeconds: 1,
+            // To begin a process may take seconds, which makes no server unready.
+            timeoutSeconds: 10,
+            failureThreshold: 6,
+          },
           securityContext: ordinaryUser,
         },
       ],

@@ -28,12 +28,14 @@ describe('a caller over raw TCP', () => {
     const caller = tcpCaller();
     const options = { target, method: '', headers: [], body: undefined, timeoutMs: 20_000 };
     expect(await caller.call(options)).toMatchObject({ ok: true });
-    expect(caller.breaks?.()).toBe(0);
+    expect([caller.breaks?.(), caller.standing?.()]).toEqual([0, 1]);
     const [first] = connections;
     first?.destroy();
     while (caller.breaks?.() === 0) await new Promise((done) => setImmediate(done));
+    expect(caller.standing?.()).toBe(0);
     expect(await caller.call(options)).toMatchObject({ ok: true, body: 'hello' });
     expect(connections).toHaveLength(2);
+    expect(caller.standing?.()).toBe(1);
     caller.close();
     const [, second] = connections;
     if (second !== undefined && !second.closed) await once(second, 'close');
@@ -47,6 +49,6 @@ describe('a caller over raw TCP', () => {
     const options = { target, method: '', headers: [], body: undefined, timeoutMs: 20_000 };
     // By the second the first has been closed.
     const results = [await caller.call(options), await caller.call(options)];
-    expect([results.map(({ ok }) => ok), caller.breaks?.()]).toEqual([[false, false], 0]);
+    expect([results.map(({ ok }) => ok), caller.breaks?.(), caller.standing?.()]).toEqual([[false, false], 0, 0]);
   });
 });

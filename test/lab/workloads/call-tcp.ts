@@ -26,6 +26,7 @@ export function tcpCaller(): Caller {
       socket?.destroy();
     },
     breaks: () => breaks,
+    standing: () => (socket !== undefined && !socket.destroyed && answered.has(socket) ? 1 : 0),
   };
 }
 

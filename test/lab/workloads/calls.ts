@@ -27,6 +27,8 @@ export interface Caller {
   close(): void;
   /** Connections that had answered and then ended, not by `close`; a caller that does not say counts none. */
   breaks?(): number;
+  /** Connections that have answered and are open still; a caller that does not say counts none. */
+  standing?(): number;
 }
 
 /** Sum of a load, printed every second and at the end. */
@@ -41,6 +43,8 @@ export interface LoadReport {
   readonly max: number;
   /** Kept connections that broke, also between two calls, where no call fails by it. */
   readonly breaks: number;
+  /** Kept connections that have answered and are open still. */
+  readonly standing: number;
   readonly done: boolean;
 }
 
@@ -115,8 +119,11 @@ export async function runLoad(
   const tally = new Tally();
   const ends = load.seconds > 0 ? AbortSignal.any([stop, AbortSignal.timeout(load.seconds * 1000)]) : stop;
   const callers = Array.from({ length: load.connections }, open);
-  const breaks = (): number => callers.reduce((sum, caller) => sum + (caller.breaks?.() ?? 0), 0);
-  const printer = setInterval(() => print(tally.report(false, breaks())), 1000);
+  const count = (what: 'breaks' | 'standing'): number =>
+    callers.reduce((sum, caller) => sum + (caller[what]?.() ?? 0), 0);
+  const report = (done: boolean): LoadReport =>
+    tally.report(done, { breaks: count('breaks'), standing: count('standing') });
+  const printer = setInterval(() => print(report(false)), 1000);
   const gapMs = (1000 * load.connections) / load.rate;
   const one = async (caller: Caller, index: number): Promise<void> => {
     await sleep((gapMs / load.connections) * index, ends);
@@ -129,7 +136,7 @@ export async function runLoad(
   };
   await Promise.all(callers.map(one));
   clearInterval(printer);
-  return tally.report(true, breaks());
+  return report(true);
 }
 
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -156,12 +163,13 @@ class Tally {
     if (this.firstFailures.length < keptFailures) this.firstFailures.push({ ...result, at: new Date().toISOString() });
   }
 
-  report(done: boolean, breaks: number): LoadReport {
+  report(done: boolean, connections: Pick<LoadReport, 'breaks' | 'standing'>): LoadReport {
     const sorted = [...this.times].sort((a, b) => a - b);
     const at = (share: number): number =>
       round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
     const { calls, failures, statuses, firstFailures } = this;
-    return { calls, failures, statuses, firstFailures, p50: at(0.5), p99: at(0.99), max: at(1), breaks, done };
+    const quantiles = { p50: at(0.5), p99: at(0.99), max: at(1) };
+    return { calls, failures, statuses, firstFailures, ...quantiles, ...connections, done };
   }
 }
 
