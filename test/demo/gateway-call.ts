@@ -13,7 +13,7 @@ const { values } = parseArgs({
     key: { type: 'string', default: '' },
     host: { type: 'string', default: '' },
     hold: { type: 'boolean', default: false },
-    timeout: { type: 'string', default: '5000' },
+    timeout: { type: 'string', default: '15000' },
   },
 });
 const [host = '', port = '15443'] = values.gateway.split(':');

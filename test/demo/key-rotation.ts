@@ -1,8 +1,8 @@
-import { demoNamespace, releaseNamespace, startLoad } from '../lab/index.js';
+import { demoNamespace, federationIsReady, releaseNamespace, startLoad } from '../lab/index.js';
 import type { ApiObject, Lab, LabCluster } from '../lab/index.js';
-import { condition, federation, noFailures } from './scene.js';
+import { federation, noFailures } from './scene.js';
 import type { Scene } from './scene.js';
-import { eventually } from './story.js';
+import { eventually, patienceMs } from './story.js';
 import type { Story } from './story.js';
 
 const fewestCalls = 50;
@@ -52,7 +52,7 @@ export async function rotateKey(scene: Scene, story: Story, host: string): Promi
     });
     const after = await eventually(
       'the new key',
-      120_000,
+      patienceMs,
       async () => {
         const key = await currentKey(scene);
         return key === before ? undefined : key;
@@ -60,15 +60,11 @@ export async function rotateKey(scene: Scene, story: Story, host: string): Promi
       200,
     );
     const fetchedByOld = (await fetches(lab, a)) - fetchedBefore;
-    const fetchedByNew = await eventually('fetches with the new key', 60_000, async () => {
+    const fetchedByNew = await eventually('fetches with the new key', patienceMs, async () => {
       const more = (await fetches(lab, a)) - fetchedBefore - fetchedByOld;
       return more > fewestFetches ? more : undefined;
     });
-    await eventually('Ready', 30_000, async () =>
-      (await condition(a, b.name, 'Ready'))?.status === 'True' ? true : undefined,
-    );
-    const back = await condition(b, a.name, 'Ready');
-    if (back?.status !== 'True') throw new Error(`west about east: ${back?.reason}: ${back?.message}`);
+    await Promise.all([federationIsReady(a, b.name), federationIsReady(b, a.name)]);
     const report = await load.stop();
     const told = noFailures(report);
     if (report.calls < fewestCalls) throw new Error(`only ${told}`);
@@ -91,7 +87,12 @@ async function askByPoll({ lab, a, b }: Scene): Promise<void> {
   }));
   await b.api.patch(deployment, { spec: { template: { spec: { containers } } } });
   const fetched = await fetches(lab, a);
-  await eventually('west to poll', 60_000, async () => ((await fetches(lab, a)) > fetched + 3 ? true : undefined), 200);
+  await eventually(
+    'west to poll',
+    patienceMs,
+    async () => ((await fetches(lab, a)) > fetched + 3 ? true : undefined),
+    200,
+  );
 }
 
 /** Documents that the cluster's door has given to peers, by poll. */

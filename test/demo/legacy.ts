@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { LabCluster } from '../lab/index.js';
-import { eventually } from './story.js';
+import { eventually, patienceMs } from './story.js';
 
 export interface LegacyEvent {
   readonly event: string;
@@ -73,7 +73,7 @@ export async function startLegacyPeer(
     events,
     send: (command) => child.stdin.write(`${JSON.stringify(command)}\n`),
     next: (kind, from = events.length) =>
-      eventually(`the legacy peer to say ${kind}`, 30_000, async () =>
+      eventually(`the legacy peer to say ${kind}`, patienceMs, async () =>
         events.slice(from).find(({ event }) => event === kind),
       ),
     signal: (signal) => void child.kill(signal),

@@ -52,9 +52,11 @@ writeFileSync(
   valuesFile,
   `controller:
   keyRotation: { announceSeconds: 20, honourSeconds: 30 }
+  # A key or root is announced for longer than peers take to look.
+  documents: { pollSeconds: 3 }
 mesh:
   maxWorkloadCertTTLSeconds: 45
-  rootRotation: { announceSeconds: 10 }
+  rootRotation: { announceSeconds: 20 }
 `,
 );
 const started = performance.now();

@@ -1,10 +1,17 @@
-import { demoNamespace, deploymentsAvailable, joinAll, runCommand, startLoad } from '../lab/index.js';
+import {
+  demoNamespace,
+  deploymentsAvailable,
+  joinAll,
+  multiclusterIsReady,
+  runCommand,
+  startLoad,
+} from '../lab/index.js';
 import type { ApiObject, Lab, LabCluster, RunningLoad } from '../lab/index.js';
 import { mintCertificate } from './certificates.js';
 import { replaceTrust } from './root-change.js';
 import { call, gatewayAddress, holdConnection, mustRefuse, noFailures } from './scene.js';
 import type { Condition } from './scene.js';
-import { eventually } from './story.js';
+import { eventually, patienceMs } from './story.js';
 import type { Story } from './story.js';
 import { callWestOnly } from './west-only.js';
 
@@ -60,7 +67,7 @@ async function remoteOf(cluster: LabCluster, peer: LabCluster): Promise<string> 
 
 async function spread(scene: ThreeClusters, story: Story): Promise<void> {
   await story.step('echo runs in all three; calls from east stay in its zone', async () => {
-    const counts = await eventually('answers by east alone', 20_000, async () => {
+    const counts = await eventually('answers by east alone', patienceMs, async () => {
       const seen = await whoAnswers(scene, 20);
       return seen.size === 1 && seen.has('east') ? seen : undefined;
     });
@@ -70,7 +77,7 @@ async function spread(scene: ThreeClusters, story: Story): Promise<void> {
     'a DestinationRule spreads them: 70 % in the zone, 30 % to west’s zone of the same region',
     async () => {
       await applyLocality(scene, { 'region-1/a/*': 70, 'region-1/b/*': 30 });
-      const counts = await eventually('answers by east and west', 20_000, async () => {
+      const counts = await eventually('answers by east and west', patienceMs, async () => {
         const seen = await whoAnswers(scene, 60);
         const west = seen.get('west') ?? 0;
         return west >= 6 && west <= 32 && (seen.get('north') ?? 0) === 0 ? seen : undefined;
@@ -136,11 +143,11 @@ function loadFromEast({ lab, east }: ThreeClusters): RunningLoad {
 }
 
 async function failOver(scene: ThreeClusters, story: Story): Promise<void> {
-  const answeredBy = (cluster: string, within: number): Promise<number> => {
+  const answeredBy = (cluster: string): Promise<number> => {
     const started = performance.now();
     return eventually(
       `answers by ${cluster}`,
-      within,
+      patienceMs,
       async () => {
         const seen = await whoAnswers(scene, 4);
         return seen.size === 1 && seen.has(cluster) ? performance.now() - started : undefined;
@@ -152,18 +159,18 @@ async function failOver(scene: ThreeClusters, story: Story): Promise<void> {
     'east’s pods scaled to zero under load, then west’s: calls go to west, then to north through its gateway',
     async () => {
       const load = loadFromEast(scene);
-      await eventually('calls', 10_000, async () => ((load.latest()?.calls ?? 0) > 10 ? true : undefined));
+      await eventually('calls', patienceMs, async () => ((load.latest()?.calls ?? 0) > 10 ? true : undefined));
       await scaleEcho(scene.east, 0);
-      const toWest = await answeredBy('west', 20_000);
+      const toWest = await answeredBy('west');
       await scaleEcho(scene.west, 0);
-      const toNorth = await answeredBy('north', 20_000);
+      const toNorth = await answeredBy('north');
       const report = noFailures(await load.stop());
       return `west after ${seconds(toWest)}, north after ${seconds(toNorth)}; ${report}`;
     },
   );
   await story.step('pods are back: so are the calls, zone first', async () => {
     await Promise.all([scaleEcho(scene.east, 1), scaleEcho(scene.west, 1)]);
-    return `after ${seconds(await answeredBy('east', 60_000))}`;
+    return `after ${seconds(await answeredBy('east'))}`;
   });
 }
 
@@ -176,32 +183,19 @@ export function remoteSecret(peer: LabCluster): string {
   return `/api/v1/namespaces/istio-system/secrets/istio-remote-secret-${peer.name}`;
 }
 
-async function ready(cluster: LabCluster, peer: LabCluster): Promise<void> {
-  await eventually(
-    `${cluster.name} about ${peer.name} to be Ready`,
-    60_000,
-    async () => {
-      const found = await conditionOf(cluster, peer, 'Ready');
-      if (found?.status === 'True') return true;
-      throw new Error(`${found?.reason}: ${found?.message}`);
-    },
-    200,
-  );
-}
-
 async function stopApiServer(scene: ThreeClusters, story: Story): Promise<void> {
   const { lab, east, west } = scene;
   await story.step('west’s API server stopped, our mesh core killed: endpoints stay, status tells', async () => {
     const load = loadFromEast(scene);
     await scaleEcho(east, 0);
-    await eventually('answers by west', 20_000, async () =>
+    await eventually('answers by west', patienceMs, async () =>
       (await whoAnswers(scene, 4)).has('west') ? true : undefined,
     );
     lab.kill('west', 'kube-apiserver', { signal: 'SIGSTOP' });
     try {
       const said = await eventually(
         'east’s status to tell',
-        60_000,
+        patienceMs,
         async () => {
           const found = [
             await conditionOf(east, west, 'ApiAccessible'),
@@ -214,7 +208,7 @@ async function stopApiServer(scene: ThreeClusters, story: Story): Promise<void> 
       const meanwhile = await whoAnswers(scene, 8);
       if (!meanwhile.has('west')) throw new Error(`west’s endpoints are gone: ${told(meanwhile)}`);
       lab.kill('east', 'mesh');
-      await eventually('a new mesh core to go on with what was kept', 60_000, async () => {
+      await eventually('a new mesh core to go on with what was kept', patienceMs, async () => {
         const message = (await conditionOf(east, west, 'RegistrySynced'))?.message;
         if (message?.includes('what was kept') === true) return true;
         throw new Error(message);
@@ -224,7 +218,7 @@ async function stopApiServer(scene: ThreeClusters, story: Story): Promise<void> 
       return `${said.type} ${said.reason}; answered meanwhile by: ${told(meanwhile)}; by a new mesh core: ${told(afterwards)}`;
     } finally {
       lab.kill('west', 'kube-apiserver', { signal: 'SIGCONT' });
-      await ready(east, west);
+      await multiclusterIsReady(east, west.name);
       await scaleEcho(east, 1);
       await deploymentsAvailable(east, demoNamespace);
       noFailures(await load.stop());
@@ -247,9 +241,9 @@ async function untrust(scene: ThreeClusters, story: Story): Promise<void> {
       // North reads east's registry as east reads north's: both ends are told.
       for (const cut of [/√ [1-9]\d* services? of its registry no longer read/, /closed \d+ streams?, [1-9]\d* watch/])
         if (!cut.test(told)) throw new Error(`what was cut is not told (${cut.source}): ${told}`);
-      if (refusedAfter > 10_000) throw new Error(`after ${seconds(refusedAfter)}: ${JSON.stringify(end)}`);
+      if (refusedAfter > patienceMs) throw new Error(`after ${seconds(refusedAfter)}: ${JSON.stringify(end)}`);
       if (end.status !== 403) mustRefuse('its open connection', end);
-      await eventually('the remote Secret to go', 10_000, async () =>
+      await eventually('the remote Secret to go', patienceMs, async () =>
         (await east.api.get(remoteSecret(north))) === undefined ? true : undefined,
       );
       return `${told}\nrefused (${end.status ?? end.refused}) ${Math.round(refusedAfter)} ms after the command was typed; its remote Secret is gone`;
@@ -265,7 +259,7 @@ async function revoke(cluster: LabCluster, peer: string): Promise<string> {
     '--kubeconfig',
     cluster.files.kubeconfig,
   ];
-  const { code, stdout, stderr } = await runCommand([...program, 'trust', 'revoke', peer], { timeoutMs: 60_000 });
+  const { code, stdout, stderr } = await runCommand([...program, 'trust', 'revoke', peer], { timeoutMs: patienceMs });
   if (code !== 0) throw new Error(stderr.trim());
   return stdout.trim();
 }

@@ -3,7 +3,7 @@ import type { ApiObject, LabCluster, RunningLoad } from '../lab/index.js';
 import { multicluster, remoteSecret } from './multicluster.js';
 import type { ThreeClusters } from './multicluster.js';
 import { noFailures } from './scene.js';
-import { eventually } from './story.js';
+import { eventually, patienceMs } from './story.js';
 import type { Story } from './story.js';
 import { exposeWest, onlyWest } from './west-only.js';
 
@@ -26,7 +26,7 @@ export async function replaceTrust(scene: ThreeClusters, story: Story): Promise<
   await story.step(title, async (say) => {
     await callAnew(scene);
     const loads = [east, north].map((cluster) => loadFrom(scene, cluster));
-    await eventually('calls', 20_000, async () => (loads.every((load) => answered(load) > 5) ? true : undefined));
+    await eventually('calls', patienceMs, async () => (loads.every((load) => answered(load) > 5) ? true : undefined));
     const before = await reportOf(west);
     const [keyBefore, secretBefore] = [await signingKey(east, west), await secretOf(east, west)];
     const request = `demo-${Date.now()}`;
@@ -46,7 +46,7 @@ export async function replaceTrust(scene: ThreeClusters, story: Story): Promise<
     if (after.roots.length !== 1 || before.roots.includes(after.roots[0] ?? ''))
       throw new Error(`roots before: ${before.roots.join(', ')}; after: ${after.roots.join(', ')}`);
     await Promise.all([east, north].map((cluster) => knowsOnly(cluster, west, after.roots[0] ?? '')));
-    const key = await eventually('the new signing key', 60_000, async () => {
+    const key = await eventually('the new signing key', patienceMs, async () => {
       const now = await signingKey(east, west);
       return now === keyBefore ? undefined : now;
     });
@@ -107,7 +107,7 @@ async function reportOf(cluster: LabCluster): Promise<Report> {
 async function knowsOnly(cluster: LabCluster, peer: LabCluster, root: string): Promise<void> {
   await eventually(
     `${cluster.name} to know ${peer.name} by its new root alone`,
-    30_000,
+    patienceMs,
     async () => {
       const roots = (await multicluster(cluster, peer))?.status?.peer?.roots ?? [];
       if (roots.length === 1 && roots[0]?.fingerprint.includes(root) === true) return true;

@@ -3,11 +3,15 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ApiObject, CallResult, Lab, LabCluster, RunningLoad } from '../lab/index.js';
-import { eventually } from './story.js';
+import { eventually, patienceMs } from './story.js';
 import type { CertificateFiles } from './certificates.js';
 
 export const publicLabel = 'federation.istio.deckhouse.io/public-service';
 export const onlyForLabel = 'isthmus-demo/only-for';
+
+const answerMs = 15_000;
+/** Of a command that makes one call: to begin it takes a while too. */
+const callMs = 40_000;
 
 /** Two clusters as the demo talks about them: A calls, B serves. */
 export interface Scene {
@@ -70,8 +74,8 @@ export async function call(
     cluster.name,
     'demo',
     'client',
-    [tool, '--timeout', '5000', ...flags, target],
-    { timeoutMs: 20_000 },
+    [tool, '--timeout', String(answerMs), ...flags, target],
+    { timeoutMs: callMs },
   );
   const line = stdout.trim().split('\n').at(-1) ?? '';
   if (line === '') throw new Error(`${tool} said nothing: ${stderr.trim().slice(-300)}`);
@@ -155,7 +159,7 @@ export async function callGateway(
   host: string,
 ): Promise<GatewayAnswer> {
   const { stdout, stderr } = await scene.lab.runIn(scene.a.name, gatewayCommand(gateway, files, host, []), {
-    timeoutMs: 20_000,
+    timeoutMs: callMs,
   });
   const line = stdout.trim().split('\n').at(-1) ?? '';
   if (line === '') throw new Error(`the gateway call said nothing: ${stderr.trim().slice(-300)}`);
@@ -172,7 +176,7 @@ export async function holdConnection(
   files: CertificateFiles,
   host: string,
 ): Promise<{ readonly end: Promise<GatewayAnswer> }> {
-  return eventually('a connection that is answered', 40_000, async () => {
+  return eventually('a connection that is answered', patienceMs, async () => {
     const held = hold(scene, gatewayCommand(gateway, files, host, ['--hold']));
     const refused = await Promise.race([held.end, held.answered]);
     if (refused !== undefined) throw new Error(JSON.stringify(refused).slice(0, 300));

@@ -71,6 +71,12 @@ function seconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
+/**
+ * For what an idle machine does within seconds: on two busy cores each step may take ten times as long. Where a time is promised it is measured
+ * beside this.
+ */
+export const patienceMs = 120_000;
+
 /** Tries until it neither throws nor answers undefined; the last reason is told when time is up. */
 export async function eventually<T>(
   what: string,

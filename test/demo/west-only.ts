@@ -2,7 +2,7 @@ import { demoNamespace } from '../lab/index.js';
 import type { ApiObject, LabCluster } from '../lab/index.js';
 import type { ThreeClusters } from './multicluster.js';
 import { call } from './scene.js';
-import { eventually } from './story.js';
+import { eventually, patienceMs } from './story.js';
 import type { Story } from './story.js';
 
 export const onlyWest = 'west-only.demo.svc.cluster.local';
@@ -27,7 +27,7 @@ export async function callWestOnly({ lab, west, north }: ThreeClusters, story: S
   await story.step(title, async () => {
     await exposeWest(west);
     const target = `${onlyWest}:9000`;
-    await eventually('an answer', 30_000, async () =>
+    await eventually('an answer', patienceMs, async () =>
       (await call(lab, north, 'call-tcp', target)).ok ? true : undefined,
     );
     for (let index = 0; index < calls; index += 1) {
