@@ -1,7 +1,7 @@
 // `npm run chaos`: the same as the e2e spec, longer. Exit code 0 only if no call failed and nothing was lost.
 import { isDeepStrictEqual } from 'node:util';
 import { call, label, publicLabel } from '../demo/scene.js';
-import { eventually } from '../demo/story.js';
+import { eventually, patienceMs } from '../demo/story.js';
 import { readCommandLine } from '../harness/command-line.js';
 import { startLab } from '../lab/index.js';
 import { runChaos } from './chaos/chaos-run.js';
@@ -32,7 +32,7 @@ try {
   const [east, west] = lab.clusters;
   if (east === undefined || west === undefined) throw new Error('two clusters were expected');
   await label(west, 'echo', { [publicLabel]: '' });
-  await eventually('the first call', 30_000, async () =>
+  await eventually('the first call', patienceMs, async () =>
     (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
   );
   const outcome = await runChaos(lab, { kills: Number(values.kills), seed: Number(values.seed), host, say });

@@ -1,7 +1,14 @@
 import { call, condition } from '../../demo/scene.js';
 import type { Condition } from '../../demo/scene.js';
-import { eventually } from '../../demo/story.js';
-import { demoNamespace, deploymentsAvailable, readyPod, releaseNamespace, startLoad } from '../../lab/index.js';
+import { eventually, patienceMs } from '../../demo/story.js';
+import {
+  demoNamespace,
+  deploymentsAvailable,
+  readyPod,
+  releaseNamespace,
+  sendSignal,
+  startLoad,
+} from '../../lab/index.js';
 import type { ApiObject, CallResult, Lab, LabCluster, LoadReport } from '../../lab/index.js';
 import { healed, victims } from './chaos-run.js';
 import { producedState } from './state.js';
@@ -9,7 +16,7 @@ import { producedState } from './state.js';
 export interface AllAtOnce {
   readonly before: Readonly<Record<string, unknown>>;
   /** What the new control plane says of its peer. */
-  readonly silent: Condition | undefined;
+  readonly silent: Condition;
   readonly after: Readonly<Record<string, unknown>>;
   /** A call through a sidecar that was started after the loss. */
   readonly answer: CallResult;
@@ -26,7 +33,7 @@ export async function loseAll(lab: Lab, host: string): Promise<AllAtOnce> {
   const [east, west] = [lab.cluster('east'), lab.cluster('west')];
   await healed(lab);
   await scaleDoor(west, 0);
-  await told(east, west, 'False');
+  await toldSilent(east, west);
   const before = await producedState(east);
   const load = startLoad(lab, {
     cluster: east.name,
@@ -37,23 +44,23 @@ export async function loseAll(lab: Lab, host: string): Promise<AllAtOnce> {
     rate: 10,
     timeoutMs: 15_000,
   });
-  await eventually('calls', 15_000, async () => ((load.latest()?.calls ?? 0) > 5 ? true : undefined));
+  await eventually('calls', patienceMs, async () => ((load.latest()?.calls ?? 0) > 5 ? true : undefined));
   const old = new Set(victims.flatMap((victim) => lab.pids(east.name)[victim] ?? []));
-  for (const pid of old) process.kill(pid, 'SIGKILL');
-  await eventually('a new process of each kind', 120_000, async () => {
+  for (const pid of old) sendSignal(pid, 'SIGKILL');
+  await eventually('a new process of each kind', patienceMs, async () => {
     const now = lab.pids(east.name);
     const missing = victims.filter((victim) => now[victim]?.some((pid) => !old.has(pid)) !== true);
     if (missing.length === 0) return true;
     throw new Error(`there is none of ${missing.join(', ')}`);
   });
-  await eventually('the new controller to have published', 120_000, () => published(lab, east));
+  await eventually('the new controller to have published', patienceMs, () => published(lab, east));
   await Promise.all([releaseNamespace, 'istio-system'].map((namespace) => deploymentsAvailable(east, namespace)));
   const loads = await load.stop();
   await replaceClient(east);
   const answer = await call(lab, east, 'call-http', `http://${host}/`);
   const outcome = {
     before,
-    silent: await condition(east, west.name, 'MetadataSynced'),
+    silent: await toldSilent(east, west),
     after: await producedState(east),
   };
   await scaleDoor(west, 1);
@@ -66,10 +73,11 @@ async function scaleDoor({ api }: LabCluster, replicas: number): Promise<void> {
   await api.patch(path, { spec: { replicas } });
 }
 
-async function told(cluster: LabCluster, peer: LabCluster, status: string): Promise<void> {
-  await eventually(`${cluster.name} to notice that ${peer.name} is silent`, 60_000, async () =>
-    (await condition(cluster, peer.name, 'MetadataSynced'))?.status === status ? true : undefined,
-  );
+async function toldSilent(cluster: LabCluster, peer: LabCluster): Promise<Condition> {
+  return eventually(`${cluster.name} to notice that ${peer.name} is silent`, patienceMs, async () => {
+    const synced = await condition(cluster, peer.name, 'MetadataSynced');
+    return synced?.status === 'False' ? synced : undefined;
+  });
 }
 
 /** Whether a controller that leads has gone through all peers and Services since it started. */
@@ -88,10 +96,10 @@ async function replaceClient(cluster: LabCluster): Promise<void> {
   const pods = `/api/v1/namespaces/${demoNamespace}/pods`;
   const old = await readyPod(cluster, demoNamespace, 'client');
   await cluster.api.delete(`${pods}/${old}`);
-  await eventually('another client', 120_000, async () =>
+  await eventually('another client', patienceMs, async () =>
     (await readyPod(cluster, demoNamespace, 'client')) === old ? undefined : true,
   );
-  await eventually('the old client to be gone', 60_000, async () =>
+  await eventually('the old client to be gone', patienceMs, async () =>
     (await cluster.api.get(`${pods}/${old}`)) === undefined ? true : undefined,
   );
 }

@@ -39,7 +39,7 @@ export interface ChaosOutcome {
 const burst = 20;
 
 /** Kubernetes' own controllers wait up to half a minute, and more each time, before they look at an API server again that was often away. */
-const healingMs = 240_000;
+export const healingMs = 240_000;
 
 /** Kills at random under load of three kinds, waits until all has healed, and tells what stood before and stands after. */
 export async function runChaos(lab: Lab, plan: ChaosPlan): Promise<ChaosOutcome> {

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startLab } from '../../lab/index.js';
 import type { Lab } from '../../lab/index.js';
 import { call, label, publicLabel, serviceEntryHosts } from '../../demo/scene.js';
-import { eventually } from '../../demo/story.js';
+import { eventually, patienceMs } from '../../demo/story.js';
 import { loseAll } from './all-at-once.js';
-import { runChaos, victims } from './chaos-run.js';
+import { healingMs, runChaos, victims } from './chaos-run.js';
 import type { ChaosOutcome } from './chaos-run.js';
 
 const host = 'echo.demo.svc.west.example';
@@ -12,19 +12,22 @@ const seed = Number(process.env['CHAOS_SEED'] ?? 20_261_120);
 let lab: Lab;
 let outcome: ChaosOutcome;
 
+// Kills take a minute or two, and after each burst of them healing takes its time.
+jest.setTimeout(900_000);
+
 beforeAll(async () => {
   lab = await startLab({ clusters: 2 });
   const [east, west] = lab.clusters;
   await label(west!, 'echo', { [publicLabel]: '' });
-  await eventually('the first call', 30_000, async () =>
+  await eventually('the first call', patienceMs, async () =>
     (await call(lab, east!, 'call-http', `http://${host}/`)).ok ? true : undefined,
   );
   outcome = await runChaos(lab, { kills: 20, seed, host, say: () => undefined });
-}, 300_000);
+});
 
 afterAll(async () => {
   await lab?.stop();
-}, 60_000);
+});
 
 describe(`twenty kills of the control plane, seed ${seed}`, () => {
   it('have killed every process of the control plane, on both sides', () => {
@@ -52,15 +55,15 @@ describe(`twenty kills of the control plane, seed ${seed}`, () => {
       spec: { selector: { app: 'echo' }, ports: [{ name: 'http', port: 8081, targetPort: 8080 }] },
     };
     await west!.api.apply('/api/v1/namespaces/demo/services/late', service);
-    await eventually('the ServiceEntry', 15_000, async () =>
+    await eventually('the ServiceEntry', healingMs, async () =>
       (await serviceEntryHosts(east!)).includes('late.demo.svc.west.example') ? true : undefined,
     );
-    const answer = await eventually('the call', 15_000, async () => {
+    const answer = await eventually('the call', healingMs, async () => {
       const result = await call(lab, east!, 'call-http', 'http://late.demo.svc.west.example:8081/');
       return result.ok ? result : undefined;
     });
     expect(answer.status).toBe(200);
-  }, 60_000);
+  });
 });
 
 describe('the whole control plane of one cluster killed at once, while its peer is silent', () => {
@@ -71,5 +74,5 @@ describe('the whole control plane of one cluster killed at once, while its peer 
     expect(silent).toMatchObject({ status: 'False', reason: 'StaleKeepingLastKnownGood' });
     expect(answer).toMatchObject({ ok: true, status: 200, body: { cluster: 'west' } });
     expect(loads).toMatchObject({ failures: 0, firstFailures: [] });
-  }, 300_000);
+  });
 });

@@ -1,38 +1,48 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { plugInCa, readyPod, runCommand, startLab, startLoad } from '../../lab/index.js';
 import type { ApiObject, Lab, LabCluster, PluggedInCa, RunningLoad } from '../../lab/index.js';
 import { mintCertificate } from '../../demo/certificates.js';
 import type { CertificateFiles } from '../../demo/certificates.js';
 import { call, callGateway, gatewayAddress, label, publicLabel } from '../../demo/scene.js';
-import { eventually } from '../../demo/story.js';
+import { eventually, patienceMs } from '../../demo/story.js';
+import { caseLimitMs } from '../limits.js';
 
 const host = 'echo.demo.svc.west.example';
 const authorities: Record<string, PluggedInCa> = {};
+const folder = mkdtempSync(join(tmpdir(), 'isthmus-gateway-loss-'));
 let lab: Lab;
 let east: LabCluster;
 let west: LabCluster;
 
+jest.setTimeout(caseLimitMs);
+
 beforeAll(async () => {
+  const values = join(folder, 'values.json');
+  writeFileSync(values, JSON.stringify({ controller: { documents: { pollSeconds: 3 } } }));
   lab = await startLab({
     clusters: 2,
     replicas: 2,
+    values: [values],
     prepare: async (cluster) => {
       authorities[cluster.name] = await plugInCa(cluster, cluster.name === 'east' ? 'rsa' : 'ec');
     },
   });
   [east, west] = lab.clusters as [LabCluster, LabCluster];
   await label(west, 'echo', { [publicLabel]: '' });
-  await eventually('the first call', 30_000, async () =>
+  await eventually('the first call', patienceMs, async () =>
     (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
   );
-}, 240_000);
+});
 
 afterAll(async () => {
   await lab?.stop();
-}, 60_000);
+  rmSync(folder, { recursive: true, force: true });
+});
 
 describe('workload CAs plugged in by their operators', () => {
   it('are what peers trust: an intermediate each, RSA in east and EC in west', async () => {
@@ -50,14 +60,16 @@ describe('workload CAs plugged in by their operators', () => {
       );
       expect(await cluster.api.get('/api/v1/namespaces/istio-system/secrets/isthmus-ca')).toBeUndefined();
     }
-  }, 30_000);
+  });
 });
 
 describe('a revocation list that east’s operator publishes', () => {
   const identity = 'spiffe://east.example/ns/demo/sa/client';
 
+  type Ask = (files: CertificateFiles) => Promise<readonly (number | string)[]>;
+
   /** One request each, over a connection of its own: through west's gateway, and straight to a pod of east itself. */
-  async function asker(): Promise<(files: CertificateFiles) => Promise<readonly (number | string)[]>> {
+  async function asker(): Promise<Ask> {
     const gateway = await gatewayAddress(west);
     const pod = await east.api.get<ApiObject & { readonly status?: { readonly podIP?: string } }>(
       `/api/v1/namespaces/demo/pods/${await readyPod(east, 'demo', 'echo')}`,
@@ -72,6 +84,15 @@ describe('a revocation list that east’s operator publishes', () => {
       );
   }
 
+  /** By an alert or, where that comes too late to be read, a cut connection; silence is no refusal. */
+  async function refused(ask: Ask, files: CertificateFiles, withinMs: number): Promise<void> {
+    await eventually('the stolen certificate to be refused in both places', withinMs, async () => {
+      const answers = await ask(files);
+      if (answers.every((answer) => /revoked|alert|closed|reset|disconnected|EPIPE/i.test(String(answer)))) return true;
+      throw new Error(answers.join('; '));
+    });
+  }
+
   it('is told to west and enforced there, and by east’s own proxies: the revoked certificate is refused, another goes on', async () => {
     const [thiefs, good] = [
       await mintCertificate(lab, east, identity, 'stolen'),
@@ -83,16 +104,12 @@ describe('a revocation list that east’s operator publishes', () => {
       [200, 200],
     ]);
     await authorities['east']?.revoke([readFileSync(thiefs.cert, 'utf8')]);
-    const refused = await eventually('the stolen certificate to be refused', 60_000, async () => {
-      const answers = await ask(thiefs);
-      return answers.includes(200) ? undefined : answers;
-    });
-    expect(refused).toEqual([0, 1].map(() => expect.stringMatching(/revoked|alert|closed/i)));
+    await refused(ask, thiefs, patienceMs);
     expect(await ask(good)).toEqual([200, 200]);
     expect((await call(lab, east, 'call-http', `http://${host}/`)).ok).toBe(true);
     const shown = await lab.runIn('east', ['curl', '-sk', `${east.metadataEndpoint}/public/public.json`]);
     expect((JSON.parse(shown.stdout) as { crl?: string }).crl?.match(/BEGIN X509 CRL/g)).toHaveLength(2);
-  }, 120_000);
+  });
 
   it('refuses nobody else when it runs out: it leaves before, and what it revoked is no longer checked', async () => {
     const [thiefs, good] = [
@@ -100,38 +117,41 @@ describe('a revocation list that east’s operator publishes', () => {
       await mintCertificate(lab, east, identity, 'good-too'),
     ];
     const ask = await asker();
-    const forMs = 75_000;
+    const forMs = 120_000;
     const end = Date.now() + forMs;
     await authorities['east']?.revoke([readFileSync(thiefs.cert, 'utf8')], forMs);
-    await eventually('the stolen certificate to be refused', 40_000, async () =>
-      (await ask(thiefs)).includes(200) ? undefined : true,
-    );
+    // Half a minute before its end it leaves.
+    await refused(ask, thiefs, forMs - 35_000);
     const seen = new Set<number | string>();
     while (Date.now() < end + 5_000) for (const answer of await ask(good)) seen.add(answer);
     expect([...seen]).toEqual([200]);
     expect(await ask(thiefs)).toEqual([200, 200]);
-  }, 150_000);
+  });
 });
 
 describe('one of two gateway replicas killed', () => {
   it('HTTP and gRPC calls over it are retried on the other and succeed; each TCP connection through it breaks, no other, and the next works', async () => {
     const { loads, victim, connections } = await loadsThroughOneGateway();
+    const before = loads.map(callsOf);
     process.kill(victim, 'SIGKILL');
-    await pause(6_000);
+    await Promise.all([
+      pause(6_000),
+      eventually('a hundred calls more of each kind', patienceMs, async () =>
+        loads.every((load, index) => callsOf(load) > (before[index] ?? 0) + 100) ? true : undefined,
+      ),
+    ]);
     const [http, grpc, tcp] = await Promise.all([loads[0].stop(), loads[1].stop(), loads[2].stop()]);
-    for (const { calls, failures, firstFailures } of [http, grpc]) {
+    for (const { failures, firstFailures } of [http, grpc])
       expect({ failures, firstFailures }).toEqual({ failures: 0, firstFailures: [] });
-      expect(calls).toBeGreaterThan(100);
-    }
     expect(tcp.breaks).toBe(connections.tcp);
     // A line that was under way is lost with its connection; one that was not fails no call.
     expect(tcp.failures).toBeLessThanOrEqual(tcp.breaks);
-    const next = await eventually('the next TCP connection', 10_000, async () => {
+    const next = await eventually('the next TCP connection', patienceMs, async () => {
       const result = await call(lab, east, 'call-tcp', `${host}:9000`);
       return result.ok ? result : undefined;
     });
     expect(next.ok).toBe(true);
-  }, 150_000);
+  });
 });
 
 interface Carried {
@@ -156,6 +176,13 @@ async function carried(gateway: number): Promise<Carried> {
 
 type Loads = readonly [RunningLoad, RunningLoad, RunningLoad];
 
+/** Of each kind. */
+const connectionsOpened = 4;
+
+function callsOf(load: RunningLoad): number {
+  return load.latest()?.calls ?? 0;
+}
+
 function startLoads(): Loads {
   const load = (tool: 'call-http' | 'call-grpc' | 'call-tcp', target: string): RunningLoad =>
     startLoad(lab, {
@@ -165,7 +192,7 @@ function startLoads(): Loads {
       tool,
       target,
       rate: 30,
-      connections: 4,
+      connections: connectionsOpened,
       timeoutMs: 15_000,
     });
   return [load('call-http', `http://${host}/`), load('call-grpc', `${host}:9090`), load('call-tcp', `${host}:9000`)];
@@ -185,8 +212,9 @@ async function loadsThroughOneGateway(): Promise<{
   for (let attempt = 1; attempt <= 12; attempt += 1) {
     await connectAnew(attempt);
     const loads = startLoads();
-    await eventually('calls', 15_000, async () =>
-      loads.every((each) => (each.latest()?.calls ?? 0) > 30) ? true : undefined,
+    // Envoy counts a TCP connection that nothing has come back over yet, whose end would be no break.
+    await eventually('calls, and an answer over each TCP connection', patienceMs, async () =>
+      loads.every((each) => callsOf(each) > 30) && loads[2].latest()?.standing === connectionsOpened ? true : undefined,
     );
     for (const victim of gateways) {
       const connections = await carried(victim);
@@ -207,7 +235,7 @@ async function connectAnew(attempt: number): Promise<void> {
     spec: { host, trafficPolicy: { connectionPool: { tcp: { connectTimeout: `${10 + attempt}s` } } } },
   });
   const cluster = `outbound|80||${host}`;
-  await eventually('east’s client to be told', 15_000, async () => {
+  await eventually('east’s client to be told', patienceMs, async () => {
     const ask = ['curl', '-s', 'localhost:15000/config_dump?resource=dynamic_active_clusters'];
     const { stdout } = await lab.exec('east', 'demo', 'client', ask);
     const { configs = [] } = JSON.parse(stdout) as {

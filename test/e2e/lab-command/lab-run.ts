@@ -6,6 +6,12 @@ import { parse } from 'yaml';
 import { LabApi, repositoryDirectory, runCommand, waitFor } from '../../lab/index.js';
 import type { ClusterDescription, CommandResult, LabDescription } from '../../lab/index.js';
 
+interface Version {
+  /** Inode and time of birth: an inode that became free is soon another file's. */
+  readonly file: string;
+  readonly fault?: string;
+}
+
 /** One `npm run lab`, and what a reader of its FILE sees. */
 export interface LabRun {
   readonly child: ChildProcess;
@@ -14,8 +20,8 @@ export interface LabRun {
   readonly described: Promise<LabDescription>;
   /** The description as it stands. */
   read(): LabDescription;
-  /** Versions seen so far: the file's inode each, and what was wrong with its text where that was no JSON. */
-  readonly seen: readonly { readonly inode: number; readonly fault?: string }[];
+  /** Versions seen so far: a file of its own each, and what was wrong with its text where that was no JSON. */
+  readonly seen: readonly Version[];
   stop(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -32,12 +38,12 @@ export function runLab(folder: string, name: string, flags: readonly string[]): 
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
   const closed = new Promise<void>((done) => child.once('close', () => done()));
-  const seen: { inode: number; fault?: string }[] = [];
+  const seen: Version[] = [];
   const watching = setInterval(() => look(file, seen), 3);
   const read = (): LabDescription => JSON.parse(readFileSync(file, 'utf8')) as LabDescription;
   const described = waitFor(async () => (seen.length > 0 ? read() : undefined), {
     what: `${name} of npm ${words.join(' ')}`,
-    timeoutMs: 300_000,
+    timeoutMs: 480_000,
     everyMs: 5,
     hopeless: () => (child.exitCode === null ? undefined : `it ended with ${child.exitCode}: ${said.slice(-2000)}`),
   });
@@ -51,12 +57,13 @@ export function runLab(folder: string, name: string, flags: readonly string[]): 
 }
 
 /** Files away each version once, and again when its text is no whole JSON. */
-function look(file: string, seen: { inode: number; fault?: string }[]): void {
+function look(path: string, seen: Version[]): void {
   try {
-    const { ino: inode } = statSync(file);
-    const fault = faultOf(readFileSync(file, 'utf8'));
-    if (fault !== undefined) seen.push({ inode, fault });
-    else if (seen.at(-1)?.inode !== inode) seen.push({ inode });
+    const { ino, birthtimeMs } = statSync(path);
+    const file = `${ino} ${birthtimeMs}`;
+    const fault = faultOf(readFileSync(path, 'utf8'));
+    if (fault !== undefined) seen.push({ file, fault });
+    else if (seen.at(-1)?.file !== file) seen.push({ file });
   } catch {
     // Not there yet.
   }
@@ -94,7 +101,7 @@ export function apiOf({ kubeconfig }: ClusterDescription): LabApi {
 
 /** A command in the cluster's network. */
 export function enter(cluster: ClusterDescription, ...command: readonly string[]): Promise<CommandResult> {
-  return runCommand([...cluster.enter, ...command], { timeoutMs: 15_000 });
+  return runCommand([...cluster.enter, ...command], { timeoutMs: 60_000 });
 }
 
 /** curl in the cluster's network, which trusts that authority alone. */
@@ -104,7 +111,7 @@ export async function fetchFrom(
   url: string,
   ...flags: readonly string[]
 ): Promise<{ readonly status: number; readonly body: string; readonly complaint: string }> {
-  const command = ['curl', '-sS', '--max-time', '10', '--cacert', ca, '-w', '\n%{http_code}', ...flags, url];
+  const command = ['curl', '-sS', '--max-time', '25', '--cacert', ca, '-w', '\n%{http_code}', ...flags, url];
   const { stdout, stderr } = await enter(cluster, ...command);
   const cut = stdout.lastIndexOf('\n');
   return { status: Number(stdout.slice(cut + 1)), body: stdout.slice(0, cut), complaint: stderr.trim() };

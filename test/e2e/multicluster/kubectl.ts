@@ -8,11 +8,12 @@ async function kubectl(
   lab: Lab,
   cluster: string,
   args: readonly string[],
-  timeoutSeconds = 30,
+  timeoutSeconds = 90,
 ): Promise<readonly string[]> {
   const { kubectl: program } = await ensureParts(['kubectl']);
   const cache = `--cache-dir=${join(lab.directory, 'kubectl-cache')}`;
-  const { stdout, stderr } = await lab.runIn(cluster, ['timeout', `${timeoutSeconds}`, program, cache, ...args]);
+  const command = ['timeout', `${timeoutSeconds}`, program, cache, ...args];
+  const { stdout, stderr } = await lab.runIn(cluster, command, { timeoutMs: (timeoutSeconds + 30) * 1000 });
   if (stderr !== '') throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
   return stdout.trimEnd().split('\n');
 }

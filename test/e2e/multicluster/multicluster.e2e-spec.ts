@@ -2,15 +2,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { PeerStatus } from '#crd';
 import { startLegacyPeer } from '../../demo/legacy.js';
 import type { RunningLegacyPeer } from '../../demo/legacy.js';
 import { call, condition, serviceEntryHosts } from '../../demo/scene.js';
-import { eventually } from '../../demo/story.js';
-import { clusterFacts, helmUpgrade, startLab } from '../../lab/index.js';
+import { eventually, patienceMs } from '../../demo/story.js';
+import { clusterFacts, federationIsReady, helmUpgrade, multiclusterIsReady, startLab } from '../../lab/index.js';
 import type { ApiObject, ClusterFacts, CommandResult, Lab, LabCluster } from '../../lab/index.js';
 import type { BadApi } from '../../legacy-peer/bad-api.js';
+import { caseLimitMs } from '../limits.js';
 import { unusedGrants } from '../rbac/grants.js';
 import { operatorOf } from './kubectl.js';
 import type { Operator } from './kubectl.js';
@@ -33,18 +34,20 @@ let facts: ClusterFacts;
 let operator: Operator;
 let legacy: RunningLegacyPeer | undefined;
 
+jest.setTimeout(caseLimitMs);
+
 beforeAll(async () => {
   // Without WatchList informers list too, so that every right to list is used.
   lab = await startLab({ clusters: 2, multicluster: true, apiServerFlags: ['--feature-gates=WatchList=false'] });
   [east, west] = lab.clusters as [LabCluster, LabCluster];
   facts = await clusterFacts(east);
   operator = operatorOf(lab, facts);
-}, 240_000);
+});
 
 afterAll(async () => {
   await legacy?.stop();
   await lab?.stop();
-}, 60_000);
+});
 
 interface RemoteCluster extends ApiObject {
   readonly status?: {
@@ -77,7 +80,7 @@ async function ask(
       'curl',
       '-sS',
       '--max-time',
-      '10',
+      '25',
       '--cacert',
       ca,
       '--resolve',
@@ -103,12 +106,12 @@ describe('the other cluster’s API, through both proxies', () => {
     );
     expect((await ask(`/peers/west/api/v1/namespaces/demo/pods/${items[0]?.metadata.name ?? ''}`)).status).toBe(200);
     expect((await ask('/peers/west/version')).status).toBe(200);
-    const watched = await ask('/peers/west/api/v1/namespaces/demo/services?watch=true&timeoutSeconds=1');
+    const watched = await ask('/peers/west/api/v1/namespaces/demo/services?watch=true&timeoutSeconds=5');
     expect([watched.status, watched.body.split('\n').filter((line) => line.includes('"ADDED"')).length > 0]).toEqual([
       200,
       true,
     ]);
-  }, 30_000);
+  });
 
   it('is read by an operator’s kubectl, as docs/spec says: a table of pods, and what changes in it', async () => {
     const pods = (await west.api.list<ApiObject>('/api/v1/pods')).items;
@@ -118,14 +121,19 @@ describe('the other cluster’s API, through both proxies', () => {
       pods.map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name}`).sort(),
     );
     const [echo = ''] = pods.flatMap(({ metadata: { name } }) => (name.startsWith('echo-') ? [name] : []));
-    const watching = operator.watch('west', 8, 'get', 'pods', '-n', 'demo', '--watch-only', '--output-watch-events');
-    for (let round = 0; round < 12; round += 1) {
-      await west.api.patch(`/api/v1/namespaces/demo/pods/${echo}`, { metadata: { labels: { round: `${round}` } } });
-      await pause(500);
-    }
-    const seen = (await watching).filter((line) => new RegExp(`^MODIFIED +${echo} `).test(line));
-    expect(seen.length).toBeGreaterThan(1);
-  }, 60_000);
+    const changesSeen = async (seconds: number): Promise<number> => {
+      let over = false;
+      const flags = ['-n', 'demo', '--watch-only', '--output-watch-events'];
+      const watching = operator.watch('west', seconds, 'get', 'pods', ...flags).finally(() => (over = true));
+      for (let round = 0; !over; round += 1) {
+        await west.api.patch(`/api/v1/namespaces/demo/pods/${echo}`, { metadata: { labels: { round: `${round}` } } });
+        await pause(500);
+      }
+      return (await watching).filter((line) => new RegExp(`^MODIFIED +${echo} `).test(line)).length;
+    };
+    // On a busy machine kubectl itself takes most of the first time.
+    if ((await changesSeen(8)) < 2) expect(await changesSeen(60)).toBeGreaterThan(1);
+  });
 
   const refused: readonly [string, string, readonly string[], number][] = [
     ['a Secret', '/peers/west/api/v1/namespaces/demo/secrets/x', [], 403],
@@ -153,7 +161,7 @@ describe('the other cluster’s API, through both proxies', () => {
     const flags = ['-H', 'content-type: application/json', '-d', JSON.stringify(review)];
     const answer = await eventually(
       'a review',
-      20_000,
+      patienceMs,
       async () => {
         const given = await ask('/peers/west/apis/authentication.k8s.io/v1/tokenreviews', ...flags);
         return given.status === 201 ? given : undefined;
@@ -161,20 +169,20 @@ describe('the other cluster’s API, through both proxies', () => {
       200,
     );
     expect(JSON.parse(answer.body)).toMatchObject({ kind: 'TokenReview', status: { error: expect.anything() } });
-  }, 30_000);
+  });
 });
 
 describe('one mesh, and a federation peer beside it', () => {
   it('names are shared: east’s client calls echo, whose pods are in both', async () => {
     await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 0 } });
-    const answer = await eventually('an answer by west', 20_000, async () => {
+    const answer = await eventually('an answer by west', patienceMs, async () => {
       const result = await call(lab, east, 'call-http', 'http://echo.demo/');
       const { cluster } = result.body as { cluster?: string };
       return result.ok && cluster === 'west' ? result : undefined;
     });
     expect(JSON.stringify(answer.body)).toContain('URI=spiffe://east.example/ns/demo/sa/client');
     await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 1 } });
-  }, 40_000);
+  });
 
   it('a principal that an AuthorizationPolicy forbids is refused, shared or not', async () => {
     const path = '/apis/security.istio.io/v1/namespaces/demo/authorizationpolicies/no-east';
@@ -185,14 +193,14 @@ describe('one mesh, and a federation peer beside it', () => {
       spec: { action: 'DENY', rules: [{ from: [{ source: { principals: ['east.example/ns/demo/sa/client'] } }] }] },
     });
     await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 0 } });
-    await eventually('403 by west', 30_000, async () =>
+    await eventually('403 by west', patienceMs, async () =>
       (await call(lab, east, 'call-http', 'http://echo.demo/')).status === 403 ? true : undefined,
     );
     await west.api.delete(path);
-    await eventually('200 by west', 30_000, async () =>
+    await eventually('200 by west', patienceMs, async () =>
       (await call(lab, east, 'call-http', 'http://echo.demo/')).status === 200 ? true : undefined,
     );
-  }, 80_000);
+  });
 
   it('a federation peer is joined at the same time: its service is imported and called', async () => {
     legacy = await startLegacyPeer(east, {
@@ -216,7 +224,7 @@ describe('one mesh, and a federation peer beside it', () => {
     });
     await eventually(
       'the import',
-      20_000,
+      patienceMs,
       async () => {
         if ((await serviceEntryHosts(east)).includes('echo.demo.svc.legacy.example')) return true;
         const ready = await condition(east, 'legacy', 'Ready');
@@ -224,29 +232,27 @@ describe('one mesh, and a federation peer beside it', () => {
       },
       200,
     );
-    await eventually('the call', 30_000, async () =>
+    await eventually('the call', patienceMs, async () =>
       (await call(lab, east, 'call-http', 'http://echo.demo.svc.legacy.example/')).ok ? true : undefined,
     );
-    expect((await condition(east, 'legacy', 'TrustEstablished'))?.status).toBe('True');
-    expect((await remoteCondition('west', 'Ready'))?.status).toBe('True');
-  }, 90_000);
+    await Promise.all([federationIsReady(east, 'legacy'), multiclusterIsReady(east, 'west')]);
+  });
 
   it('kubectl shows both at a glance, as docs/spec prints them', async () => {
     const columns = ['NAME', 'READY', 'STATE', 'PEER', 'SERVICES', 'GATEWAYS', 'AGE'];
     const table = async (kind: string): Promise<readonly (readonly string[])[]> =>
       (await operator.here('get', kind)).map((line) => line.split(/\s+/));
     const { clusterID } = await clusterFacts(west);
-    await eventually('the federation peer to be ready', 30_000, async () =>
-      (await condition(east, 'legacy', 'Ready'))?.status === 'True' ? true : undefined,
-    );
+    const shows = (kind: string, ...row: readonly unknown[]): Promise<boolean> =>
+      eventually(`the table of ${kind}`, patienceMs, async () => {
+        expect(await table(kind)).toEqual([columns, row]);
+        return true;
+      });
     const { items } = await west.api.list<ApiObject>('/api/v1/services');
     const age = expect.stringMatching(/^\d+[smh]/);
-    expect(await table('imc')).toEqual([
-      columns,
-      ['west', 'True', 'Succeeded', clusterID, `${items.length}`, '1/1', age],
-    ]);
-    expect(await table('ifed')).toEqual([columns, ['legacy', 'True', 'Succeeded', 'legacy.example', '1', '1/1', age]]);
-  }, 40_000);
+    await shows('imc', 'west', 'True', 'Succeeded', clusterID, `${items.length}`, '1/1', age);
+    await shows('ifed', 'legacy', 'True', 'Succeeded', 'legacy.example', '1', '1/1', age);
+  });
 });
 
 describe('an API server that falls silent', () => {
@@ -272,23 +278,24 @@ describe('an API server that falls silent', () => {
   }
 
   it('status counts what there is, and says when it last answered', async () => {
-    await eventually('the counts', 30_000, toldRight);
+    await eventually('the counts', patienceMs, toldRight);
     const { remote: told } = (await remote('west'))?.status ?? {};
     expect(told).toMatchObject({ synced: true, clusterID: (await clusterFacts(west)).clusterID });
     // Of a peer that is well both the mesh core and the controller tell it once a minute.
     expect(secondsSince(told?.lastContact)).toBeLessThan(180);
     expect(secondsSince(told?.lastContact)).toBeGreaterThanOrEqual(-1);
-  }, 60_000);
+  });
 
   it('costs its endpoints by stalePolicy, which status tells with their age, and gives them back', async () => {
     await east.api.patch(`${multiclusters}/west`, { spec: { stalePolicy: { mode: 'DrainAfter', after: '3s' } } });
     await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 0 } });
-    const answered = async (): Promise<true | undefined> =>
-      (await call(lab, east, 'call-http', 'http://echo.demo/')).status === 200 ? true : undefined;
-    await eventually('an answer by west', 20_000, answered);
+    const status = async (): Promise<number | undefined> =>
+      (await call(lab, east, 'call-http', 'http://echo.demo/')).status;
+    const answered = async (): Promise<true | undefined> => ((await status()) === 200 ? true : undefined);
+    await eventually('an answer by west', patienceMs, answered);
     lab.kill('west', 'kube-apiserver', { signal: 'SIGSTOP' });
     try {
-      const said = await eventually('the drain to be told', 90_000, async () => {
+      const said = await eventually('the drain to be told', patienceMs, async () => {
         const found = await remoteCondition('west', 'RegistrySynced');
         if (found?.reason === 'Drained') return found;
         throw new Error(JSON.stringify(found));
@@ -302,17 +309,16 @@ describe('an API server that falls silent', () => {
       const { remote: told } = (await remote('west'))?.status ?? {};
       expect(told).toMatchObject({ synced: true, endpoints: 0, withdrawnServices: expect.any(Number) });
       expect(secondsSince(told?.lastContact)).toBeGreaterThanOrEqual(3);
-      expect((await call(lab, east, 'call-http', 'http://echo.demo/')).status).not.toBe(200);
+      await eventually('calls to be refused', patienceMs, async () => ((await status()) === 200 ? undefined : true));
     } finally {
       lab.kill('west', 'kube-apiserver', { signal: 'SIGCONT' });
     }
-    await eventually('all to be back', 60_000, toldRight);
-    await eventually('an answer by west again', 60_000, answered);
+    await eventually('all to be back', patienceMs, toldRight);
+    await eventually('an answer by west again', patienceMs, answered);
     await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 1 } });
-    await eventually('the peer to be well', 60_000, async () =>
-      (await remoteCondition('west', 'Ready'))?.status === 'True' ? true : undefined,
-    );
-  }, 300_000);
+    await east.api.patch(`${multiclusters}/west`, { spec: { stalePolicy: null } });
+    await multiclusterIsReady(east, 'west');
+  });
 });
 
 describe('remotes that are bad, all at once', () => {
@@ -351,7 +357,7 @@ describe('remotes that are bad, all at once', () => {
       metadata: { name, namespace: 'demo' },
       spec: { selector: { app: 'echo' }, ports: [{ name: 'http', port: 80 }] },
     });
-    await eventually('the new Service to be read', 20_000, async () =>
+    await eventually('the new Service to be read', patienceMs, async () =>
       (await servicesOfWest()) === before + 1 ? true : undefined,
     );
   }
@@ -373,33 +379,29 @@ describe('remotes that are bad, all at once', () => {
       resources.push([`${multiclusters}/${api}`, { ...kind, metadata: { name: api }, spec } as ApiObject]);
     }
     await Promise.all(resources.map(([path, body]) => east.api.apply(path, body)));
-  }, 60_000);
+  });
 
   afterAll(async () => {
     for (const [api] of rows) await east.api.delete(`${multiclusters}/${api}`);
     await Promise.all(bad.map((peer) => peer.stop()));
-  }, 30_000);
+  });
 
   it('while the slow one is still waited for, the others are told and the good one is read', async () => {
     await Promise.all([
       goodIsRead('meanwhile'),
-      ...others.map((row) => eventually(`${row[0]} to be told`, 30_000, () => isTold(row), 200)),
+      ...others.map((row) => eventually(`${row[0]} to be told`, patienceMs, () => isTold(row), 200)),
     ]);
     expect(await remoteCondition('slow', 'ApiAccessible')).toMatchObject({ status: 'Unknown', reason: 'Progressing' });
-  }, 40_000);
+  });
 
-  it.each(rows)(
-    '%s: a condition each, with reason and what was seen',
-    async (...row) => {
-      await eventually(`ApiAccessible of ${row[0]} to say ${row[1]}`, 90_000, () => isTold(row));
-    },
-    100_000,
-  );
+  it.each(rows)('%s: a condition each, with reason and what was seen', async (...row) => {
+    await eventually(`ApiAccessible of ${row[0]} to say ${row[1]}`, patienceMs, () => isTold(row));
+  });
 
   it('none delays the good one: it is asked, and what is new in it is read', async () => {
-    expect((await remoteCondition('west', 'Ready'))?.status).toBe('True');
+    await multiclusterIsReady(east, 'west');
     await goodIsRead('late');
-  }, 30_000);
+  });
 });
 
 describe('the end, and the chart’s rights', () => {
@@ -408,7 +410,7 @@ describe('the end, and the chart’s rights', () => {
     const file = join(folder, 'values.json');
     writeFileSync(file, JSON.stringify({ network: 'elsewhere' }));
     await helmUpgrade(lab, west, [file], 1, true);
-    const networks = await eventually('the entry', 60_000, async () => {
+    const networks = await eventually('the entry', patienceMs, async () => {
       const found = await east.api.get<ApiObject & { data?: Record<string, string> }>(meshConfig);
       return found?.data?.['meshNetworks']?.includes('elsewhere') === true ? found.data : undefined;
     });
@@ -416,11 +418,11 @@ describe('the end, and the chart’s rights', () => {
     const own = { network: 'elsewhere', gateways: [{ address: west.plan.gatewayAddress, port: 15443 }] };
     expect(Object.values(JSON.parse(networks['clusterGateways'] ?? '{}') as object)).toContainEqual(own);
     rmSync(folder, { recursive: true, force: true });
-  }, 90_000);
+  });
 
   it('deleting the resource removes Secret, network, account and access', async () => {
     await east.api.delete(`${multiclusters}/west`);
-    await eventually('the resource to go', 30_000, async () =>
+    await eventually('the resource to go', patienceMs, async () =>
       (await east.api.get(`${multiclusters}/west`)) === undefined ? true : undefined,
     );
     const gone = [
@@ -431,10 +433,10 @@ describe('the end, and the chart’s rights', () => {
     expect(await Promise.all(gone.map((path) => east.api.get(path)))).toEqual([undefined, undefined, undefined]);
     const config = await east.api.get<ApiObject & { data?: Record<string, string> }>(meshConfig);
     expect(JSON.stringify(config?.data ?? {})).not.toContain('elsewhere');
-    await eventually('the way out to forget it', 10_000, async () =>
+    await eventually('the way out to forget it', patienceMs, async () =>
       (await ask('/peers/west/version')).status === 401 ? true : undefined,
     );
-  }, 60_000);
+  });
 
   it('are enough (nothing was forbidden) and none is idle: taking one away would turn this red', async () => {
     const results = await Promise.all([east, west].map((cluster) => unusedGrants(lab, cluster)));

@@ -1,22 +1,23 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { call } from '../../demo/scene.js';
 import type { Condition } from '../../demo/scene.js';
-import { eventually } from '../../demo/story.js';
+import { eventually, patienceMs } from '../../demo/story.js';
 import {
   applyDeployment,
   clientTemplate,
   deploymentsAvailable,
   injectSidecar,
   multiclusterFor,
-  runCommand,
   startLab,
   startLoad,
 } from '../../lab/index.js';
 import type { ApiObject, Lab, LabCluster } from '../../lab/index.js';
+import { caseLimitMs } from '../limits.js';
 import { unusedGrants } from '../rbac/grants.js';
+import { isthmus } from '../rotation/operator.js';
 
 const multiclusters = '/apis/isthmus.dev/v1alpha1/istiomulticlusters';
 const services = '/api/v1/namespaces/demo/services';
@@ -35,6 +36,8 @@ interface Multicluster extends ApiObject {
 
 const folder = mkdtempSync(join(tmpdir(), 'isthmus-shared-'));
 
+jest.setTimeout(caseLimitMs);
+
 beforeAll(async () => {
   // Pods of both are on one network, so that gateways may stand behind node ports: what that needs of rights is seen at the end.
   const values = join(folder, 'values.json');
@@ -49,12 +52,12 @@ beforeAll(async () => {
     apiServerFlags,
   });
   [east, west] = lab.clusters as [LabCluster, LabCluster];
-}, 240_000);
+});
 
 afterAll(async () => {
   await lab?.stop();
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function joinPeer(cluster: LabCluster, peer: LabCluster, sharedTrustDomain: boolean): Promise<void> {
   const resource = multiclusterFor(peer) as { readonly spec: object };
@@ -67,37 +70,30 @@ async function condition(type: string): Promise<Condition | undefined> {
   return found?.status?.conditions?.find((each) => each.type === type);
 }
 
-async function isthmus(cluster: LabCluster, ...words: readonly string[]): Promise<string> {
-  const program = ['dist/apps/controller/src/command/main.js', '--kubeconfig', cluster.files.kubeconfig];
-  const { code, stdout, stderr } = await runCommand([process.execPath, ...program, ...words], { timeoutMs: 90_000 });
-  if (code !== 0) throw new Error(stderr);
-  return stdout;
-}
-
 describe('two clusters of one trust domain, each with a root of its own', () => {
   it('are strangers with one name until the operator says that it is meant', async () => {
     await Promise.all([joinPeer(east, west, false), joinPeer(west, east, false)]);
-    const said = await eventually('the conflict', 30_000, async () => {
+    const said = await eventually('the conflict', patienceMs, async () => {
       const trust = await condition('TrustEstablished');
       return trust?.status === 'False' ? trust : undefined;
     });
     expect(said).toMatchObject({ reason: 'TrustDomainConflict' });
-  }, 60_000);
+  });
 
   it('with sharedTrustDomain unite their roots: pods of either are called, identities hold, and it is said', async () => {
     await Promise.all([joinPeer(east, west, true), joinPeer(west, east, true)]);
     // Not Ready: the lab's node addresses are inside, so that gateways behind node ports are not reached, and pods are called directly.
     for (const type of ['TrustEstablished', 'RegistrySynced'])
-      await eventually(type, 60_000, async () => ((await condition(type))?.status === 'True' ? true : undefined));
+      await eventually(type, patienceMs, async () => ((await condition(type))?.status === 'True' ? true : undefined));
     const found = await east.api.get<Multicluster>(`${multiclusters}/west`);
     expect(found?.status?.findings?.map(({ reason }) => reason)).toContain('TrustShared');
     await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 0 } });
-    const answer = await eventually('an answer by west', 30_000, async () => {
+    const answer = await eventually('an answer by west', patienceMs, async () => {
       const result = await call(lab, east, 'call-http', 'http://echo.demo/');
       return result.ok && (result.body as { cluster?: string }).cluster === 'west' ? result : undefined;
     });
     expect(JSON.stringify(answer.body)).toContain(`URI=spiffe://${trustDomain}/ns/demo/sa/client`);
-  }, 120_000);
+  });
 
   it('un-trusting refuses new connections, leaves open ones, and says so', async () => {
     // The other way round: west's client calls a service that only east has, since west's own echo is nearer.
@@ -110,7 +106,7 @@ describe('two clusters of one trust domain, each with a root of its own', () => 
       spec: { selector: echo?.spec.selector, ports: echo?.spec.ports },
     });
     const target = 'http://east-only.demo.svc.cluster.local/';
-    await eventually('an answer by east', 60_000, async () =>
+    await eventually('an answer by east', patienceMs, async () =>
       (await call(lab, west, 'call-http', target)).ok ? true : undefined,
     );
     const open = startLoad(lab, {
@@ -121,7 +117,7 @@ describe('two clusters of one trust domain, each with a root of its own', () => 
       target: 'east-only.demo.svc.cluster.local:9000',
       rate: 10,
     });
-    await eventually('calls over an open connection', 20_000, async () =>
+    await eventually('calls over an open connection', patienceMs, async () =>
       (open.latest()?.calls ?? 0) > 5 ? true : undefined,
     );
     const told = await isthmus(east, 'trust', 'revoke', 'imc/west');
@@ -132,7 +128,7 @@ describe('two clusters of one trust domain, each with a root of its own', () => 
     expect(found?.status?.revocation?.openConnections).toBe('Kept');
     const words = 'new connections of its workloads are refused and open ones live until they end';
     expect((await condition('Ready'))?.message).toContain(words);
-    await eventually('an Event that says so', 15_000, async () => {
+    await eventually('an Event that says so', patienceMs, async () => {
       const { items } = await east.api.list<ApiObject & { note?: string }>(
         '/apis/events.k8s.io/v1/namespaces/default/events',
       );
@@ -140,16 +136,16 @@ describe('two clusters of one trust domain, each with a root of its own', () => 
     });
 
     const before = open.latest()?.calls ?? 0;
-    await eventually('more calls over the open connection', 10_000, async () =>
+    await eventually('more calls over the open connection', patienceMs, async () =>
       (open.latest()?.calls ?? 0) > before + 20 ? true : undefined,
     );
     expect(await open.stop()).toMatchObject({ failures: 0 });
     // Another pod of west has no connection yet.
     await applyDeployment(west, 'demo', clientTemplate('stranger'), { inject: injectSidecar });
     await deploymentsAvailable(west, 'demo');
-    const refused = await lab.exec(west.name, 'demo', 'stranger', ['call-http', '--timeout', '5000', target]);
+    const refused = await lab.exec(west.name, 'demo', 'stranger', ['call-http', '--timeout', '15000', target]);
     expect(JSON.parse(refused.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ ok: false });
-  }, 180_000);
+  });
 });
 
 describe('gateways behind node ports', () => {

@@ -1,20 +1,23 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   clusterFacts,
   deploymentsAvailable,
   helmUpgrade,
   multiclusterFor,
+  multiclusterIsReady,
   startLab,
   startLoad,
 } from '../../lab/index.js';
 import type { ApiObject, ClusterFacts, Lab, LabCluster, RunningLoad } from '../../lab/index.js';
 import { multicluster, remoteSecret } from '../../demo/multicluster.js';
 import { call } from '../../demo/scene.js';
-import { eventually } from '../../demo/story.js';
+import { eventually, patienceMs } from '../../demo/story.js';
+import { caseLimitMs } from '../limits.js';
 import {
+  badNews,
   doorCertificate,
   doorSecretOf,
   firstGatewayGoes,
@@ -31,6 +34,8 @@ let east: LabCluster;
 let west: LabCluster;
 let facts: ClusterFacts;
 
+jest.setTimeout(caseLimitMs);
+
 beforeAll(async () => {
   const [file, elsewhere] = [join(folder, 'values.json'), join(folder, 'elsewhere.json')];
   writeFileSync(file, JSON.stringify(rotatingValues));
@@ -41,24 +46,19 @@ beforeAll(async () => {
   await helmUpgrade(lab, west, [file, elsewhere], 1, true);
   await Promise.all(['isthmus-system', 'istio-system'].map((namespace) => deploymentsAvailable(west, namespace)));
   await Promise.all([joins(east, west), joins(west, east)]);
-  for (const [cluster, peer] of [[east, west] as const, [west, east] as const])
-    await eventually(`${cluster.name} to be ready`, 60_000, async () => {
-      const ready = (await multicluster(cluster, peer))?.status?.conditions?.find(({ type }) => type === 'Ready');
-      if (ready?.status === 'True') return true;
-      throw new Error(`${ready?.reason}: ${ready?.message}`);
-    });
+  await Promise.all([multiclusterIsReady(east, 'west'), multiclusterIsReady(west, 'east')]);
   facts = await clusterFacts(east);
   await east.api.patch('/apis/apps/v1/namespaces/demo/deployments/echo', { spec: { replicas: 0 } });
-  await eventually('an answer by west', 30_000, async () => {
+  await eventually('an answer by west', patienceMs, async () => {
     const { ok, body } = await call(lab, east, 'call-http', 'http://echo.demo/');
     return ok && (body as { cluster?: string }).cluster === 'west' ? true : undefined;
   });
-}, 360_000);
+});
 
 afterAll(async () => {
   await lab?.stop();
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** Each side is told the other door's certificate as it is now, and never again. */
 async function joins(cluster: LabCluster, peer: LabCluster): Promise<void> {
@@ -86,8 +86,7 @@ function watchWest(): { readonly stop: () => Promise<{ bad: readonly string[]; s
     }
   };
   const looking = every(200, async () => {
-    for (const { type, status, reason, message } of (await multicluster(east, west))?.status?.conditions ?? [])
-      if (status === 'False') bad.add(`${type} ${reason}: ${message}`);
+    for (const news of badNews((await multicluster(east, west))?.status?.conditions)) bad.add(news);
     secrets.add(JSON.stringify(await east.api.get(remoteSecret(west))));
   });
   const asking = every(500, async () => {
@@ -110,7 +109,7 @@ async function ask(path: string): Promise<string> {
   const name = 'isthmus-way-out.isthmus-system.svc';
   const [ip = '', port = ''] = address.split(':');
   const where = ['--cacert', ca, '--resolve', `${name}:${port}:${ip}`, '-o', '/dev/null', '-w', '%{http_code}'];
-  const flags = ['-sS', '--max-time', '10', '-H', `authorization: Bearer ${readFileSync(credentialFile, 'utf8')}`];
+  const flags = ['-sS', '--max-time', '25', '-H', `authorization: Bearer ${readFileSync(credentialFile, 'utf8')}`];
   return (await lab.runIn(east.name, ['curl', ...flags, ...where, `https://${name}:${port}${path}`])).stdout;
 }
 
@@ -127,7 +126,7 @@ async function newsComeFrom(name: string): Promise<void> {
     metadata: { name, namespace: 'demo' },
     spec: { selector: { app: 'echo' }, ports: [{ name: 'http', port: 80 }] },
   });
-  await eventually('the new Service to be read', 30_000, async () =>
+  await eventually('the new Service to be read', patienceMs, async () =>
     (await servicesRead()) === before + 1 ? true : undefined,
   );
 }
@@ -140,7 +139,7 @@ describe('what is replaced by one command, under load, in a cluster whose regist
     await Promise.all(
       ['signing-key', 'root', 'door-certificate'].map((what) => isthmus(west, 'trust', 'rotate', what)),
     );
-    await eventually('the old certificate to be told no more', 60_000, async () => {
+    await eventually('the old certificate to be told no more', patienceMs, async () => {
       const authorities = (await doorSecretOf(west))?.data?.['ca.crt'] ?? '';
       return Buffer.from(authorities, 'base64').includes(old.trim()) ? undefined : true;
     });
@@ -150,11 +149,11 @@ describe('what is replaced by one command, under load, in a cluster whose regist
     const { bad, secrets, asked } = await watching.stop();
     expect([bad, secrets]).toEqual([[], 1]);
     expect(asked).toBeGreaterThan(20);
-  }, 240_000);
+  });
 
   it('gateway addresses: both lead to it, then the new one alone, and nobody is read anew', async () => {
     const before = await servicesRead();
-    const address = await secondGateway(west);
+    const address = await secondGateway(lab, west, east);
     const first = west.plan.gatewayAddress;
     const gateways = async (): Promise<string> => {
       const config = await east.api.get<ApiObject & { data?: Readonly<Record<string, string>> }>(
@@ -170,7 +169,7 @@ describe('what is replaced by one command, under load, in a cluster whose regist
       return own.map((each) => each.address).join(' ');
     };
     const know = (...wanted: readonly string[]): Promise<boolean> =>
-      eventually(`clusterGateways to name ${wanted.join(' and ')}`, 30_000, async () => {
+      eventually(`clusterGateways to name ${wanted.join(' and ')}`, patienceMs, async () => {
         const known = await gateways();
         if (known === [...wanted].sort().join(' ')) return true;
         throw new Error(known);
@@ -183,17 +182,17 @@ describe('what is replaced by one command, under load, in a cluster whose regist
       know(first, address),
     ]);
     await know(address);
-    await eventually('the second Service to be read', 30_000, async () =>
+    await eventually('the second Service to be read', patienceMs, async () =>
       (await servicesRead()) === before + 1 ? true : undefined,
     );
     await firstGatewayGoes(west);
-    await eventually('the first Service to be gone', 30_000, async () =>
+    await eventually('the first Service to be gone', patienceMs, async () =>
       (await servicesRead()) === before ? true : undefined,
     );
     await withoutFailure(running);
     const { bad, secrets } = await watching.stop();
     expect([bad, secrets]).toEqual([[], 1]);
-  }, 180_000);
+  });
 
   it('and a way out that starts afterwards takes the door’s new certificate for west’s', async () => {
     // Connections that were open saw no certificate: the new one is known by the signed document alone.
@@ -203,14 +202,14 @@ describe('what is replaced by one command, under load, in a cluster whose regist
     expect(others).toEqual([]);
     const path = `${pods}/${old?.metadata.name ?? ''}`;
     await east.api.delete(path);
-    await eventually('the old way out to be gone', 60_000, async () =>
+    await eventually('the old way out to be gone', patienceMs, async () =>
       (await east.api.get(path)) === undefined ? true : undefined,
     );
-    await eventually('a new way out to reach west', 60_000, async () =>
+    await eventually('a new way out to reach west', patienceMs, async () =>
       (await ask('/peers/west/version')) === '200' ? true : undefined,
     );
     await newsComeFrom('after-restart');
-  }, 120_000);
+  });
 });
 
 describe('trust in a cluster whose registry is read, withdrawn by one command', () => {
@@ -223,5 +222,5 @@ describe('trust in a cluster whose registry is read, withdrawn by one command', 
     expect(told).toMatch(/√ metadata-api \S+ closed \d+ streams?, [1-9]\d* watch(es)? and \d+ requests? of this peer/);
     expect(told).not.toMatch(/imported service|offered to it/);
     expect(await east.api.get(remoteSecret(west))).toBeUndefined();
-  }, 90_000);
+  });
 });

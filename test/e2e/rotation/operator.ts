@@ -1,6 +1,8 @@
 import { expect } from '@jest/globals';
+import type { Condition } from '../../demo/scene.js';
+import { eventually, patienceMs } from '../../demo/story.js';
 import { addressAnnotation, runCommand } from '../../lab/index.js';
-import type { ApiObject, LabCluster, RunningLoad } from '../../lab/index.js';
+import type { ApiObject, Lab, LabCluster, RunningLoad } from '../../lab/index.js';
 
 const doorSecret = '/api/v1/namespaces/isthmus-system/secrets/isthmus-metadata-tls';
 const services = '/api/v1/namespaces/isthmus-system/services';
@@ -9,9 +11,12 @@ export interface Secret extends ApiObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** The door's certificate is the chart's own, so that it is ours to replace; what takes minutes and days takes seconds. */
+/**
+ * The door's certificate is the chart's own, so that it is ours to replace; what takes minutes and days takes seconds. What is announced is
+ * announced for longer than peers take to look, and honoured for longer than the command takes to see that it is in use.
+ */
 export const rotatingValues = {
-  controller: { keyRotation: { announceSeconds: 16, honourSeconds: 8 } },
+  controller: { keyRotation: { announceSeconds: 16, honourSeconds: 20 }, documents: { pollSeconds: 3 } },
   metadataApi: { tls: { secretName: '', hosts: ['10.10.1.10', '10.10.2.10'] } },
   mesh: { maxWorkloadCertTTLSeconds: 30, rootRotation: { announceSeconds: 16 } },
 };
@@ -19,7 +24,7 @@ export const rotatingValues = {
 /** The command, as an operator types it. @throws Error with what it says when it fails */
 export async function isthmus(cluster: LabCluster, ...words: readonly string[]): Promise<string> {
   const program = ['dist/apps/controller/src/command/main.js', '--kubeconfig', cluster.files.kubeconfig];
-  const { code, stdout, stderr } = await runCommand([process.execPath, ...program, ...words], { timeoutMs: 150_000 });
+  const { code, stdout, stderr } = await runCommand([process.execPath, ...program, ...words], { timeoutMs: 300_000 });
   if (code !== 0) throw new Error(stderr);
   return stdout;
 }
@@ -33,8 +38,8 @@ export async function doorCertificate(cluster: LabCluster): Promise<string> {
   return Buffer.from(secret?.data?.['tls.crt'] ?? '', 'base64').toString('utf8');
 }
 
-/** Another address at which the same gateway answers, beside the first. */
-export async function secondGateway(cluster: LabCluster): Promise<string> {
+/** Another address at which the same gateway answers, beside the first: resolves when the peer gets through to it. */
+export async function secondGateway(lab: Lab, cluster: LabCluster, peer: LabCluster): Promise<string> {
   const old = await cluster.api.get<ApiObject & { spec: { selector: object } }>(`${services}/isthmus-eastwestgateway`);
   const address = cluster.plan.gatewayAddress.replace(/\.11$/, '.19');
   await cluster.api.apply(`${services}/second-gateway`, {
@@ -47,7 +52,20 @@ export async function secondGateway(cluster: LabCluster): Promise<string> {
       ports: [{ name: 'tls', port: 15443, targetPort: 15443 }],
     },
   });
+  const connect = `require('net').connect(15443, process.argv[1]).on('connect', () => process.exit(0)).on('error', () => process.exit(1))`;
+  await eventually(`${peer.name} to get through to ${address}`, patienceMs, async () => {
+    const { code } = await lab.runIn(peer.name, [process.execPath, '-e', connect, address], { timeoutMs: 10_000 });
+    return code === 0 ? true : undefined;
+  });
   return address;
+}
+
+/** Conditions that are bad. A probe without answer for three seconds does not count: a controller that stood still for so long says that of any gateway. */
+export function badNews(conditions: readonly Condition[] = []): readonly string[] {
+  return conditions
+    .filter(({ status }) => status === 'False')
+    .map(({ type, reason, message }) => `${type} ${reason}: ${message}`)
+    .filter((text) => !/GatewaysReachable\b.* no answer within \d+ ms/.test(text));
 }
 
 export async function firstGatewayGoes(cluster: LabCluster): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   deploymentsAvailable,
   federationFor,
@@ -13,8 +13,10 @@ import {
 } from '../../lab/index.js';
 import type { ApiObject, Lab, LabCluster, RunningLoad } from '../../lab/index.js';
 import { call, condition, federation, label, publicLabel, serviceEntryHosts } from '../../demo/scene.js';
-import { eventually } from '../../demo/story.js';
+import { eventually, patienceMs } from '../../demo/story.js';
+import { caseLimitMs } from '../limits.js';
 import {
+  badNews,
   doorCertificate,
   doorSecretOf,
   firstGatewayGoes,
@@ -31,6 +33,8 @@ let lab: Lab;
 let east: LabCluster;
 let west: LabCluster;
 
+jest.setTimeout(caseLimitMs);
+
 beforeAll(async () => {
   const file = join(folder, 'values.json');
   writeFileSync(file, JSON.stringify(rotatingValues));
@@ -40,12 +44,12 @@ beforeAll(async () => {
   await Promise.all([federationIsReady(east, 'west'), federationIsReady(west, 'east')]);
   await label(west, 'echo', { [publicLabel]: '' });
   await firstCall();
-}, 240_000);
+});
 
 afterAll(async () => {
   await lab?.stop();
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** Each side is told the other door's certificate as it is now, and never again. */
 async function federate(cluster: LabCluster, peer: LabCluster): Promise<void> {
@@ -55,7 +59,7 @@ async function federate(cluster: LabCluster, peer: LabCluster): Promise<void> {
 }
 
 function firstCall(): Promise<true> {
-  return eventually('a call', 30_000, async () =>
+  return eventually('a call', patienceMs, async () =>
     (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
   );
 }
@@ -69,14 +73,13 @@ function loads(): readonly RunningLoad[] {
   ];
 }
 
-/** Every condition of east about west that was not True while it was looked at. */
+/** What east said of west that was no good news while it was looked at. */
 function watchConditions(): { readonly stop: () => Promise<readonly string[]> } {
   const seen = new Set<string>();
   let over = false;
   const looking = (async (): Promise<void> => {
     while (!over) {
-      for (const { type, status, reason, message } of (await federation(east, 'west'))?.status?.conditions ?? [])
-        if (status === 'False') seen.add(`${type} ${reason}: ${message}`);
+      for (const news of badNews((await federation(east, 'west'))?.status?.conditions)) seen.add(news);
       await new Promise((done) => setTimeout(done, 200));
     }
   })();
@@ -152,7 +155,7 @@ describe('what is replaced by one command, under load', () => {
     expect(told[0]).toMatch(/is announced to peers[^]*√ .*signs/);
     expect(told[1]).toMatch(/trusted beside the old one[^]*the new root issues[^]*√ .*nothing is under way/);
     expect(told[2]).toMatch(/not served yet[^]*√ .*it is served/);
-    await eventually('the new ones alone', 60_000, async () => {
+    await eventually('the new ones alone', patienceMs, async () => {
       const { roots } = await aboutWest();
       const authorities = (await doorSecretOf(west))?.data?.['ca.crt'] ?? '';
       const oldIsTold = Buffer.from(authorities, 'base64').includes(oldDoor.trim());
@@ -167,13 +170,13 @@ describe('what is replaced by one command, under load', () => {
     expect(after.keys).not.toEqual(before.keys);
     // West is still heard, by its new certificate: what changes there arrives here.
     await label(west, 'echo', { [publicLabel]: null });
-    await eventually('the import to go', 15_000, async () =>
+    await eventually('the import to go', patienceMs, async () =>
       (await serviceEntryHosts(east)).length === 0 ? true : undefined,
     );
     await label(west, 'echo', { [publicLabel]: '' });
     await firstCall();
     expect(await watching.stop()).toEqual([]);
-  }, 240_000);
+  });
 
   it('shows what is trusted', async () => {
     const shown = await isthmus(east, 'trust', 'show');
@@ -182,7 +185,7 @@ describe('what is replaced by one command, under load', () => {
     expect(here.peers.map(({ peer }) => peer)).toEqual(['IstioFederation/west']);
     // What west says of itself is what east sees of it, letter by letter.
     const prints = ({ roots, keys }: TrustShown): string => JSON.stringify([roots, keys].map(printsOf));
-    await eventually('both to tell the same', 15_000, async () => {
+    await eventually('both to tell the same', patienceMs, async () => {
       const [there, seen] = await Promise.all([shownTrust(west), shownTrust(east)]);
       const [peer] = seen.peers;
       if (peer === undefined || there.keys.length === 0 || prints(there) !== prints(peer))
@@ -192,12 +195,12 @@ describe('what is replaced by one command, under load', () => {
     });
     await expect(isthmus(east, 'trust', 'rotate', 'everything')).rejects.toThrow(/give one of signing-key, root/);
     await expect(isthmus(east, 'trust', 'revoke', 'west')).rejects.toThrow(/give istiofederation\/NAME/);
-  }, 60_000);
+  });
 });
 
 describe('a gateway that moves to another address', () => {
   it('loses no call: by one command both are told until the peer has heard, then the new one alone', async () => {
-    const address = await secondGateway(west);
+    const address = await secondGateway(lab, west, east);
     const running = loads();
     const known = async (): Promise<string> =>
       ((await federation(east, 'west'))?.status?.gateways?.addresses ?? [])
@@ -206,14 +209,14 @@ describe('a gateway that moves to another address', () => {
         .join(' ');
     const first = west.plan.gatewayAddress;
     const rotate = async (...words: readonly string[]): Promise<string> => {
-      const both = eventually('east to know both', 30_000, async () =>
+      const both = eventually('east to know both', patienceMs, async () =>
         (await known()) === [first, address].sort().join(' ') ? true : undefined,
       );
       const [told] = await Promise.all([isthmus(west, 'trust', 'rotate', 'gateway-addresses', ...words), both]);
       return told;
     };
     const alone = (only: string): Promise<true> =>
-      eventually(`east to know ${only} alone`, 15_000, async () => ((await known()) === only ? true : undefined));
+      eventually(`east to know ${only} alone`, patienceMs, async () => ((await known()) === only ? true : undefined));
     // There, back to what is discovered, and there again: both answer all the time.
     expect(await rotate('--to', `${address}:15443`)).toMatch(
       new RegExp(`beside it ${first}:15443, until they have heard[^]*√ .*told ${address}:15443 \\(annotation`),
@@ -233,10 +236,13 @@ describe('a gateway that moves to another address', () => {
     await new Promise((done) => setTimeout(done, 3_000));
     await withoutFailure(running);
     await firstCall();
-  }, 180_000);
+  });
 });
 
 describe('trust that is withdrawn by one command', () => {
+  /** What the command waits for is east's status: sidecars hear a moment later. */
+  const atOnceMs = 30_000;
+
   it('ends at once, tells what was cut, and comes back as it was', async () => {
     const running = loads();
     const known = (await federation(east, 'west'))?.status?.peer?.roots;
@@ -246,9 +252,13 @@ describe('trust that is withdrawn by one command', () => {
     expect(told).toContain('√ 1 imported service removed');
     expect(told).toMatch(/√ metadata-api \S+ closed 1 stream, 0 watches and 0 requests of this peer/);
     expect(await condition(east, 'west', 'TrustEstablished')).toMatchObject({ status: 'False', reason: 'Revoked' });
-    expect(await serviceEntryHosts(east)).toEqual([]);
-    expect((await call(lab, east, 'call-http', `http://${host}/`)).ok).toBe(false);
-    await eventually('west to be told that it is not trusted', 30_000, async () =>
+    await eventually('the import to be gone', atOnceMs, async () =>
+      (await serviceEntryHosts(east)).length === 0 ? true : undefined,
+    );
+    await eventually('calls to be refused', atOnceMs, async () =>
+      (await call(lab, east, 'call-http', `http://${host}/`)).ok ? undefined : true,
+    );
+    await eventually('west to be told that it is not trusted', patienceMs, async () =>
       (await condition(west, 'east', 'MetadataSynced'))?.status === 'False' ? true : undefined,
     );
     const back = await isthmus(east, 'trust', 'restore', 'ifed/west');
@@ -256,7 +266,7 @@ describe('trust that is withdrawn by one command', () => {
     await firstCall();
     expect((await federation(east, 'west'))?.status?.peer?.roots).toEqual(known);
     await Promise.all(running.map((each) => each.stop()));
-  }, 120_000);
+  });
 
   it('is refused with a remedy where there is no such peer', async () => {
     await expect(isthmus(east, 'trust', 'revoke', 'istiofederation/nobody')).rejects.toThrow(
@@ -272,15 +282,15 @@ describe('a root that is replaced while certificates last for a day', () => {
     return (JSON.parse(told?.data?.['rotation.json'] ?? '{}') as { phase?: string }).phase ?? 'none';
   };
   const reaches = (wanted: string): Promise<true> =>
-    eventually(`phase ${wanted}`, 60_000, async () => ((await phase()) === wanted ? true : undefined));
+    eventually(`phase ${wanted}`, patienceMs, async () => ((await phase()) === wanted ? true : undefined));
 
-  /** Certificates of half a minute are renewed within a quarter of one: when nobody asks for longer, all are long ones. */
+  /** Certificates of half a minute are renewed before it is over, however late: when nobody asks for longer, all are long ones. */
   async function quiet(): Promise<number> {
     let [count, since] = [-1, Date.now()];
-    return eventually('nobody to ask for a certificate', 120_000, async () => {
+    return eventually('nobody to ask for a certificate', 2 * patienceMs, async () => {
       const now = await certificatesIssued(west);
       if (now !== count) [count, since] = [now, Date.now()];
-      return Date.now() - since > 20_000 ? now : undefined;
+      return Date.now() - since > 35_000 ? now : undefined;
     });
   }
 
@@ -301,7 +311,7 @@ describe('a root that is replaced while certificates last for a day', () => {
     expect((await quiet()) - before).toBe(1);
     expect(await phase()).toBe('leaving');
     await withoutFailure(running);
-  }, 300_000);
+  });
 });
 
 describe('helm uninstall', () => {
@@ -320,10 +330,10 @@ describe('helm uninstall', () => {
     ]);
     await expect(isthmus(east, 'uninstall-check')).rejects.toThrow('kubectl delete istiofederation/west');
     await east.api.delete(`${federations}/west`);
-    await eventually('west to be let go', 30_000, async () =>
+    await eventually('west to be let go', patienceMs, async () =>
       (await federation(east, 'west')) === undefined ? true : undefined,
     );
     expect(await uninstall()).toMatchObject({ code: 0 });
     expect(await serviceEntryHosts(east)).toEqual([]);
-  }, 120_000);
+  });
 });

@@ -1,24 +1,28 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { mintCertificate } from '../../demo/certificates.js';
 import { call, callGateway, condition, gatewayAddress, holdConnection, label, publicLabel } from '../../demo/scene.js';
-import { eventually } from '../../demo/story.js';
+import { eventually, patienceMs } from '../../demo/story.js';
+import { federationIsReady } from '../../lab/index.js';
 import type { LabCluster } from '../../lab/index.js';
+import { caseLimitMs } from '../limits.js';
 import { startStock, trustedDomains } from './istiod.js';
 import type { Stock } from './istiod.js';
 
 const hostIn = ({ plan }: LabCluster): string => `echo.demo.svc.${plan.clusterDomain}`;
 let stock: Stock;
 
+jest.setTimeout(caseLimitMs);
+
 beforeAll(async () => {
   stock = await startStock('federation');
-}, 300_000);
+});
 
 afterAll(async () => {
   await stock?.lab.stop();
-}, 60_000);
+});
 
 async function answerTo(caller: LabCluster, callee: LabCluster): Promise<string> {
-  return eventually(`an answer by ${callee.name}`, 30_000, async () => {
+  return eventually(`an answer by ${callee.name}`, patienceMs, async () => {
     const { ok, body, status, error } = await call(stock.lab, caller, 'call-http', `http://${hostIn(callee)}/`);
     if (ok) return JSON.stringify(body);
     throw new Error(`${status ?? error}: ${JSON.stringify(body)}`);
@@ -33,12 +37,14 @@ it('a sidecar under istiod calls what west exports, and is called: through both 
   const here = await answerTo(west, east);
   expect(here).toContain('"cluster":"east"');
   expect(here).toContain('URI=spiffe://west.example/ns/demo/sa/client');
-}, 90_000);
+});
 
 it('istiod is told of west’s root, and the resource says that it pools it', async () => {
   expect(await trustedDomains(stock)).toEqual(['west.example']);
-  expect((await condition(stock.east, 'west', 'TrustUnscoped'))?.status).toBe('True');
-  expect((await condition(stock.east, 'west', 'Ready'))?.status).toBe('True');
+  await eventually('TrustUnscoped', patienceMs, async () =>
+    (await condition(stock.east, 'west', 'TrustUnscoped'))?.status === 'True' ? true : undefined,
+  );
+  await federationIsReady(stock.east, 'west');
 });
 
 it('what is exported no more is refused, on an open connection too', async () => {
@@ -53,11 +59,11 @@ it('what is exported no more is refused, on an open connection too', async () =>
   expect(end.status === 200 && end.refused === undefined).toBe(false);
   const anew = await callGateway(scene, gateway, files, hostIn(east));
   expect([anew.answers, anew.status]).not.toEqual([1, 200]);
-}, 90_000);
+});
 
 it('un-trusting takes the root away', async () => {
   await stock.east.api.delete('/apis/isthmus.dev/v1alpha1/istiofederations/west');
-  await eventually('the root to go', 20_000, async () =>
+  await eventually('the root to go', patienceMs, async () =>
     (await trustedDomains(stock)).length === 0 ? true : undefined,
   );
-}, 30_000);
+});

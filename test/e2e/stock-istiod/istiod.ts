@@ -64,7 +64,7 @@ export async function startStock(scheme: Scheme): Promise<Stock> {
     };
     // A key is announced for longer than peers take to look.
     const quick = {
-      controller: { keyRotation: { announceSeconds: 10, honourSeconds: 10 }, documents: { pollSeconds: 3 } },
+      controller: { keyRotation: { announceSeconds: 16, honourSeconds: 10 }, documents: { pollSeconds: 3 } },
     };
     const eastRoot = (await plugInCa(east, 'rsa')).root;
     const aliases = multicluster ? peers.map(({ plan }) => plan.trustDomain) : [];
