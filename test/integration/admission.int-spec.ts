@@ -6,6 +6,7 @@ import { admissionObject, admissionTable, crdFileName } from '#crd';
 import type { AdmissionCase } from '#crd';
 import type { ApiObject, KubeClient } from '#kube';
 import { startApiServer } from '../harness/api-server.js';
+import { waitFor } from '../harness/child.js';
 
 // The same table that libs/crd/src/admission.spec.ts runs through zod, here through a real API server's OpenAPI and CEL.
 const kinds = ['IstioFederation', 'IstioMulticluster'] as const;
@@ -20,15 +21,15 @@ interface Crd extends ApiObject {
 
 const crdPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
+const patience = { timeoutMs: 60_000, everyMs: 100 };
+
 async function established(name: string): Promise<void> {
-  const until = Date.now() + 20_000;
-  for (;;) {
-    const crd = await client.get<Crd>(`${crdPath}/${name}`);
-    const conditions = crd?.status?.conditions ?? [];
-    if (conditions.some(({ type, status }) => type === 'Established' && status === 'True')) return;
-    if (Date.now() > until) throw new Error(`CRD ${name} is not established: ${JSON.stringify(conditions)}`);
-    await new Promise((done) => setTimeout(done, 100));
-  }
+  const check = async (): Promise<true> => {
+    const conditions = (await client.get<Crd>(`${crdPath}/${name}`))?.status?.conditions ?? [];
+    if (conditions.some(({ type, status }) => type === 'Established' && status === 'True')) return true;
+    throw new Error(JSON.stringify(conditions));
+  };
+  await waitFor(`CRD ${name} to be established`, check, patience);
 }
 
 async function refusal(row: AdmissionCase): Promise<string | undefined> {
@@ -54,17 +55,13 @@ beforeAll(async () => {
     await established(crd.metadata?.name ?? '');
   }
   // The endpoint of a new CRD may come a moment after the condition.
-  const until = Date.now() + 20_000;
-  const ready = async (): Promise<boolean> =>
-    (
-      await Promise.all(
-        ['istiofederations', 'istiomulticlusters'].map((plural) =>
-          client.request({ method: 'GET', path: `/apis/isthmus.dev/v1alpha1/${plural}` }),
-        ),
-      )
-    ).every(({ status }) => status === 200);
-  while (!(await ready()) && Date.now() < until) await new Promise((done) => setTimeout(done, 100));
-}, 120_000);
+  for (const plural of ['istiofederations', 'istiomulticlusters']) {
+    const path = `/apis/isthmus.dev/v1alpha1/${plural}`;
+    const served = async (): Promise<true | undefined> =>
+      (await client.request({ method: 'GET', path })).status === 200 ? true : undefined;
+    await waitFor(`${plural} to be served`, served, patience);
+  }
+}, 300_000);
 
 afterAll(() => stop(), 30_000);
 

@@ -70,7 +70,7 @@ describe('the ID of the mesh core’s own cluster', () => {
     expect(seen(first)).toEqual({ clusters: ['Kubernetes', id], network: '', whose: 'Kubernetes' });
     await createAll(api.client, [identity]);
     await waitFor('the ID', () => (JSON.stringify(seen(first)) === JSON.stringify(known) ? true : undefined), {
-      timeoutMs: 8_000,
+      timeoutMs: 30_000,
     });
     await api.client.delete(pathFor(resources.configMaps, { namespace: release, name: names.clusterConfigMap }));
     await waitFor('the ConfigMap to be gone', async () => {
@@ -78,7 +78,7 @@ describe('the ID of the mesh core’s own cluster', () => {
       return (await api.client.get(path)) === undefined ? true : undefined;
     });
     expect(seen(first)).toEqual(known);
-  }, 60_000);
+  }, 120_000);
 
   it('is known to a replica that starts later once it has started, unless a flag names another', async () => {
     await createAll(api.client, [identity]);
@@ -88,5 +88,5 @@ describe('the ID of the mesh core’s own cluster', () => {
       network: '',
       whose: 'other',
     });
-  }, 60_000);
+  }, 120_000);
 });

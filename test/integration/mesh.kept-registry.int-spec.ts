@@ -9,6 +9,7 @@ import { annotations, labels, names } from '#model';
 import { remoteSecretFor } from '#planner';
 import {
   digestOf,
+  indexIn,
   indexName,
   partConfigMap,
   partNames,
@@ -94,6 +95,15 @@ describe('what was read of a remote cluster', () => {
   const isKept = (what: string, wanted: (all: readonly ConfigMap[]) => boolean): Promise<unknown> =>
     waitFor(what, async () => (wanted(await kept()) ? true : undefined), { timeoutMs: 90_000 });
 
+  /** What was written, by name: of an index, into which signs of life are written too, what its parts add up to. */
+  const written = async (): Promise<object> =>
+    Object.fromEntries(
+      (await kept()).map((each) => {
+        const index = indexIn(each);
+        return [each.metadata?.name ?? '', typeof index === 'string' ? each.metadata?.resourceVersion : index.digest];
+      }),
+    );
+
   async function start(): Promise<number> {
     replica = await startReplica(east);
     const endpoints = (): number =>
@@ -117,17 +127,19 @@ describe('what was read of a remote cluster', () => {
 
   const state = () => replica?.mesh.index.remotes.states[0];
   const isRead = (): Promise<unknown> =>
-    waitFor('west read', () => (state()?.synced === true && state()?.error === undefined ? true : undefined));
+    waitFor('west read', () => (state()?.synced === true && state()?.error === undefined ? true : undefined), {
+      timeoutMs: 60_000,
+    });
 
   it('is written down once it is whole, without secrets, and by one replica alone', async () => {
     await start();
     await waitFor('two', () => (seen.at(-1) === 2 ? true : undefined));
     await isKept('index and part', (all) => all.length === 2);
-    const before = (await kept()).map(({ metadata }) => `${metadata?.name} ${metadata?.resourceVersion}`);
+    const before = await written();
     const second = await startReplica(east);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     await second.stop();
-    expect((await kept()).map(({ metadata }) => `${metadata?.name} ${metadata?.resourceVersion}`)).toEqual(before);
+    expect(await written()).toEqual(before);
     const read = await new KeptStore(east.client, peers).read(indexName('west'));
     const text = JSON.stringify(read);
     expect(text).toContain('10.20.0.2');
@@ -205,8 +217,11 @@ describe('what was read of a remote cluster', () => {
     expect(await start()).toBe(0);
     proxy.become('pass');
     await isRead();
-    await waitFor('it is written anew', async () =>
-      typeof (await new KeptStore(east.client, peers).read(indexName('west'))) === 'object' ? true : undefined,
+    await waitFor(
+      'it is written anew',
+      async () =>
+        typeof (await new KeptStore(east.client, peers).read(indexName('west'))) === 'object' ? true : undefined,
+      { timeoutMs: 90_000 },
     );
     await stop();
     const again = (await kept()).find(({ binaryData }) => binaryData !== undefined);
@@ -232,7 +247,7 @@ describe('what was read of a remote cluster', () => {
     await isKept('all', (all) => all.length === 2);
     await deleteSecret();
     await isKept('nothing', (all) => all.length === 0);
-    expect(seen.at(-1)).toBe(0);
+    await waitFor('none', () => (seen.at(-1) === 0 ? true : undefined));
   }, 240_000);
 
   it('is removed when the Secret went while no mesh core ran', async () => {

@@ -13,8 +13,10 @@ import { createAll, namespace, serviceAccount, tokenOf } from './mesh/cluster-ob
 import { startReplica, type Replica } from './mesh/mesh-under-test.js';
 
 const release = 'isthmus-system';
-const ttlSeconds = 10;
-const flags = ['--root-announce', '3', '--max-workload-cert-ttl', String(ttlSeconds)];
+/** Long enough for all that is looked at while the new root is announced, and while the old one leaves. */
+const announceSeconds = 10;
+const ttlSeconds = 30;
+const flags = ['--root-announce', String(announceSeconds), '--max-workload-cert-ttl', String(ttlSeconds)];
 
 interface Report {
   readonly phase: string;
@@ -57,7 +59,7 @@ describe('a root that is replaced, by two replicas on a real API server', () => 
     return text === undefined ? undefined : (JSON.parse(text) as Report);
   }
 
-  function reported(what: string, wanted: (told: Report) => boolean, seconds = 20): Promise<Report> {
+  function reported(what: string, wanted: (told: Report) => boolean, seconds = 60): Promise<Report> {
     return waitFor(
       what,
       async () => {
@@ -124,14 +126,17 @@ describe('a root that is replaced, by two replicas on a real API server', () => 
       await waitFor('roots in a new namespace', async () => ((await rootsIn('late')).length === 2 ? 2 : undefined)),
     ).toBe(2);
 
-    await reported('the old root to go', ({ phase }) => phase === 'issuing', 90);
+    await reported('the old root to go', ({ phase }) => phase === 'issuing', 120);
     expect(Date.now()).toBeGreaterThan(Date.parse(new X509Certificate(before.chain[0] ?? '').validTo));
     await waitFor('the new root alone', async () =>
       (await Promise.all(['demo', 'late'].map(rootsIn))).every(([only, more]) => only === newRoot && more === undefined)
         ? true
         : undefined,
     );
-    expect((await certificate(second)).chain).toHaveLength(2);
+    // Each replica reads by itself that the Secret has changed.
+    await waitFor('no word of the old root', async () =>
+      (await certificate(second)).chain.length === 2 ? true : undefined,
+    );
     expect(Object.keys(await stored()).sort()).toEqual([
       'ca-cert.pem',
       'ca-key.pem',
@@ -139,7 +144,7 @@ describe('a root that is replaced, by two replicas on a real API server', () => 
       'root-cert.pem',
       'rotation.json',
     ]);
-  }, 180_000);
+  }, 300_000);
 
   it('is the same again after somebody deleted its Secret: a replica that starts then must not make another', async () => {
     // How long certificates last that were issued is told anew all the time.
@@ -150,7 +155,7 @@ describe('a root that is replaced, by two replicas on a real API server', () => 
       return found['ca-key.pem'] === undefined ? undefined : found;
     });
     expect(after).toMatchObject(before);
-  }, 30_000);
+  }, 90_000);
 
   it('is not replaced for a CA that its operator plugged in: it is said what he does himself; lists that are no whole set are named', async () => {
     const files = generateCa({ trustDomain: 'test.example', now: Date.now(), algorithm: 'rsa', serial: Buffer.of(7) });
@@ -168,9 +173,9 @@ describe('a root that is replaced, by two replicas on a real API server', () => 
     const told = await reported(
       'the refusal',
       ({ phase, message }) => phase === 'plugged-in' && message.includes('cross-cert.pem'),
-      40,
     );
     expect(told.crlFault).toMatch(/^crl: list 1 is not a certificate revocation list/);
-    expect(await rootsIn('demo')).toEqual(splitCertificates(files['root-cert.pem']));
-  }, 60_000);
+    const roots = JSON.stringify(splitCertificates(files['root-cert.pem']));
+    await waitFor('its root', async () => (JSON.stringify(await rootsIn('demo')) === roots ? true : undefined));
+  }, 150_000);
 });

@@ -31,7 +31,7 @@ describe('whom a real Envoy lets in by an AuthorizationPolicy', () => {
 
   beforeAll(async () => {
     proxy = await InboundProxy.start(identityFor(ownCa, inboundIdentity), shared);
-  }, 30_000);
+  }, 120_000);
 
   afterAll(async () => proxy?.stop());
 
@@ -53,7 +53,7 @@ describe('whom a real Envoy lets in by an AuthorizationPolicy', () => {
       seen = JSON.stringify(await entering());
       return seen === wanted ? true : undefined;
     };
-    await waitFor(`${wanted} to enter`, entered, { timeoutMs: 8_000 }).catch((error: unknown) => {
+    await waitFor(`${wanted} to enter`, entered, { timeoutMs: 25_000 }).catch((error: unknown) => {
       throw new Error(`entered: ${seen}`, { cause: error });
     });
   }
@@ -103,6 +103,6 @@ describe('whom a real Envoy lets in by an AuthorizationPolicy', () => {
       await enter(expected);
       expect(proxy.refusals).toEqual([]);
     },
-    30_000,
+    90_000,
   );
 });

@@ -13,6 +13,9 @@ import { certificateSecret, relocated } from './xds/relocate.js';
 import { ServedEnvoy } from './xds/served-envoy.js';
 
 const drainSeconds = 2;
+const refusedMs = 15_000;
+/** What is not cut by the end of the drain time stays open. */
+const cutMs = (drainSeconds + 10) * 1000;
 const ownCa = caFor(ownDomain);
 const peerCa = caFor(peerDomain);
 const peerId = `spiffe://${peerDomain}/ns/store/sa/buyer`;
@@ -101,7 +104,7 @@ describe('what a real Envoy makes of grants that change', () => {
     localPort = await freePort();
     serve(meshModel([httpPort, tcpPort]));
     await envoy.start();
-  }, 30_000);
+  }, 120_000);
 
   afterAll(async () => {
     for (const each of open) each.close();
@@ -120,13 +123,13 @@ describe('what a real Envoy makes of grants that change', () => {
       headers: { 'x-forwarded-client-cert': 'URI=spiffe://x/y' },
     });
     expect(await forger.text()).toBe('undefined');
-  });
+  }, 90_000);
 
   it('refuses a certificate for our trust domain that a peer minted', async () => {
     await expect(reached(identityFor(peerCa, ownId), tcpPort)).resolves.toBe(false);
     await expect(reached(identityFor(ownCa, ownId), tcpPort)).resolves.toBe(true);
     await expect(reached(identityFor(peerCa, peerId), tcpPort)).resolves.toBe(true);
-  });
+  }, 90_000);
 
   it('does not even greet a peer whose grant does not hold for a TCP port', async () => {
     serve(meshModel([httpPort]));
@@ -135,7 +138,7 @@ describe('what a real Envoy makes of grants that change', () => {
     expect(await greeted(identityFor(ownCa, ownId), tcpPort)).toBe(true);
     serve(meshModel([httpPort, tcpPort]));
     await waitFor('grant', async () => ((await greeted(identityFor(peerCa, peerId), tcpPort)) ? true : undefined));
-  });
+  }, 90_000);
 
   it('un-exporting HTTP refuses the next request on an open connection and drains nobody', async () => {
     const peer = await session(identityFor(peerCa, peerId));
@@ -145,7 +148,9 @@ describe('what a real Envoy makes of grants that change', () => {
     const before = await envoy.running.stat('listener_manager.listener_in_place_updated');
     serve(meshModel([tcpPort]));
     const start = Date.now();
-    await waitFor('refusal', async () => ((await get(peer)).status === 403 ? true : undefined), { timeoutMs: 3000 });
+    await waitFor('refusal', async () => ((await get(peer)).status === 403 ? true : undefined), {
+      timeoutMs: refusedMs,
+    });
     console.info(`refused on the open connection after ${Date.now() - start} ms`);
     await sleep((drainSeconds + 1) * 1000);
     expect((await get(own)).status).toBe(200);
@@ -153,8 +158,10 @@ describe('what a real Envoy makes of grants that change', () => {
     expect(own.closed || own.destroyed || peer.closed || peer.destroyed).toBe(false);
     expect(await envoy.running.stat('listener_manager.listener_in_place_updated')).toBe(before);
     serve(meshModel([httpPort, tcpPort]));
-    await waitFor('grant', async () => ((await get(peer)).status === 200 ? true : undefined), { timeoutMs: 3000 });
-  });
+    await waitFor('grant', async () => ((await get(peer)).status === 200 ? true : undefined), {
+      timeoutMs: refusedMs,
+    });
+  }, 90_000);
 
   it('un-exporting TCP cuts the open connection within the drain time; the HTTP port of the same proxy does not notice', async () => {
     const peer = await echoing(identityFor(peerCa, peerId), tcpPort);
@@ -165,14 +172,14 @@ describe('what a real Envoy makes of grants that change', () => {
     serve(meshModel([httpPort]));
     await peer.ended;
     console.info(`TCP cut after ${Date.now() - start} ms`);
-    expect(Date.now() - start).toBeLessThan((drainSeconds + 2) * 1000);
+    expect(Date.now() - start).toBeLessThan(cutMs);
     await expect(reached(identityFor(peerCa, peerId), tcpPort)).resolves.toBe(false);
     // The stated collateral: other callers of this one TCP port have to connect anew.
     await own.ended;
     await expect(reached(identityFor(ownCa, ownId), tcpPort)).resolves.toBe(true);
     expect((await get(http)).status).toBe(200);
     expect(http.closed || http.destroyed).toBe(false);
-  });
+  }, 90_000);
 
   it.each([
     ['its principal', { principals: [peerPrincipal] }],
@@ -199,7 +206,7 @@ describe('what a real Envoy makes of grants that change', () => {
       serve(meshModel([httpPort, tcpPort]));
       await waitFor('as before', async () => ((await reached(peer, tcpPort)) ? true : undefined));
     },
-    30_000,
+    90_000,
   );
 
   const policy = (action: 'ALLOW' | 'DENY', source: object): AuthorizationPolicy => ({
@@ -236,7 +243,7 @@ describe('what a real Envoy makes of grants that change', () => {
       );
       await settled(found, expected);
     },
-    30_000,
+    90_000,
   );
 
   const peerAuthentication = (
@@ -254,7 +261,7 @@ describe('what a real Envoy makes of grants that change', () => {
     serve(meshModel([httpPort, tcpPort]));
     // Not a line, so nothing that looks for HTTP could tell.
     await settled(async () => ({ reached: await plainReached(tcpPort) }), { reached: true });
-  });
+  }, 90_000);
 
   it('where a workload is DISABLE, a server on a port without Service may speak first too; a port that is STRICT ends TLS, HTTP goes on', async () => {
     const shown = meshModel([httpPort]);
@@ -272,7 +279,7 @@ describe('what a real Envoy makes of grants that change', () => {
     await settled(found, { withoutService: true, strict: [true, false], http: 200 });
     serve(meshModel([httpPort, tcpPort]));
     await settled(async () => ({ reached: await plainReached(tcpPort) }), { reached: true });
-  });
+  }, 90_000);
 
   it.each<[string, () => PeerAuthentication, { http: boolean; tcp: boolean }]>([
     ['STRICT', () => peerAuthentication('STRICT'), { http: false, tcp: false }],
@@ -299,7 +306,7 @@ describe('what a real Envoy makes of grants that change', () => {
       await settled(found, { plain: [plain.http ? 200 : undefined, plain.tcp], mutual: [200, true] });
       expect(envoy.refusals).toEqual([]);
     },
-    30_000,
+    90_000,
   );
 
   it('un-trusting refuses the next request on an open connection, cuts open TCP, and takes no new connection', async () => {
@@ -309,7 +316,9 @@ describe('what a real Envoy makes of grants that change', () => {
     const peer = { http: await session(peerIdentity), tcp: await echoing(peerIdentity, tcpPort) };
     const own = { http: await session(ownIdentity), tcp: await echoing(ownIdentity, localPort) };
     open.push({ close: () => own.tcp.socket.destroy() });
-    await waitFor('grant', async () => ((await get(peer.http)).status === 200 ? true : undefined), { timeoutMs: 3000 });
+    await waitFor('grant', async () => ((await get(peer.http)).status === 200 ? true : undefined), {
+      timeoutMs: refusedMs,
+    });
     expect((await get(own.http)).status).toBe(200);
     // The stated collateral, as where TCP is un-exported: others on the very port that the peer was let into.
     const beside = await echoing(ownIdentity, tcpPort);
@@ -317,11 +326,11 @@ describe('what a real Envoy makes of grants that change', () => {
     serve({ ...meshModel([], []), grants: [] });
     const start = Date.now();
     await waitFor('refusal', async () => ((await get(peer.http)).status === 403 ? true : undefined), {
-      timeoutMs: 3000,
+      timeoutMs: refusedMs,
     });
     await peer.tcp.ended;
     console.info(`TCP of an un-trusted peer cut after ${Date.now() - start} ms`);
-    expect(Date.now() - start).toBeLessThan((drainSeconds + 2) * 1000);
+    expect(Date.now() - start).toBeLessThan(cutMs);
     await waitFor('handshake refused', async () => ((await reached(peerIdentity, tcpPort)) ? undefined : true));
 
     await beside.ended;
@@ -331,12 +340,12 @@ describe('what a real Envoy makes of grants that change', () => {
     expect(await echoes(own.tcp.socket)).toBe(true);
     expect(own.http.closed || own.http.destroyed || own.tcp.socket.destroyed).toBe(false);
     expect(envoy.refusals).toEqual([]);
-  }, 20_000);
+  }, 90_000);
 });
 
 /** Waits until what is found is what is expected, and stays it; the difference, or what could not be found out, is in the error. */
 async function settled(found: () => Promise<object>, expected: object): Promise<void> {
-  const deadline = Date.now() + 5000;
+  const deadline = Date.now() + 25_000;
   // While the change is on its way there may be neither an answer nor a refusal.
   const looked = (): Promise<object | undefined> => found().catch(() => undefined);
   while (Date.now() < deadline && JSON.stringify(await looked()) !== JSON.stringify(expected)) await sleep(20);

@@ -116,7 +116,7 @@ describe('whose identity a real Envoy takes: roots that change, gateways that be
     const secrets = [certificateSecret(identityFor(own, `spiffe://${ownDomain}/ns/demo/sa/echo`))];
     envoy.serve(relocated(snapshotFor(mesh, node), places), secrets);
     await envoy.start();
-  }, 30_000);
+  }, 120_000);
 
   afterAll(async () => {
     await envoy.stop();

@@ -106,7 +106,7 @@ describe('what a real Envoy in one zone makes of `distribute` with isthmus.dev/f
     port = await freePort();
     serve(zones);
     await envoy.start();
-  }, 30_000);
+  }, 120_000);
 
   afterAll(async () => {
     await envoy.stop();
@@ -115,17 +115,17 @@ describe('what a real Envoy in one zone makes of `distribute` with isthmus.dev/f
 
   it('shares calls out by the weights of its own region, and sends none beyond', async () => {
     await expectShares({ 'east/a': 80, 'east/b': 20 });
-  }, 30_000);
+  }, 120_000);
 
   it('gives the part of a zone that is empty to the other one of its region', async () => {
     serve(zones.filter((zone) => zone !== 'east/a'));
     await expectShares({ 'east/b': 100 });
-  }, 30_000);
+  }, 120_000);
 
   it('goes to the next region once its own is empty, by the weights that hold there', async () => {
     serve(zones.filter((zone) => !zone.startsWith('east')));
     await expectShares({ 'north/a': 30, 'north/b': 70 });
-  }, 30_000);
+  }, 120_000);
 
   it('goes to the last region when nothing else is left, and back to the weights of its own', async () => {
     serve(['south/a']);
@@ -133,5 +133,5 @@ describe('what a real Envoy in one zone makes of `distribute` with isthmus.dev/f
     serve(zones);
     await expectShares({ 'east/a': 80, 'east/b': 20 });
     expect(envoy.refusals).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 });

@@ -154,7 +154,7 @@ describe('client sidecar → gateway → server sidecar, all upstream Envoy, two
       },
       snapshotFor(clientModel, client),
     );
-  }, 60_000);
+  }, 240_000);
 
   afterAll(async () => {
     await Promise.all(stations.map(({ envoy }) => envoy.stop(1000)));
@@ -218,7 +218,7 @@ describe('client sidecar → gateway → server sidecar, all upstream Envoy, two
     going = false;
     await Promise.all(load);
     expect(statuses.filter((status) => status !== 200)).toEqual([]);
-  }, 30_000);
+  }, 90_000);
 
   it('forgets an export at the gateway, and only that one', async () => {
     const gateway = proxy('router~127.0.0.1~gateway-1.isthmus-system~isthmus-system.svc.cluster.b');
@@ -231,7 +231,7 @@ describe('client sidecar → gateway → server sidecar, all upstream Envoy, two
     expect((await call(ports.callHttp, host)).status).toBe(200);
     expect(await handshake(ports.second, `outbound_.9000_._.${host}`, ['istio'])).toBe(false);
     expect(stations.flatMap(({ envoy }) => envoy.refusals)).toEqual([]);
-  }, 15_000);
+  }, 60_000);
 });
 
 /** Whether anybody behind the port shows a certificate for this server name. */

@@ -53,7 +53,7 @@ beforeAll(async () => {
     [certificateSecret(identityFor(ca, `spiffe://${ownDomain}/ns/demo/sa/client`))],
   );
   await envoy.start();
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await envoy.stop(1000);

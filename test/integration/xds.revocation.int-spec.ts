@@ -42,7 +42,7 @@ describe('revocation where a peer shares our trust domain', () => {
 
   beforeAll(async () => {
     proxy = await InboundProxy.start(identityFor(ownCa, inboundIdentity), meshOf([], []));
-  }, 30_000);
+  }, 120_000);
 
   afterAll(async () => proxy?.stop());
 
@@ -54,7 +54,7 @@ describe('revocation where a peer shares our trust domain', () => {
 
   async function enter(expected: string): Promise<void> {
     const entered = async (): Promise<true | undefined> => ((await entering()) === expected ? true : undefined);
-    await waitFor(`${expected} to enter`, entered, { timeoutMs: 8_000 });
+    await waitFor(`${expected} to enter`, entered, { timeoutMs: 25_000 });
   }
 
   const [ownList, theirList] = [listOf(ownCa, revoked), listOf(sharingCa)];
@@ -70,5 +70,5 @@ describe('revocation where a peer shares our trust domain', () => {
     proxy.serve(meshOf([ownList], []));
     await enter('own,revoked,theirs');
     expect(proxy.refusals).toEqual([]);
-  }, 60_000);
+  }, 150_000);
 });

@@ -3,7 +3,6 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { pathFor, resources } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import { ensureParts } from '../../../scripts/setup/index.js';
 import { waitFor } from '../../harness/child.js';
@@ -22,6 +21,14 @@ interface Container {
 
 interface Workload extends ApiObject {
   readonly spec?: { readonly template?: { readonly spec?: { readonly containers?: readonly Container[] } } };
+}
+
+interface Definition extends ApiObject {
+  readonly spec?: {
+    readonly group: string;
+    readonly names: { readonly plural: string };
+    readonly versions: readonly { readonly name: string; readonly served: boolean }[];
+  };
 }
 
 /** The chart as Helm renders it: what of it the API server needs is applied, what a kubelet would start is told. */
@@ -61,11 +68,7 @@ export class RenderedChart {
     await Promise.all(crds.map(apply));
     await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: releaseNamespace } });
     for (const kind of rights) await Promise.all(this.objects.filter((object) => object.kind === kind).map(apply));
-    for (const resource of [resources.istioFederations, resources.serviceEntries, resources.authorizationPolicies]) {
-      await waitFor(`${resource.plural} to be served`, async () =>
-        (await client.request({ method: 'GET', path: pathFor(resource) })).status === 200 ? true : undefined,
-      );
-    }
+    await Promise.all(crds.map((crd) => served(client, crd)));
   }
 
   #container(deployment: string): Container {
@@ -74,6 +77,15 @@ export class RenderedChart {
     if (container === undefined) throw new Error(`the chart renders no Deployment ${deployment}`);
     return container;
   }
+}
+
+/** Waits for one version of it: all of them are served at once. */
+async function served(client: KubeClient, { spec }: Definition): Promise<void> {
+  const version = spec?.versions.find((each) => each.served)?.name;
+  const path = `/apis/${spec?.group}/${version}/${spec?.names.plural}`;
+  const answers = async (): Promise<true | undefined> =>
+    (await client.request({ method: 'GET', path })).status === 200 ? true : undefined;
+  await waitFor(`${path} to be served`, answers, { timeoutMs: 60_000 });
 }
 
 function documentsOf(text: string): readonly ApiObject[] {

@@ -1,9 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { pathFor, resources } from '#kube';
 import type { KubeClient } from '#kube';
+import { names as objectNames } from '#model';
 import { startApiServer } from '../../harness/api-server.js';
 import type { ApiServer } from '../../harness/api-server.js';
-import { freePort, startChild } from '../../harness/child.js';
+import { freePort, startChild, waitFor } from '../../harness/child.js';
 import type { Child } from '../../harness/child.js';
 import { machineAddress } from '../../harness/machine-address.js';
 import { writeServingCertificate } from '../../harness/serving-certificate.js';
@@ -130,6 +132,17 @@ export class Cluster {
       ...processFacts(child.pid),
     };
     this.#controllers.push(controller);
+    return controller;
+  }
+
+  /** The same, once it leads and peers can be told who this cluster is: nothing that is waited for afterwards waits for a cold start too. */
+  async firstController(podName: string): Promise<Controller> {
+    const controller = await this.controller(podName);
+    const document = { namespace: releaseNamespace, name: objectNames.publicDocumentSecret };
+    await waitFor('the public document', () => this.client.get(pathFor(resources.secrets, document)), {
+      timeoutMs: 120_000,
+      logFile: controller.logFile,
+    });
     return controller;
   }
 

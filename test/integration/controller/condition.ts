@@ -9,7 +9,7 @@ export type Condition = NonNullable<PeerStatus['conditions']>[number];
 /** A peer stands for its IstioFederation; any other resource is named by its path. */
 type Resource = Peer | string;
 
-interface Patience {
+export interface Patience {
   /** What the condition must say, too. */
   readonly message?: RegExp;
   readonly timeoutMs?: number;

@@ -16,8 +16,8 @@ const ending = new AbortController();
 
 beforeAll(async () => {
   cluster = await Cluster.start();
-  controller = await cluster.controller('controller-1');
-}, 150_000);
+  controller = await cluster.firstController('controller-1');
+}, 240_000);
 
 afterAll(async () => {
   ending.abort();

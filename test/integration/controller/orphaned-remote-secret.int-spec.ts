@@ -44,7 +44,7 @@ beforeAll(async () => {
   cluster = await Cluster.start(multicluster);
   for (const object of [orphan, reader]) await cluster.client.apply(object, { fieldManager: 'isthmus' });
   await cluster.client.apply(foreign, { fieldManager: 'operator' });
-}, 150_000);
+}, 240_000);
 
 afterAll(() => cluster?.stop(), 30_000);
 
@@ -54,9 +54,9 @@ describe('a multicluster peer whose finalizer was taken off while no controller 
     await waitFor(
       'the credential of the peer to go',
       async () => ((await credentials())?.length === 0 ? true : undefined),
-      { timeoutMs: 60_000, everyMs: 100, logFile: controller.logFile },
+      { timeoutMs: 120_000, everyMs: 100, logFile: controller.logFile },
     );
     expect(await cluster.client.get(pathOfObject(orphan))).toBeUndefined();
     expect(await cluster.client.get(pathOfObject(foreign))).toBeDefined();
-  }, 90_000);
+  }, 150_000);
 });

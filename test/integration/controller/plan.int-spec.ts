@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServiceEntry } from '#istio-api';
-import { pathFor, pathOfObject, resources } from '#kube';
+import { pathOfObject } from '#kube';
 import type { ApiObject } from '#kube';
 import { waitFor } from '../../harness/child.js';
-import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
 import { gateway } from './peer.js';
 import { planOf } from './plan.js';
@@ -15,14 +14,9 @@ let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start();
   // So that this cluster has its identity; nobody is a peer yet, and no controller runs while there is one.
-  const controller = await cluster.controller('controller-1');
-  const path = pathFor(resources.secrets, { namespace: releaseNamespace, name: 'isthmus-public-document' });
-  await waitFor('the public document', () => cluster.client.get(path), {
-    timeoutMs: 60_000,
-    logFile: controller.logFile,
-  });
+  const controller = await cluster.firstController('controller-1');
   await controller.stop();
-}, 150_000);
+}, 240_000);
 
 afterAll(() => cluster?.stop(), 30_000);
 
@@ -89,8 +83,8 @@ describe('a plan of resources that no controller has seen', () => {
     const live = await waitFor(
       'the ServiceEntry',
       () => cluster.client.get<ServiceEntry & ApiObject>(pathOfObject(entry!)),
-      { timeoutMs: 60_000, logFile: controller.logFile },
+      { timeoutMs: 120_000, logFile: controller.logFile },
     );
     expect(live.spec).toEqual(entry!.spec);
-  }, 150_000);
+  }, 240_000);
 });

@@ -15,7 +15,10 @@ export interface Plan {
 /** What `--plan` says. Once in a cluster's life: a pod's name is its own. */
 export async function planOf(cluster: Cluster): Promise<Plan> {
   const planned = await cluster.controller('plan', ['--plan']);
-  await waitFor('the plan', () => (planned.alive() ? undefined : true), { logFile: planned.logFile });
+  await waitFor('the plan', () => (planned.alive() ? undefined : true), {
+    timeoutMs: 90_000,
+    logFile: planned.logFile,
+  });
   const lines = planned.log().split('\n');
   return parse(lines.filter((line) => !line.startsWith('{')).join('\n')) as Plan;
 }

@@ -17,7 +17,7 @@ let otherCa: string;
 
 /** Status once it says this of trust. */
 function trustIs(peer: Peer, reason: string): Promise<PeerStatus> {
-  return statusWith(cluster, peer, 'TrustEstablished', reason, { timeoutMs: 20_000 });
+  return statusWith(cluster, peer, 'TrustEstablished', reason, { timeoutMs: 60_000 });
 }
 
 async function isRemembered({ name }: Peer): Promise<boolean> {
@@ -28,8 +28,8 @@ async function isRemembered({ name }: Peer): Promise<boolean> {
 beforeAll(async () => {
   cluster = await Cluster.start();
   otherCa = await writeServingCertificate(join(cluster.directory, 'other'));
-  await cluster.controller('controller-1');
-}, 150_000);
+  await cluster.firstController('controller-1');
+}, 240_000);
 
 afterAll(() => cluster?.stop(), 30_000);
 
@@ -41,7 +41,7 @@ describe('what was heard before the operator changed how the peer is to be known
     await cluster.applyResource(peer, { metadata: { ca: otherCa } });
     expect((await trustIs(peer, 'TLSVerifyFailed')).peer).toBeUndefined();
     expect(await isRemembered(peer)).toBe(false);
-  }, 60_000);
+  }, 180_000);
 
   it('elsewhere is not taken for what metadataEndpoint names now', async () => {
     const peer = await cluster.peer('elsewhere');
@@ -51,7 +51,7 @@ describe('what was heard before the operator changed how the peer is to be known
     await cluster.applyResource(peer, { metadata: { insecureSkipVerify: true }, metadataEndpoint });
     expect((await trustIs(peer, 'Unreachable')).peer).toBeUndefined();
     expect(await isRemembered(peer)).toBe(false);
-  }, 60_000);
+  }, 180_000);
 
   it('is heard anew where the new settings hold', async () => {
     const peer = await cluster.peer('again');
@@ -59,5 +59,5 @@ describe('what was heard before the operator changed how the peer is to be known
     await trustIs(peer, 'PinMismatch');
     await cluster.applyResource(peer, { metadata: { insecureSkipVerify: true } });
     expect((await trustIs(peer, 'BlindFirstContact')).peer?.clusterUUID).toBe(peer.clusterUUID);
-  }, 60_000);
+  }, 180_000);
 });

@@ -47,7 +47,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     serving: async () => {
       const ready = async (): Promise<true | undefined> =>
         (await admin('/ready')).startsWith('LIVE') ? true : undefined;
-      await waitFor('Envoy ready', ready, { logFile, timeoutMs: 30_000 });
+      await waitFor('Envoy ready', ready, { logFile, timeoutMs: 60_000 });
     },
     stop: async () => {
       await child.stop(1000);

@@ -69,7 +69,7 @@ export async function serving(envoy: RunningEnvoy): Promise<void> {
   await waitFor(
     'Envoy ready',
     async () => ((await fetch(`http://127.0.0.1:${envoy.adminPort}/ready`)).status === 200 ? true : undefined),
-    { timeoutMs: 10_000, logFile: envoy.child.logFile },
+    { timeoutMs: 60_000, logFile: envoy.child.logFile },
   );
 }
 
