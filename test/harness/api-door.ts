@@ -16,9 +16,9 @@ import { peerAccountName } from '#model';
 import { RenderedChart, releaseNamespace } from '../integration/controller/chart.js';
 import { startApiServer } from './api-server.js';
 import type { ApiServer } from './api-server.js';
-import { freePort, startChild, waitFor } from './child.js';
+import { freePort, startChild, startTimeoutMs, waitFor } from './child.js';
 import type { Child } from './child.js';
-import { TestLeader } from './door.js';
+import { metricIn, TestLeader } from './door.js';
 import type { TestPeer } from './door.js';
 import { writeServingCertificate } from './serving-certificate.js';
 
@@ -190,18 +190,15 @@ export async function startDoorProcess(
     if (statusCode !== 200) throw new Error(`${path}: ${statusCode} ${text}`);
     return text;
   };
-  await waitFor('the door to be ready', () => side('/readyz').then(() => true), { logFile });
+  const ready = (): Promise<true> => side('/readyz').then(() => true);
+  await waitFor('the door to be ready', ready, { logFile, timeoutMs: startTimeoutMs });
   return {
     ...child,
     apiPort,
     ca,
     memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
     readiness: () => side('/readyz'),
-    metric: async (name) =>
-      (await side('/metrics'))
-        .split('\n')
-        .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-        .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0),
+    metric: async (name) => metricIn(await side('/metrics'), name),
   };
 }
 
@@ -216,7 +213,7 @@ export function sendRaw({ apiPort, ca }: DoorProcess, bytes: string | Buffer): P
   return new Promise((resolve) => {
     let text = '';
     const socket = connect({ port: apiPort, host: '127.0.0.1', ca, ALPNProtocols: ['http/1.1'] });
-    const patience = setTimeout(() => socket.destroy(), 5_000);
+    const patience = setTimeout(() => socket.destroy(), 20_000);
     const parsed = (): RawAnswer | undefined => {
       const cut = text.indexOf('\r\n\r\n');
       if (cut === -1) return undefined;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { HttpKubeClient, kubeconfigAccess, tokenAccess } from '#kube';
 import type { KubeClient } from '#kube';
 import { ensureParts } from '../../scripts/setup/index.js';
-import { freePort, startChild, waitFor } from './child.js';
+import { freePort, startChild, startTimeoutMs, waitFor } from './child.js';
 import type { Child } from './child.js';
 
 /** A real kube-apiserver on a real etcd, RBAC on, reachable at 127.0.0.1 or at the host asked for. */
@@ -68,12 +68,12 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   ];
   // The key is written after the certificate and its authority: before, half of these may stand there.
   const whole = (): boolean => existsSync(key) && readFileSync(key, 'utf8').includes('END');
-  const ca = await waitFor('serving certificate', () => (whole() ? readFileSync(crt, 'utf8') : undefined), { logFile });
+  const patience = { logFile, timeoutMs: startTimeoutMs };
+  const ca = await waitFor('serving certificate', () => (whole() ? readFileSync(crt, 'utf8') : undefined), patience);
   const kubeconfig = writeKubeconfig(directory, server, ca, token);
   const client = new HttpKubeClient(await kubeconfigAccess(kubeconfig), 'isthmus-test');
   const limited = new HttpKubeClient(tokenAccess(server, limitedToken, ca), 'isthmus-test');
-  const ready = (): Promise<true> =>
-    waitFor('kube-apiserver /readyz', () => isReady(client), { logFile, timeoutMs: 60_000 });
+  const ready = (): Promise<true> => waitFor('kube-apiserver /readyz', () => isReady(client), patience);
   await ready();
   return {
     client,

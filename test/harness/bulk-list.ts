@@ -46,11 +46,12 @@ export async function peakMemory<T>(
   }
 }
 
-/** Reads a body in small steps for so long, then leaves it; returns the bytes that were read. */
+/** Reads a body in small steps for so long after it began to come, then leaves it; returns the bytes that were read. */
 export async function readSlowly(body: AsyncIterable<Buffer>, milliseconds: number): Promise<number> {
   let size = 0;
-  const end = performance.now() + milliseconds;
+  let end: number | undefined;
   for await (const chunk of body) {
+    end ??= performance.now() + milliseconds;
     size += chunk.length;
     await new Promise((done) => setTimeout(done, 20));
     if (performance.now() > end) break;

@@ -5,6 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export { freePort } from './free-port.js';
 
+/** A program takes so long to start on a machine that is busy with others. */
+export const startTimeoutMs = 90_000;
+
 /** A real part under test: a child process that dies with us, its output in a file. */
 export interface Child {
   readonly pid: number;
@@ -56,14 +59,17 @@ export async function waitFor<T>(
   const { timeoutMs = 30_000, everyMs = 25, logFile } = options;
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
-  while (Date.now() < deadline) {
+  let late = false;
+  while (!late) {
+    // Looked at once more when the time is up: this process itself may have stood still meanwhile.
+    late = Date.now() >= deadline;
     try {
       const value = await check();
       if (value !== undefined) return value;
     } catch (error) {
       last = error;
     }
-    await sleep(everyMs);
+    if (!late) await sleep(everyMs);
   }
   const tail = logFile === undefined ? '' : `\n${readFileSync(logFile, 'utf8').slice(-2000)}`;
   throw new Error(`${what}: not within ${timeoutMs} ms; last error: ${String(last)}${tail}`);

@@ -1,6 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { pathFor, resources } from '#kube';
@@ -14,7 +16,7 @@ import { signByHand } from '../../libs/trust/src/jws.fixture.js';
 import { loadConfig } from '../../apps/metadata-api/src/config.js';
 import { createDoor } from '../../apps/metadata-api/src/door.js';
 import type { RunningDoor } from '../../apps/metadata-api/src/door.js';
-import { waitFor } from './child.js';
+import { startTimeoutMs, waitFor } from './child.js';
 import { writeServingCertificate } from './serving-certificate.js';
 
 export const ownUUID = '11111111-1111-4111-8111-111111111111';
@@ -165,12 +167,15 @@ export interface TestDoor {
   ): Promise<Dispatcher.ResponseData>;
   /** Plain HTTP port: /readyz and /metrics. */
   side(path: string): Promise<{ readonly status: number; readonly text: string }>;
+  /** Value of one of its metrics, summed over labels. */
+  metric(name: string): Promise<number>;
   close(): Promise<void>;
 }
 
 export interface TestDoorOptions {
   readonly client: KubeClient;
   readonly store: Store;
+  /** Its certificate is in a folder of its own in here. */
   readonly directory: string;
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -178,7 +183,7 @@ export interface TestDoorOptions {
 /** The real app on ephemeral ports of 127.0.0.1, ready. */
 export async function startDoor(options: TestDoorOptions): Promise<TestDoor> {
   const { client, store, directory, environment = {} } = options;
-  const tlsDirectory = join(directory, 'tls');
+  const tlsDirectory = mkdtempSync(join(directory, 'tls-'));
   const ca = await writeServingCertificate(tlsDirectory);
   const config = loadConfig({
     ISTHMUS_LISTEN_HOST: '127.0.0.1',
@@ -192,10 +197,14 @@ export async function startDoor(options: TestDoorOptions): Promise<TestDoor> {
   const logger = createLogger({ app: 'door', level: 'debug', destination: { write: (line) => void lines.push(line) } });
   const door = await createDoor({ config, client, store, logger });
   const running = await door.start();
-  await waitFor('readiness', () => (door.health.readiness().ready ? true : undefined));
+  await waitFor('readiness', () => (door.health.readiness().ready ? true : undefined), { timeoutMs: startTimeoutMs });
   const agent = new Agent({ connect: { ca } });
   const get: TestDoor['get'] = (path, headers = {}) =>
     request(`https://127.0.0.1:${running.httpsPort}${path}`, { headers, dispatcher: agent });
+  const side: TestDoor['side'] = async (path) => {
+    const answer = await request(`http://127.0.0.1:${running.httpPort}${path}`);
+    return { status: answer.statusCode, text: await answer.body.text() };
+  };
   return {
     running,
     tlsDirectory,
@@ -203,13 +212,37 @@ export async function startDoor(options: TestDoorOptions): Promise<TestDoor> {
     lines,
     get,
     getAs: (peer, scope, path, headers = {}) => get(path, { ...headers, authorization: `Bearer ${peer.token(scope)}` }),
-    side: async (path) => {
-      const answer = await request(`http://127.0.0.1:${running.httpPort}${path}`);
-      return { status: answer.statusCode, text: await answer.body.text() };
-    },
+    side,
+    metric: async (name) => metricIn((await side('/metrics')).text, name),
     close: async () => {
       await running.drain();
       await agent.destroy();
     },
   };
+}
+
+/** Value of one metric in what a process says of its metrics, summed over labels. */
+export function metricIn(text: string, name: string): number {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
+
+/** A door that had no answer of its store within a second does not ask it again for five: a little longer. */
+const storeRestMs = 6_000;
+
+/** What was found while doors knew of used tokens by their store: asked anew, with another token, where one had to go on without it. */
+export async function whileStoreAnswers<T>(
+  doors: readonly Pick<TestDoor, 'metric'>[],
+  ask: () => Promise<T>,
+  tries = 3,
+): Promise<T> {
+  const alone = (): Promise<readonly number[]> =>
+    Promise.all(doors.map((door) => door.metric('isthmus_door_replay_memory_only_total')));
+  const before = await alone();
+  const found = await ask();
+  if (tries === 1 || (await alone()).join() === before.join()) return found;
+  await sleep(storeRestMs);
+  return whileStoreAnswers(doors, ask, tries - 1);
 }

@@ -6,7 +6,7 @@ import type { ApiObject } from '#kube';
 import { names, wayOutSecretData } from '#model';
 import type { WayOutPeer } from '#model';
 import type { AuditedCluster } from './api-door.js';
-import { freePort, startChild, waitFor } from './child.js';
+import { freePort, startChild, startTimeoutMs, waitFor } from './child.js';
 import type { Child } from './child.js';
 import { ownUUID } from './door.js';
 import type { TestPeer } from './door.js';
@@ -92,7 +92,7 @@ export async function startWayOutProcess(wish: WayOutWish): Promise<WayOutProces
     if (statusCode !== 200) throw new Error(text);
     return true;
   };
-  await waitFor('the way out to be ready', ready, { logFile });
+  await waitFor('the way out to be ready', ready, { logFile, timeoutMs: startTimeoutMs });
   return {
     ...child,
     ...{ port, httpPort, ca, credential, prefix: '/peers/door', door: peer },

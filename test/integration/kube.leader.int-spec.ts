@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { LeaderElector, pathFor, resources, silentLogger } from '#kube';
 import type { ApiObject } from '#kube';
 import { startApiServer } from '../harness/api-server.js';
@@ -12,7 +12,10 @@ interface Candidate {
   readonly terms: () => number;
 }
 
-const quick = { leaseMs: 2_000, renewDeadlineMs: 1_000, retryMs: 200 };
+/** No term ends because this process, or the API server, stood still for a while. */
+const times = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 200 };
+
+jest.setTimeout(120_000);
 
 describe('LeaderElector on a real kube-apiserver', () => {
   let api: ApiServer;
@@ -24,14 +27,15 @@ describe('LeaderElector on a real kube-apiserver', () => {
     await api?.stop();
   });
 
-  function candidate(name: string, identity: string): Candidate {
+  function candidate(name: string, identity: string, more: Partial<typeof times> = {}): Candidate {
     const elector = new LeaderElector({
       client: api.client,
       namespace: 'default',
       name,
       identity,
       logger: silentLogger,
-      ...quick,
+      ...times,
+      ...more,
     });
     const stop = new AbortController();
     let terms = 0;
@@ -43,7 +47,7 @@ describe('LeaderElector on a real kube-apiserver', () => {
   }
 
   const leads = (one: Candidate): Promise<true> =>
-    waitFor('leadership', () => (one.elector.isLeader ? true : undefined), { timeoutMs: 10_000 });
+    waitFor('leadership', () => (one.elector.isLeader ? true : undefined));
 
   it('has one leader; a leader that stops hands over at once', async () => {
     const first = candidate('handover', 'a');
@@ -55,7 +59,8 @@ describe('LeaderElector on a real kube-apiserver', () => {
     first.stop.abort();
     await first.done;
     await leads(second);
-    expect(Date.now() - started).toBeLessThan(1_000);
+    // The lease would have run out later.
+    expect(Date.now() - started).toBeLessThan(10_000);
     expect([first.terms(), second.terms()]).toEqual([1, 1]);
     second.stop.abort();
     await second.done;
@@ -64,7 +69,7 @@ describe('LeaderElector on a real kube-apiserver', () => {
     );
     expect(lease?.spec.holderIdentity ?? '').toBe('');
     expect(lease?.spec.leaseTransitions).toBe(1);
-  }, 30_000);
+  });
 
   it('takes over from a silent leader after the lease time, not before', async () => {
     const lease = {
@@ -80,7 +85,7 @@ describe('LeaderElector on a real kube-apiserver', () => {
     expect(Date.now() - started).toBeGreaterThanOrEqual(2_000);
     heir.stop.abort();
     await heir.done;
-  }, 30_000);
+  });
 
   it('goes on at once under the same identity (a container that was killed and restarted)', async () => {
     const lease = {
@@ -95,22 +100,21 @@ describe('LeaderElector on a real kube-apiserver', () => {
     };
     await api.client.create(lease as ApiObject);
     const again = candidate('same', 'pod-1');
-    const started = Date.now();
+    // Whoever else wanted it would wait for an hour.
     await leads(again);
-    expect(Date.now() - started).toBeLessThan(1_000);
     again.stop.abort();
     await again.done;
-  }, 30_000);
+  });
 
   it('stands back when it cannot renew, and leads again afterwards', async () => {
-    const only = candidate('cut', 'a');
+    const only = candidate('cut', 'a', { leaseMs: 12_000, renewDeadlineMs: 6_000 });
     await leads(only);
     await api.kill();
-    await waitFor('standing back', () => (only.elector.isLeader ? undefined : true), { timeoutMs: 10_000 });
+    await waitFor('standing back', () => (only.elector.isLeader ? undefined : true));
     await api.restart();
     await leads(only);
     expect(only.terms()).toBe(2);
     only.stop.abort();
     await only.done;
-  }, 60_000);
+  });
 });

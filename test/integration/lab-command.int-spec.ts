@@ -8,7 +8,7 @@ import { repositoryDirectory, waitFor } from '../lab/index.js';
 import type { LabDescription } from '../lab/index.js';
 
 // `npm run lab` as a command: its description, and that nothing outlives it.
-jest.setTimeout(200_000);
+jest.setTimeout(400_000);
 
 const repository = repositoryDirectory();
 const program = [join(repository, 'node_modules/node/bin/node'), join(repository, 'dist/test/lab/main.js')] as const;
@@ -36,7 +36,7 @@ function read(file: string): LabDescription {
 }
 
 function described(file: string): Promise<LabDescription> {
-  return waitFor(async () => (existsSync(file) ? read(file) : undefined), { what: file, timeoutMs: 150_000 });
+  return waitFor(async () => (existsSync(file) ? read(file) : undefined), { what: file, timeoutMs: 300_000 });
 }
 
 /** Living processes whose command line names the lab's folder. */
@@ -61,13 +61,16 @@ describe('npm run lab', () => {
       metadataEndpoint: 'https://10.10.1.10/metadata',
     });
     const etcd = cluster?.pids.etcd?.[0] ?? 0;
-    expect(readFileSync(`/proc/${etcd}/cmdline`, 'utf8')).toMatch(/^[^\0]*etcd\0--name=east\0/);
+    const commandOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    expect(commandOf(etcd)).toMatch(/^[^\0]*etcd\0--name=east\0/);
     process.kill(etcd, 'SIGKILL');
-    const next = await waitFor(async () => read(file).clusters[0]?.pids.etcd?.find((pid) => pid !== etcd), {
+    // Until it is in its cluster's network the process is what brings it there.
+    const isNext = (pid: number): boolean => pid !== etcd && /^[^\0]*etcd\0--name=east\0/.test(commandOf(pid));
+    const next = await waitFor(async () => read(file).clusters[0]?.pids.etcd?.find(isNext), {
       what: 'the new id of etcd',
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
-    expect(readFileSync(`/proc/${next}/cmdline`, 'utf8')).toMatch(/^[^\0]*etcd\0/);
+    expect(next).not.toBe(etcd);
     child.kill('SIGKILL');
   });
 
@@ -81,7 +84,7 @@ describe('npm run lab', () => {
     await ended;
     await waitFor(async () => processesOf(directory).length === 0 || undefined, {
       what: 'end of all',
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
     // A killed lab can't tidy up; a later one does.
     if (signal !== 'SIGKILL') expect(existsSync(directory)).toBe(false);

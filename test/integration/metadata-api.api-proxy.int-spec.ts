@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { silentLogger } from '#kube';
@@ -17,13 +18,28 @@ import { forge, H2Connection, sendRaw, startAuditedCluster, startDoorProcess } f
 import type { AuditedCluster, DoorProcess } from '../harness/api-door.js';
 import { bulkMegabytes, bulkPath, createBulkList, peakMemory, readSlowly } from '../harness/bulk-list.js';
 import { waitFor } from '../harness/child.js';
-import { ownUUID, TestPeer } from '../harness/door.js';
+import { ownUUID, TestPeer, whileStoreAnswers } from '../harness/door.js';
+import { leastOf } from '../harness/least.js';
 import { startPostgres, temporaryDirectory } from '../harness/postgres.js';
 import type { PostgresServer } from '../harness/postgres.js';
 
 const program = 'dist/apps/metadata-api/src/main.js';
-/** Longest life of a watch in this spec. */
-const watchLifeMs = 6_000;
+const minute = 60_000;
+/** A door that drains cuts after ten seconds what does not end. */
+const stopMs = 30_000;
+/** Promised of watches whose peer's trust has changed. */
+const watchEndMs = 1_000;
+const watchNodes = '/api/v1/nodes?watch=true';
+
+jest.setTimeout(3 * minute);
+
+type Asker = Pick<TestPeer, 'token'>;
+
+interface OpenDoor {
+  readonly process: DoorProcess;
+  /** Who asks it. */
+  readonly agent: Agent;
+}
 
 interface Status {
   readonly kind: string;
@@ -44,6 +60,9 @@ describe('API proxy in front of a real API server', () => {
     legacy.trusted({ legacyAPITokens: true }),
     alpha.trusted(),
   ];
+  const oldKey = { kid: stranger.key.kid, pem: stranger.key.publicPem, state: 'retired' as const };
+  const rotating = everyone.map((peer) => (peer.name === 'delta' ? { ...peer, keys: [...peer.keys, oldKey] } : peer));
+  const deltaByOldKey: Asker = { token: () => forge(stranger, { aud: ownUUID, sub: delta.uuid }) };
   let cluster: AuditedCluster;
   let postgres: PostgresServer;
   let store: Store;
@@ -66,20 +85,16 @@ describe('API proxy in front of a real API server', () => {
     await api.client.create(secret('treasure'));
     store = openStore({ databaseUrl: postgres.url, dataDirectory: directory, logger: silentLogger });
     await store.ready;
-    door = await startDoorProcess(cluster, directory, {
-      ...doorEnvironment(),
-      ISTHMUS_API_WATCH_LIFE_MS: String(watchLifeMs),
-    });
-    agent = new Agent({ connect: { ca: door.ca }, allowH2: false });
-  }, 120_000);
+    ({ process: door, agent } = await openDoor('main', { ISTHMUS_API_STUCK_MS: '8000' }));
+  });
   afterAll(async () => {
     await agent?.destroy();
-    await door?.stop(15_000);
+    await door?.stop(stopMs);
     await store?.close();
     await cluster?.stop();
     await postgres?.stop();
     rmSync(directory, { recursive: true, force: true });
-  }, 30_000);
+  });
 
   const doorEnvironment = (): Readonly<Record<string, string>> => ({
     DATABASE_URL: postgres.url,
@@ -88,18 +103,43 @@ describe('API proxy in front of a real API server', () => {
     ISTHMUS_API_PEER_BURST: '100000',
     ISTHMUS_API_PEER_RATE: '100000',
     ISTHMUS_API_WATCHES_PER_PEER: '1100',
-    ISTHMUS_API_STUCK_MS: '2000',
   });
+
+  /** A door in a process of its own: the short times that some cases ask for cut nothing that others hold open. */
+  const openDoor = async (name: string, environment: Readonly<Record<string, string>> = {}): Promise<OpenDoor> => {
+    const folder = join(directory, name);
+    mkdirSync(folder);
+    const process = await startDoorProcess(cluster, folder, { ...doorEnvironment(), ...environment });
+    return { process, agent: new Agent({ connect: { ca: process.ca }, allowH2: false }) };
+  };
+  const closeDoor = async (opened: OpenDoor | undefined): Promise<void> => {
+    await opened?.agent.destroy();
+    await opened?.process.stop(stopMs);
+  };
 
   const ask = (
     target: string,
     headers: Readonly<Record<string, string>> = {},
-    peer = gamma,
+    peer: Asker = gamma,
+    at: OpenDoor = { process: door, agent },
   ): Promise<Dispatcher.ResponseData> =>
-    request(`https://127.0.0.1:${door.apiPort}${target}`, {
-      dispatcher: agent,
+    request(`https://127.0.0.1:${at.process.apiPort}${target}`, {
+      dispatcher: at.agent,
       headers: { authorization: `Bearer ${peer.token('api')}`, ...headers },
     });
+  /** Asks until it is answered well: the door has read by then who is trusted. */
+  const askTrusted = (target: string, peer: Asker, at?: OpenDoor): Promise<Dispatcher.ResponseData> =>
+    waitFor(`a good answer to ${target}`, async () => {
+      const answer = await ask(target, {}, peer, at);
+      if (answer.statusCode === 200) return answer;
+      await answer.body.dump();
+      return undefined;
+    });
+  /** Lets the peer have an old key beside its own, and waits until the door takes what that one signs. */
+  const rotate = async (at?: OpenDoor): Promise<void> => {
+    await cluster.leader.trust(rotating);
+    await (await askTrusted('/api/v1/nodes', deltaByOldKey, at)).body.dump();
+  };
   const direct = async (target: string, headers: Readonly<Record<string, string>> = {}): Promise<string> =>
     (await cluster.api.client.request({ method: 'GET', path: target, headers })).body;
 
@@ -185,34 +225,41 @@ describe('API proxy in front of a real API server', () => {
         };
         const target = '/api/v1/namespaces/default/services?watch=true&resourceVersion=0&allowWatchBookmarks=true';
         const connection = new H2Connection(door);
+        let end = (): void => connection.close();
         if (version === 'HTTP/2') {
           const stream = connection.open({ ':path': target, authorization: `Bearer ${gamma.token('api')}` });
           stream.on('data', read);
         } else {
-          const { body } = await ask(target);
-          body.on('data', read);
-          body.on('error', () => undefined);
+          const answer = await ask(target);
+          answer.body.on('data', read);
+          end = () => drop(answer);
         }
+        const late: number[] = [];
         await waitFor('the present state', () => (lines.some(({ name }) => name === 'web') ? true : undefined));
         for (const round of [1, 2, 3]) {
           const name = `${version === 'HTTP/2' ? 'two' : 'one'}-${round}`;
           await cluster.api.client.create(service(name));
           const created = performance.now();
           const line = await waitFor('the event', () => lines.find((found) => found.name === name), { everyMs: 2 });
-          expect(line.at - created).toBeLessThan(250);
+          late.push(line.at - created);
         }
-        connection.close();
+        end();
+        // What holds events back does so each time, a busy machine now and then.
+        expect(Math.min(...late)).toBeLessThan(250);
       },
     );
 
     it('a watch ends in good order within its life, however long was asked for', async () => {
+      const lifeMs = 6_000;
+      const brief = await openDoor('brief-watches', { ISTHMUS_API_WATCH_LIFE_MS: String(lifeMs) });
       const started = performance.now();
-      const { body } = await ask('/api/v1/nodes?watch=true&timeoutSeconds=3600');
+      const { body } = await ask(`${watchNodes}&timeoutSeconds=3600`, {}, gamma, brief);
       await body.text();
       const lasted = performance.now() - started;
-      expect(lasted).toBeGreaterThan(watchLifeMs * 0.6);
-      expect(lasted).toBeLessThan(watchLifeMs + 2_000);
-    }, 20_000);
+      await closeDoor(brief);
+      expect(lasted).toBeGreaterThan(lifeMs * 0.6);
+      expect(lasted).toBeLessThan(lifeMs + 9_000);
+    });
 
     it('Secrets: an empty list, also by a selector, an empty watch that ends, and none by name', async () => {
       const before = cluster.forwarded().length;
@@ -596,25 +643,22 @@ describe('API proxy in front of a real API server', () => {
     });
 
     it('is good once for all replicas', async () => {
-      const folder = temporaryDirectory();
-      const replica = await startDoorProcess(cluster, folder, { DATABASE_URL: postgres.url });
-      const others = new Agent({ connect: { ca: replica.ca } });
+      const replica = await openDoor('replica');
       await waitFor('its store', async () =>
-        (await replica.readiness()).includes('shared by all replicas') ? true : undefined,
+        (await replica.process.readiness()).includes('shared by all replicas') ? true : undefined,
       );
-      const authorization = `Bearer ${gamma.token('api')}`;
-      expect((await statusOf(authorization))[0]).toBe(200);
-      const url = `https://127.0.0.1:${replica.apiPort}/api/v1/services`;
-      const again = await request(url, { dispatcher: others, headers: { authorization } });
-      expect([again.statusCode, ((await again.body.json()) as Status).reason]).toEqual([401, 'Unauthorized']);
-      const fresh = { authorization: `Bearer ${gamma.token('api')}` };
-      const other = await request(url, { dispatcher: others, headers: fresh });
+      const twice = async (): Promise<readonly unknown[]> => {
+        const authorization = `Bearer ${gamma.token('api')}`;
+        const [first] = await statusOf(authorization);
+        const again = await ask('/api/v1/services', { authorization }, gamma, replica);
+        return [first, again.statusCode, ((await again.body.json()) as Status).reason];
+      };
+      expect(await whileStoreAnswers([door, replica.process], twice)).toEqual([200, 401, 'Unauthorized']);
+      const other = await ask('/api/v1/services', {}, gamma, replica);
       await other.body.dump();
       expect(other.statusCode).toBe(200);
-      await others.destroy();
-      await replica.stop(15_000);
-      rmSync(folder, { recursive: true, force: true });
-    }, 30_000);
+      await closeDoor(replica);
+    });
 
     it('of a legacy peer lives a year and is used again', async () => {
       const authorization = `Bearer ${forge(legacy, { aud: ownUUID, jti: undefined, exp: seconds() + 31_536_000 })}`;
@@ -623,15 +667,19 @@ describe('API proxy in front of a real API server', () => {
   });
 
   it('un-trusting a peer closes its watches within a second, and nobody else’s; its tokens are refused', async () => {
-    const target = '/api/v1/nodes?watch=true';
-    const issuedBefore = delta.token('api');
-    const theirs = await Promise.all([1, 2, 3].map(() => ask(target, {}, delta)));
-    const others = await ask(target);
-    const ends = Promise.allSettled(theirs.map(({ body }) => body.text()));
-    const started = performance.now();
-    await cluster.leader.trust(everyone.filter(({ name }) => name !== 'delta'));
-    expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    let issuedBefore = '';
+    const others = await ask(watchNodes);
+    const toTheirEnd = async (): Promise<number> => {
+      await cluster.leader.trust(everyone);
+      const theirs = await Promise.all([1, 2, 3].map(() => askTrusted(watchNodes, delta)));
+      issuedBefore = delta.token('api');
+      const ends = Promise.allSettled(theirs.map(({ body }) => body.text()));
+      await cluster.leader.trust(everyone.filter(({ name }) => name !== 'delta'));
+      const written = performance.now();
+      expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+      return performance.now() - written;
+    };
+    expect(await leastOf(3, watchEndMs, toTheirEnd)).toBeLessThan(watchEndMs);
     const since = cluster.forwarded().length;
     for (const token of [issuedBefore, delta.token('api')]) {
       const { statusCode, body } = await ask('/api/v1/nodes', { authorization: `Bearer ${token}` });
@@ -642,21 +690,22 @@ describe('API proxy in front of a real API server', () => {
     }
     expect(cluster.forwarded().slice(since)).toEqual([]);
     expect(others.body.destroyed).toBe(false);
-    others.body.on('error', () => undefined);
-    others.body.destroy();
+    drop(others);
     await cluster.leader.trust(everyone);
   });
 
   it('a peer’s key that is dropped ends its watches in order: a reader goes on where it was', async () => {
-    const keys = [...delta.trusted().keys, { kid: 'old', pem: stranger.key.publicPem, state: 'retired' as const }];
-    await cluster.leader.trust(everyone.map((peer) => (peer.name === 'delta' ? { ...peer, keys } : peer)));
-    await sleep(500);
-    const watch = await ask('/api/v1/nodes?watch=true', {}, delta);
-    const end = watch.body.text();
-    const started = performance.now();
-    await cluster.leader.trust(everyone);
-    await expect(end).resolves.toEqual(expect.any(String));
-    expect(performance.now() - started).toBeLessThan(1_000);
+    const toItsEnd = async (): Promise<number> => {
+      await rotate();
+      const watch = await ask(watchNodes, {}, delta);
+      expect(watch.statusCode).toBe(200);
+      const end = watch.body.text();
+      await cluster.leader.trust(everyone);
+      const written = performance.now();
+      await expect(end).resolves.toEqual(expect.any(String));
+      return performance.now() - written;
+    };
+    expect(await leastOf(3, watchEndMs, toItsEnd)).toBeLessThan(watchEndMs);
     expect((await ask('/api/v1/nodes', {}, delta)).statusCode).toBe(200);
   });
 
@@ -693,97 +742,98 @@ describe('API proxy in front of a real API server', () => {
     beforeAll(async () => {
       rest = door.memory();
       await withBulkList();
-    }, 90_000);
+    }, 5 * minute);
 
-    const drop = ({ body }: Dispatcher.ResponseData): void => {
-      body.on('error', () => undefined);
-      body.destroy();
-    };
-
-    it.each(['HTTP/1.1', 'HTTP/2'])(
-      'a list of 200 MB, whole, over %s',
-      async (version) => {
-        const whole = async (): Promise<number> => {
-          let size = 0;
-          if (version === 'HTTP/1.1') {
-            for await (const chunk of (await ask(bulkPath)).body) size += (chunk as Buffer).length;
-            return size;
-          }
-          const connection = new H2Connection(door);
-          const stream = connection.open({ ':path': bulkPath, authorization: `Bearer ${gamma.token('api')}` });
-          for await (const chunk of stream) size += (chunk as Buffer).length;
-          connection.close();
-          return size;
-        };
-        const [size, most] = await peakMemory(door, rest, whole());
-        expect(size).toBeGreaterThan(bulkMegabytes * 1_000_000);
-        expect(most).toBeLessThan(mostMemory);
-      },
-      60_000,
-    );
+    it.each(['HTTP/1.1', 'HTTP/2'])('a list of 200 MB, whole, over %s', async (version) => {
+      const whole = async (): Promise<number> => {
+        if (version === 'HTTP/1.1') return sizeOf((await ask(bulkPath)).body);
+        const connection = new H2Connection(door);
+        const size = await sizeOf(
+          connection.open({ ':path': bulkPath, authorization: `Bearer ${gamma.token('api')}` }),
+        );
+        connection.close();
+        return size;
+      };
+      const [size, most] = await peakMemory(door, rest, whole());
+      expect(size).toBeGreaterThan(bulkMegabytes * 1_000_000);
+      expect(most).toBeLessThan(mostMemory);
+    });
 
     it('a slow reader is served at its own pace, and one that never reads is cut off', async () => {
-      const slow = await ask(bulkPath);
       const never = await Promise.all([1, 2, 3].map(() => ask(bulkPath)));
+      // Last, and read at once: it must not be taken for one that never reads.
+      const slow = await ask(bulkPath);
       const slowly = readSlowly(slow.body, 5_000);
       const [size, most] = await peakMemory(door, rest, slowly);
       expect(size).toBeGreaterThan(1_000_000);
       expect(size).toBeLessThan(bulkMegabytes * 1_000_000);
       expect(most).toBeLessThan(mostMemory);
-      expect(await door.metric('isthmus_door_api_requests_open')).toBe(0);
+      await waitFor('those that never read to be cut off', async () =>
+        (await door.metric('isthmus_door_api_requests_open')) === 0 ? true : undefined,
+      );
       never.forEach(drop);
-    }, 60_000);
+    });
 
-    /** Asks, takes nothing, and tells how it ended once the door has let go of it. */
-    const neverRead = async (version: string, target: string): Promise<readonly [ended: string, detail: string]> => {
-      const since = new Date();
-      const givenUp = async (): Promise<string> => {
-        const row = await waitFor('it to be given up', async () =>
-          (await store.audit.list({ since })).find(({ action }) => action === `GET ${bulkPath}`),
-        );
-        return row.detail ?? '';
-      };
-      if (version === 'HTTP/1.1') {
-        const { body } = await ask(target);
+    describe('at a door that soon takes a reader for stuck', () => {
+      let hasty: OpenDoor;
+      let hastyRest = 0;
+
+      beforeAll(async () => {
+        hasty = await openDoor('hasty', { ISTHMUS_API_STUCK_MS: '2000' });
+        await (await ask('/api/v1/nodes', {}, gamma, hasty)).body.dump();
+        hastyRest = hasty.process.memory();
+      });
+      afterAll(() => closeDoor(hasty));
+
+      /** Asks, takes nothing, and tells how it ended once the door has let go of it. */
+      const neverRead = async (version: string, target: string): Promise<readonly [ended: string, detail: string]> => {
+        const since = new Date();
+        const givenUp = async (): Promise<string> => {
+          const row = await waitFor(
+            'it to be given up',
+            async () => (await store.audit.list({ since })).find(({ action }) => action === `GET ${bulkPath}`),
+            { timeoutMs: 1.5 * minute },
+          );
+          return row.detail ?? '';
+        };
+        if (version === 'HTTP/1.1') {
+          const { body } = await ask(target, {}, gamma, hasty);
+          const detail = await givenUp();
+          const ended = await body.text().then(
+            () => 'whole',
+            () => 'cut',
+          );
+          return [ended, detail];
+        }
+        const connection = new H2Connection(hasty.process);
+        const stream = connection.open({ ':path': target, authorization: `Bearer ${gamma.token('api')}` });
         const detail = await givenUp();
-        const ended = await body.text().then(
-          () => 'whole',
-          () => 'cut',
-        );
-        return [ended, detail];
-      }
-      const connection = new H2Connection(door);
-      const stream = connection.open({ ':path': target, authorization: `Bearer ${gamma.token('api')}` });
-      const detail = await givenUp();
-      const code = await waitFor('the reset', () => (stream.closed ? stream.rstCode : undefined));
-      connection.close();
-      return [`reset ${code}`, detail];
-    };
+        const code = await waitFor('the reset', () => (stream.closed ? stream.rstCode : undefined));
+        connection.close();
+        return [`reset ${code}`, detail];
+      };
 
-    it.each([
-      ['list', 'HTTP/1.1', 'cut'],
-      ['list', 'HTTP/2', 'reset 2'],
-      ['watch', 'HTTP/1.1', 'cut'],
-      ['watch', 'HTTP/2', 'reset 2'],
-    ])(
-      'who never reads a %s is cut off, over %s, and cannot take it for whole',
-      async (verb, version, how) => {
+      it.each([
+        ['list', 'HTTP/1.1', 'cut'],
+        ['list', 'HTTP/2', 'reset 2'],
+        ['watch', 'HTTP/1.1', 'cut'],
+        ['watch', 'HTTP/2', 'reset 2'],
+      ])('who never reads a %s is cut off, over %s, and cannot take it for whole', async (verb, version, how) => {
         const target = verb === 'watch' ? `${bulkPath}?watch=true` : bulkPath;
-        const [[ended, detail], most] = await peakMemory(door, rest, neverRead(version, target));
+        const [[ended, detail], most] = await peakMemory(hasty.process, hastyRest, neverRead(version, target));
         expect(detail).toMatch(new RegExp(`^${verb} envoyfilters.networking.istio.io stuck bytes=\\d+$`));
         expect(ended).toBe(how);
         expect(most).toBeLessThan(mostMemory);
-        expect(await door.metric('isthmus_door_api_requests_open')).toBe(0);
-        expect(await door.metric('isthmus_door_api_watches')).toBe(0);
-      },
-      30_000,
-    );
+        expect(await hasty.process.metric('isthmus_door_api_requests_open')).toBe(0);
+        expect(await hasty.process.metric('isthmus_door_api_watches')).toBe(0);
+      });
+    });
 
     /** The API server answers 429 to many at once (priority and fairness), which is passed on: the reader comes again. */
     const openWatch = (connection: H2Connection): Promise<true> =>
       waitFor('a watch', async () => {
         const authorization = `Bearer ${gamma.token('api')}`;
-        const stream = connection.open({ ':path': '/api/v1/nodes?watch=true', authorization });
+        const stream = connection.open({ ':path': watchNodes, authorization });
         const status = await new Promise<unknown>((resolve) => {
           stream.on('response', (headers) => resolve(headers[':status']));
           stream.on('close', () => resolve('closed'));
@@ -794,62 +844,69 @@ describe('API proxy in front of a real API server', () => {
         return undefined;
       });
 
-    it('a thousand watches, opened and dropped, twice', async () => {
-      // Of their own: however slow the machine is, the first watch has not ended by itself when the last one opens.
-      const own = `${directory}/a-thousand-watches`;
-      mkdirSync(own);
-      const patient = await startDoorProcess(cluster, own, doorEnvironment());
-      const before = patient.memory();
-      const round = async (): Promise<number> => {
-        const connections = Array.from({ length: 10 }, () => new H2Connection(patient));
-        for (const connection of connections) {
-          await Promise.all(Array.from({ length: 100 }, () => openWatch(connection)));
+    it(
+      'a thousand watches, opened and dropped, twice',
+      async () => {
+        const own = await openDoor('a-thousand-watches');
+        const { process: patient } = own;
+        const before = patient.memory();
+        const round = async (): Promise<number> => {
+          const connections = Array.from({ length: 10 }, () => new H2Connection(patient));
+          for (const connection of connections) {
+            await Promise.all(Array.from({ length: 100 }, () => openWatch(connection)));
+          }
+          expect(await patient.metric('isthmus_door_api_watches')).toBe(1_000);
+          const most = patient.memory() - before;
+          for (const connection of connections) connection.close();
+          await waitFor('the watches to be gone', async () =>
+            (await patient.metric('isthmus_door_api_watches')) === 0 ? true : undefined,
+          );
+          return most;
+        };
+        try {
+          expect(Math.max(await round(), await round())).toBeLessThan(mostMemory);
+        } finally {
+          await closeDoor(own);
         }
-        expect(await patient.metric('isthmus_door_api_watches')).toBe(1_000);
-        const most = patient.memory() - before;
-        for (const connection of connections) connection.close();
-        await waitFor('the watches to be gone', async () =>
-          (await patient.metric('isthmus_door_api_watches')) === 0 ? true : undefined,
-        );
-        return most;
-      };
-      try {
-        expect(Math.max(await round(), await round())).toBeLessThan(mostMemory);
-      } finally {
-        await patient.stop(15_000);
-      }
-    }, 60_000);
+      },
+      4 * minute,
+    );
   });
 
   describe('a long list under way', () => {
-    const old = { kid: 'old', pem: stranger.key.publicPem, state: 'retired' as const };
-    const rotating = everyone.map((peer) => (peer.name === 'delta' ? { ...peer, keys: [...peer.keys, old] } : peer));
+    /** Its readers may take nothing for as long as the rest takes. */
+    let patient: OpenDoor;
 
-    beforeAll(withBulkList, 90_000);
-    afterAll(() => cluster.leader.trust(everyone));
+    beforeAll(async () => {
+      await withBulkList();
+      patient = await openDoor('a-long-list');
+    }, 5 * minute);
+    afterAll(async () => {
+      await cluster.leader.trust(everyone);
+      await closeDoor(patient);
+    });
 
-    /** Has the peer's list begun, changes what is trusted, and reads on when the door has acted on that. */
-    const listOver = async (trusted: typeof everyone): Promise<number> => {
-      await cluster.leader.trust(rotating);
-      await sleep(500);
-      const list = await ask(bulkPath, {}, delta);
-      expect(list.statusCode).toBe(200);
-      const watch = await ask('/api/v1/nodes?watch=true', {}, delta);
+    /** Has the peer's list begun, and changes what is trusted; what is left to be read when the door has acted on that. */
+    const listOver = async (trusted: typeof everyone): Promise<Dispatcher.ResponseData> => {
+      await rotate(patient);
+      const list = await ask(bulkPath, {}, delta, patient);
+      const watch = await ask(watchNodes, {}, delta, patient);
+      expect([list.statusCode, watch.statusCode]).toEqual([200, 200]);
       const acted = watch.body.text().catch(() => undefined);
       await cluster.leader.trust(trusted);
       await acted;
-      let size = 0;
-      for await (const chunk of list.body) size += (chunk as Buffer).length;
-      return size;
+      return list;
     };
 
     it('is finished when a key of its reader is dropped', async () => {
-      expect(await listOver(everyone)).toBeGreaterThan(bulkMegabytes * 1_000_000);
-    }, 60_000);
+      const { body } = await listOver(everyone);
+      expect(await sizeOf(body)).toBeGreaterThan(bulkMegabytes * 1_000_000);
+    });
 
     it('is cut when its reader is no longer trusted', async () => {
-      await expect(listOver(everyone.filter(({ name }) => name !== 'delta'))).rejects.toThrow();
-    }, 60_000);
+      const { body } = await listOver(everyone.filter(({ name }) => name !== 'delta'));
+      await expect(sizeOf(body)).rejects.toThrow();
+    });
   });
 
   describe('the door’s own account', () => {
@@ -913,12 +970,9 @@ describe('API proxy in front of a real API server', () => {
   });
 
   it('drains: open watches end in good order, nobody new is let in, then it is gone', async () => {
-    const open = await Promise.all([1, 2].map(() => ask('/api/v1/nodes?watch=true')));
+    const open = await Promise.all([1, 2].map(() => ask(watchNodes)));
     const connection = new H2Connection(door);
-    const stream = connection.open({
-      ':path': '/api/v1/nodes?watch=true',
-      authorization: `Bearer ${gamma.token('api')}`,
-    });
+    const stream = connection.open({ ':path': watchNodes, authorization: `Bearer ${gamma.token('api')}` });
     await new Promise((resolve) => stream.once('response', resolve));
     const ends = Promise.all([
       ...open.map(({ body }) => body.text()),
@@ -926,15 +980,27 @@ describe('API proxy in front of a real API server', () => {
     ]);
     stream.resume();
     const started = performance.now();
-    const stopped = door.stop(15_000);
+    const stopped = door.stop(stopMs);
     await ends;
     await stopped;
-    expect(performance.now() - started).toBeLessThan(5_000);
+    // Below the time after which what is still open is cut.
+    expect(performance.now() - started).toBeLessThan(9_000);
     expect(readFileSync(door.logFile, 'utf8')).not.toContain('"level":"error"');
     await expect(ask('/version')).rejects.toThrow();
     connection.close();
-  }, 20_000);
+  });
 });
+
+function drop({ body }: Dispatcher.ResponseData): void {
+  body.on('error', () => undefined);
+  body.destroy();
+}
+
+async function sizeOf(body: AsyncIterable<Buffer>): Promise<number> {
+  let size = 0;
+  for await (const chunk of body) size += chunk.length;
+  return size;
+}
 
 function service(name: string): ApiObject & Readonly<Record<string, unknown>> {
   return {

