@@ -18,6 +18,8 @@ export interface ApiObjectMeta {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
   readonly ownerReferences?: readonly unknown[];
+  /** Who wrote last, and when by the API server's clock. */
+  readonly managedFields?: readonly { readonly manager?: string; readonly time?: string }[];
 }
 
 /** Key of an object inside one resource: `namespace/name`, or the bare name of a cluster-scoped object. */

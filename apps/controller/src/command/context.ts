@@ -12,8 +12,7 @@ export interface CommandContext {
   readonly print: (line: string) => void;
 }
 
-/** How often a command looks again. */
-export const everyMs = 250;
+const everyMs = 250;
 
 /** Looks again and again until there is an answer. @throws Error with what was seen last, when time is up */
 export async function until<T>(

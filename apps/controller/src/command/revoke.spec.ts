@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { cutLines, parsePeer, restoreTrust } from './revoke.js';
+import { ForbiddenError } from '#kube';
+import { cutLines, parsePeer, restoreTrust, revokeTrust } from './revoke.js';
 import type { CommandContext } from './context.js';
 
 describe('parsePeer', () => {
@@ -56,6 +57,52 @@ describe('what a revocation is told to have cut', () => {
     expect(lines).toContain('trust in west ended after 0.4 s; trust domain one.example goes on');
     expect(lines).toMatch(/new connections of its workloads are refused\n! open ones live until they end/);
     expect(lines).not.toContain('next request');
+  });
+});
+
+describe('revokeTrust', () => {
+  const peer = parsePeer('ifed/west');
+  const since = '2026-11-22T02:00:00Z';
+  const event = (creationTimestamp: string, note: string): object => ({ metadata: { creationTimestamp }, note });
+
+  /** What is said where the Events are listed with these outcomes in turn, the last again and again. */
+  async function told(...lists: readonly (() => readonly object[])[]): Promise<readonly string[]> {
+    const said: string[] = [];
+    const revocation = { at: since, trustDomain: 'one.example', openConnections: 'Cut' };
+    let turn = 0;
+    const client = {
+      patch: () =>
+        Promise.resolve({ metadata: { managedFields: [{ time: '2026-11-01T00:00:00Z' }, { time: since }] } }),
+      get: () => Promise.resolve({ status: { revocation } }),
+      list: async () => lists[Math.min(turn++, lists.length - 1)]?.(),
+    };
+    const say = (line: string): void => void said.push(line);
+    const context = { client, namespace: 'n', json: false, say, print: say } as unknown as CommandContext;
+    await revokeTrust(context, peer, Date.now() + 1_200);
+    return said.slice(said.indexOf('  waiting for the door to tell what it closed …') + 1);
+  }
+
+  it('tells what each replica of the door closed since then, a list that fails notwithstanding', async () => {
+    const fails = (): never => {
+      throw new Error('HTTP 504');
+    };
+    const before = event('2026-11-22T01:59:59Z', 'metadata-api a closed 9 streams');
+    const first = event(since, 'metadata-api a closed 1 stream');
+    const other = event(since, 'trust in IstioFederation west has ended');
+    const second = event('2026-11-22T02:00:01Z', 'metadata-api b closed 2 streams');
+    const lists = [fails, () => [before, other, first], () => [before, other, first, second]];
+    expect(await told(...lists)).toEqual(['√ metadata-api a closed 1 stream', '√ metadata-api b closed 2 streams']);
+  });
+
+  it('ends without a word of it where nothing was closed', async () => {
+    expect(await told(() => [])).toEqual([]);
+  });
+
+  it('says where it stands when Events may not be listed', async () => {
+    const refuse = (): never => {
+      throw new ForbiddenError(403, 'Forbidden', 'no', { method: 'GET', path: '/x' });
+    };
+    expect(await told(refuse)).toEqual([expect.stringContaining('which you may not list')]);
   });
 });
 

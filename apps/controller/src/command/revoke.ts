@@ -4,7 +4,7 @@ import { ForbiddenError, NotFoundError, pathFor, resources } from '#kube';
 import type { ApiObject, ResourcePath } from '#kube';
 import { counted } from '#model';
 import type { PeerKind } from '#model';
-import { everyMs, until } from './context.js';
+import { until } from './context.js';
 import type { CommandContext } from './context.js';
 
 interface PeerObject extends ApiObject {
@@ -13,9 +13,7 @@ interface PeerObject extends ApiObject {
 }
 
 interface Event extends ApiObject {
-  readonly reason?: string;
   readonly note?: string;
-  readonly regarding?: { readonly kind?: string; readonly name?: string };
 }
 
 /** A peer resource as it is named on the command line. */
@@ -43,6 +41,7 @@ const needsPins: ReadonlySet<string> = new Set<Reason>([
 const closingsMs = 8_000;
 /** Replicas of the door tell each for itself. */
 const otherReplicasMs = 1_500;
+const lookAgainMs = 1_000;
 
 /** `kind/name`; kind in the forms that kubectl takes: singular, plural, short, with the group. @throws Error with what is allowed */
 export function parsePeer(text: string): NamedPeer {
@@ -57,8 +56,7 @@ export function parsePeer(text: string): NamedPeer {
 /** Withdraws trust; with a deadline, waits until it is gone and tells what was cut. */
 export async function revokeTrust(context: CommandContext, peer: NamedPeer, deadline?: number): Promise<void> {
   const started = Date.now();
-  const known = deadline === undefined ? undefined : await closings(context, peer);
-  await setRevoked(context, peer, true);
+  const since = writtenAt(await setRevoked(context, peer, true));
   context.say(`${peer.kind} ${peer.name}: spec.revoked is true`);
   if (deadline === undefined) return;
   let seen: PeerObject | undefined;
@@ -70,7 +68,7 @@ export async function revokeTrust(context: CommandContext, peer: NamedPeer, dead
   );
   const took = Date.now() - started;
   if (!context.json) cutLines(peer.name, revocation, `${(took / 1000).toFixed(1)} s`).forEach(context.say);
-  const closed = known === undefined ? [] : await closedSince(context, peer, known);
+  const closed = await closedSince(context, peer, since, deadline);
   if (context.json)
     context.print(JSON.stringify({ peer: `${peer.kind}/${peer.name}`, milliseconds: took, revocation, closed }));
   else closed.forEach((note) => context.say(`√ ${note}`));
@@ -129,10 +127,10 @@ export async function restoreTrust(context: CommandContext, peer: NamedPeer, dea
   if (context.json) context.print(JSON.stringify({ peer: `${peer.kind}/${peer.name}`, restored: true }));
 }
 
-async function setRevoked({ client }: CommandContext, peer: NamedPeer, revoked: boolean): Promise<void> {
+async function setRevoked({ client }: CommandContext, peer: NamedPeer, revoked: boolean): Promise<PeerObject> {
   const path = pathFor(peer.resource, { name: peer.name });
   try {
-    await client.patch(path, { spec: { revoked } }, 'application/merge-patch+json');
+    return await client.patch<PeerObject>(path, { spec: { revoked } }, 'application/merge-patch+json');
   } catch (error) {
     if (error instanceof NotFoundError) throw new Error(`${peer.kind} ${peer.name}: there is none in this cluster`);
     throw error;
@@ -143,48 +141,46 @@ function read({ client }: CommandContext, peer: NamedPeer): Promise<PeerObject |
   return client.get<PeerObject>(pathFor(peer.resource, { name: peer.name }));
 }
 
+/** When the API server took the last change, by its own clock, as RFC 3339; of an object that tells no writers the beginning of time. */
+function writtenAt({ metadata }: PeerObject): string {
+  return (metadata?.managedFields ?? []).reduce((latest, { time = '' }) => (time > latest ? time : latest), '');
+}
+
 /** What replicas of the door say that they closed, once they say so; nothing when none does. */
 async function closedSince(
   context: CommandContext,
   peer: NamedPeer,
-  known: ReadonlyMap<string, string>,
+  since: string,
+  deadline: number,
 ): Promise<readonly string[]> {
-  const giveUpAt = Date.now() + closingsMs;
+  context.say('  waiting for the door to tell what it closed …');
+  const giveUpAt = Math.min(Date.now() + closingsMs, deadline);
   for (;;) {
-    if ((await newClosings(context, peer, known)).length > 0) {
+    const closed = await closings(context, peer, since);
+    if (closed === undefined || Date.now() > giveUpAt) return closed ?? [];
+    if (closed.length > 0) {
       await sleep(otherReplicasMs);
-      return newClosings(context, peer, known);
+      return (await closings(context, peer, since)) ?? closed;
     }
-    if (Date.now() > giveUpAt) return [];
-    await sleep(everyMs);
+    await sleep(lookAgainMs);
   }
 }
 
-async function newClosings(
-  context: CommandContext,
-  peer: NamedPeer,
-  known: ReadonlyMap<string, string>,
-): Promise<readonly string[]> {
-  const notes = await closings(context, peer);
-  return [...(notes ?? [])].flatMap(([name, note]) => (known.has(name) ? [] : [note]));
-}
-
-/** What the door ever closed, as its Events tell, by their names; undefined where these may not be read. */
+/** What the door has closed since then, as its Events tell; undefined where these may not be read. Trust has ended: a list that fails is no news. */
 async function closings(
   { client, say }: CommandContext,
-  peer: NamedPeer,
-): Promise<ReadonlyMap<string, string> | undefined> {
+  { kind, name }: NamedPeer,
+  since: string,
+): Promise<readonly string[] | undefined> {
   try {
-    const events = await client.list<Event>(pathFor(resources.events, { namespace: 'default' }));
-    return new Map(
-      events
-        .filter(({ regarding }) => regarding?.kind === peer.kind && regarding.name === peer.name)
-        .filter(({ reason, note }) => reason === 'Revoked' && note?.startsWith('metadata-api') === true)
-        .map(({ metadata, note = '' }) => [metadata?.name ?? '', note]),
-    );
+    const fieldSelector = `regarding.kind=${kind},regarding.name=${name},reason=Revoked`;
+    const events = await client.list<Event>(pathFor(resources.events, { namespace: 'default' }), { fieldSelector });
+    return events
+      .filter(({ metadata }) => (metadata?.creationTimestamp ?? '') >= since)
+      .flatMap(({ note }) => (note?.startsWith('metadata-api') === true ? [note] : []));
   } catch (error) {
-    if (!(error instanceof ForbiddenError)) throw error;
-    say('  what the door closes will stand in Events of namespace default, which you may not list');
+    if (!(error instanceof ForbiddenError)) return [];
+    say('  what the door closed stands in Events of namespace default, which you may not list');
     return undefined;
   }
 }
