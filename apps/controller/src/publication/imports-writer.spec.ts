@@ -7,6 +7,7 @@ import type { World } from '../world.js';
 import { ImportsWriter } from './imports-writer.js';
 import { PassCounter } from './pass-counter.js';
 import { PassNews } from './pass-news.js';
+import type { PeerPublication } from './peer-publication.js';
 
 type Imported = ApiObject & { readonly spec: { readonly version: number } };
 
@@ -86,6 +87,12 @@ describe('imports, a step at a time', () => {
     writer.want({ imports: imports as readonly KubernetesObject[], virtualAddresses, pass: 1 });
   }
 
+  function judged(told: Partial<PeerPublication>): void {
+    const counts = { imported: 0, exported: 0, withdrawn: 0, findings: [], exportFindings: [] };
+    const publication = { trusted: true, trustWithdrawn: false, heard: true, ...counts, ...told };
+    news.judged(new Map([['federation/west', publication]]));
+  }
+
   /** Steps until nothing is left, all being heard in between; how many it took. */
   async function carryOut(): Promise<number> {
     for (let steps = 1; steps < 50; steps += 1) {
@@ -132,9 +139,24 @@ describe('imports, a step at a time', () => {
     expect(cluster.stands.size).toBe(0);
   });
 
+  it.each([
+    ['was not heard before', { heard: false }, 2],
+    ['was not trusted before', { trusted: false }, 2],
+    ['was whole, with nothing', {}, 0],
+  ])('of a peer that %s', async (_name, before, pending) => {
+    judged(before);
+    want(0);
+    await carryOut();
+    want(2);
+    judged({ imported: 2 });
+    expect(news.pendingOf('federation/west')).toBe(pending);
+    expect(news.standing().get('federation/west')).toBe(2 - pending);
+    await carryOut();
+    expect(news.standing().get('federation/west')).toBe(2);
+  });
+
   it('tells what is refused until it stands, and counts what stands', async () => {
-    const judged = { trusted: true, trustWithdrawn: false, heard: true, imported: 3, exported: 0, withdrawn: 0 };
-    news.judged(new Map([['federation/west', { ...judged, findings: [], exportFindings: [] }]]));
+    judged({ imported: 3 });
     const standing = (): unknown => news.standing().get('federation/west');
     const [entry] = serviceOf(1);
     cluster.refused.add(objectIdentity(entry as ApiObject));

@@ -76,11 +76,15 @@ export class PassNews {
     const keys = [...this.#publications.keys()];
     const before = keys.map((key) => this.#tellable(key));
     this.#unwritten = this.unwritten.perPeer();
-    // Of a peer that was not heard yet nothing is whole.
-    const heard = keys.filter((key) => this.#publications.get(key)?.heard === true);
-    if (pending !== undefined) this.#pending.tried(pending, heard);
+    if (pending !== undefined) this.#pending.tried(pending, keys.filter(this.#isImported));
     for (const [index, key] of keys.entries()) if (before[index] !== this.#tellable(key)) this.#look(key);
   }
+
+  /** Of a peer that was not heard yet, or is not trusted, nothing stands that could go on meanwhile. */
+  readonly #isImported = (key: string): boolean => {
+    const { heard = false, trusted = false } = this.#publications.get(key) ?? {};
+    return heard && trusted;
+  };
 
   #tellable(key: string): string {
     return JSON.stringify([Math.ceil(this.#pending.of(key) / toldEvery), this.#unwritten.get(key)]);
