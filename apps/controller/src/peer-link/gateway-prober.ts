@@ -16,6 +16,8 @@ const againMs = 500;
 /** Looks now and then whether peers' gateways accept TCP connections: for status only, it never stops an import. */
 export class GatewayProber {
   readonly #results = new Map<string, readonly GatewayProbe[]>();
+  /** By peer key: what is being looked at now. */
+  readonly #underWay = new Map<string, readonly GatewayAddress[]>();
   readonly #onChange: (key: string) => void;
 
   constructor(onChange: (key: string) => void) {
@@ -29,19 +31,24 @@ export class GatewayProber {
   /** Peers whose gateways have not been looked at as they are now. */
   isDue(gateways: ReadonlyMap<string, readonly AllowedGateway[]>): boolean {
     return [...gateways].some(([key, addresses]) => {
-      const probed = this.#results.get(key) ?? [];
+      const probed = this.#underWay.get(key) ?? this.#results.get(key) ?? [];
       return addresses.length !== probed.length || addresses.some((each, index) => !sameAddress(each, probed[index]));
     });
   }
 
   /** One round over all peers' gateways; peers no longer named are forgotten. */
   async round(gateways: ReadonlyMap<string, readonly AllowedGateway[]>): Promise<void> {
-    for (const key of this.#results.keys()) if (!gateways.has(key)) this.#results.delete(key);
+    for (const known of [this.#results, this.#underWay])
+      for (const key of known.keys()) if (!gateways.has(key)) known.delete(key);
     await Promise.all([...gateways].map(([key, addresses]) => this.#probe(key, addresses)));
   }
 
   async #probe(key: string, addresses: readonly AllowedGateway[]): Promise<void> {
+    this.#underWay.set(key, addresses);
     const probes = await Promise.all(addresses.map(probeOne));
+    // A later round has begun: what it finds is newer.
+    if (this.#underWay.get(key) !== addresses) return;
+    this.#underWay.delete(key);
     const before = JSON.stringify(this.#results.get(key));
     this.#results.set(key, probes);
     if (before !== JSON.stringify(probes)) this.#onChange(key);
