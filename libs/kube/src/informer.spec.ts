@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { comesTrue } from '#testing';
 import type { KubeClient, RawRequest, RawResponse } from './client.js';
 import { InvalidError, NotFoundError } from './errors.js';
 import { Informer } from './informer.js';
@@ -165,7 +166,7 @@ describe('Informer with a scripted server', () => {
       return open(request);
     };
     const { informer, heard } = start(client);
-    while (informer.get(undefined, 'c') === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+    await comesTrue(() => informer.get(undefined, 'c') !== undefined);
     expect(shown.slice(0, 3)).toEqual([
       [[], false],
       [['a', 'b'], true],

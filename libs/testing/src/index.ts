@@ -1,4 +1,5 @@
 export * from './builders.js';
+export * from './comes-true.js';
 export * from './expect-conditions.js';
 export * from './fuzz.js';
 export * from './hand-scheduler.js';

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { comesTrue } from '#testing';
 import { ApiReaches } from './api-reaches.js';
 
 const good = { ok: true, reason: 'Succeeded', message: 'it answers', at: 1 };
@@ -34,7 +35,7 @@ describe('what the way out says of peers’ API servers', () => {
     answers = [200, 503, 200, 503, 503, 503, 200].map(say);
     const reaches = new ApiReaches(`http://127.0.0.1:${port}`, () => told.push(reaches.get('west')?.ok), 5);
     reaches.start(ending.signal);
-    while (asked.times < 9) await new Promise((done) => setTimeout(done, 5));
+    await comesTrue(() => asked.times >= 9);
     expect(told).toEqual([true, false, true]);
   });
 });

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { request } from 'undici';
 import { Passthrough } from '#kube';
 import { createLogger } from '#platform';
+import { comesTrue } from '#testing';
 import { Forwarding } from './forward.js';
 import { Reply } from './reply.js';
 import type { ReplyEnd } from './reply.js';
@@ -164,7 +165,7 @@ describe('one exchange with the API server', () => {
       await pair.start(() => behave);
       let answered = false;
       const asking = pair.ask().finally(() => (answered = true));
-      await until(() => pair.asked === 1);
+      await comesTrue(() => pair.asked === 1);
       await new Promise((resolve) => setTimeout(resolve, 100));
       expect(answered).toBe(false);
       allow();
@@ -194,7 +195,7 @@ describe('one exchange with the API server', () => {
         setTimeout(() => incoming.socket.resetAndDestroy(), 50);
       });
       const asking = pair.ask();
-      await until(() => pair.asked === 2);
+      await comesTrue(() => pair.asked === 2);
       allow();
       expect(await asking).toMatchObject({ status: 200, body: 'whole' });
     });
@@ -207,12 +208,7 @@ describe('one exchange with the API server', () => {
     pair.stuckMs = 200;
     const { body } = await request(`${pair.url}/x`);
     body.on('error', () => undefined);
-    await until(() => pair.ends.length > 0);
+    await comesTrue(() => pair.ends.length > 0);
     expect(pair.ends).toEqual(['stuck']);
   });
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!holds() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
-}
