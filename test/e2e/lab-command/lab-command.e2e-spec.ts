@@ -39,11 +39,15 @@ interface Deployment extends ApiObject {
   };
 }
 
+function standingIn({ bornAt }: LabRun, { clusters }: LabDescription): Promise<readonly unknown[]> {
+  return Promise.all(clusters.map((cluster) => standing(cluster, bornAt())));
+}
+
 beforeAll(async () => {
   writeFileSync(join(folder, 'values.yaml'), 'controller: { keyRotation: { announceSeconds: 77 } }\n');
   shared = run('shared.json', '--clusters', '2', '--multicluster', '--replicas', '2', '--values', 'values.yaml');
   lab = await shared.described;
-  atFirst = await Promise.all(lab.clusters.map(standing));
+  atFirst = await standingIn(shared, lab);
   [east, west] = lab.clusters as [ClusterDescription, ClusterDescription];
 });
 
@@ -330,7 +334,7 @@ describe('npm run lab without further flags', () => {
     const plain = run('plain.json');
     const described = await plain.described;
     const { clusters } = described;
-    expect(await Promise.all(clusters.map(standing))).toEqual([
+    expect(await standingIn(plain, described)).toEqual([
       { name: 'east', unready: [], peers: ['istiofederations/west True'] },
       { name: 'west', unready: [], peers: ['istiofederations/east True'] },
     ]);
@@ -348,7 +352,7 @@ describe('npm run lab without further flags', () => {
   it('does not with --no-peers; ^C in a terminal, which all get and some twice, ends it in order', async () => {
     const alone = run('alone.json', '--no-peers', '--up-to', 'product');
     const described = await alone.described;
-    expect(await Promise.all(described.clusters.map(standing))).toEqual([
+    expect(await standingIn(alone, described)).toEqual([
       { name: 'east', unready: [], peers: [] },
       { name: 'west', unready: [], peers: [] },
     ]);

@@ -9,6 +9,7 @@ import type { ClusterDescription, CommandResult, LabDescription } from '../../la
 interface Version {
   /** Inode and time of birth: an inode that became free is soon another file's. */
   readonly file: string;
+  readonly writtenAt: number;
   readonly fault?: string;
 }
 
@@ -18,6 +19,8 @@ export interface LabRun {
   readonly file: string;
   /** Resolves with the first description; rejects when the command ends without one. */
   readonly described: Promise<LabDescription>;
+  /** When FILE appeared; it is there once `described` has resolved. */
+  bornAt(): number;
   /** The description as it stands. */
   read(): LabDescription;
   /** Versions seen so far: a file of its own each, and what was wrong with its text where that was no JSON. */
@@ -53,17 +56,18 @@ export function runLab(folder: string, name: string, flags: readonly string[]): 
     await closed;
     clearInterval(watching);
   };
-  return { child, file, described, read, seen, stop };
+  const bornAt = (): number => seen[0]?.writtenAt ?? NaN;
+  return { child, file, described, bornAt, read, seen, stop };
 }
 
 /** Files away each version once, and again when its text is no whole JSON. */
 function look(path: string, seen: Version[]): void {
   try {
-    const { ino, birthtimeMs } = statSync(path);
+    const { ino, birthtimeMs, mtimeMs: writtenAt } = statSync(path);
     const file = `${ino} ${birthtimeMs}`;
     const fault = faultOf(readFileSync(path, 'utf8'));
-    if (fault !== undefined) seen.push({ file, fault });
-    else if (seen.at(-1)?.file !== file) seen.push({ file });
+    if (fault !== undefined) seen.push({ file, writtenAt, fault });
+    else if (seen.at(-1)?.file !== file) seen.push({ file, writtenAt });
   } catch {
     // Not there yet.
   }

@@ -1,3 +1,4 @@
+import type { Condition } from '#istio-api';
 import { waitFor } from '../../lab/index.js';
 import type { ApiObject, ClusterDescription, LabApi } from '../../lab/index.js';
 import { apiOf } from './lab-run.js';
@@ -7,20 +8,13 @@ interface Judged extends ApiObject {
   readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
-interface Condition {
-  readonly type: string;
-  readonly status: string;
-  readonly reason?: string;
-  readonly message?: string;
-}
-
 const kinds = ['istiofederations', 'istiomulticlusters'] as const;
 
 /**
- * Deployments that were never wholly there, peers and whether they are Ready. What a missed probe turned since does not count: a Deployment stays
- * rolled out, and a gateway is looked at again after twenty seconds.
+ * Deployments that were never wholly there, peers and whether they are Ready. What a missed probe turned since FILE was born does not count: a
+ * Deployment stays rolled out, and a gateway is looked at again after twenty seconds.
  */
-export async function standing(cluster: ClusterDescription): Promise<unknown> {
+export async function standing(cluster: ClusterDescription, bornAt: number): Promise<unknown> {
   const api = apiOf(cluster);
   try {
     const { items } = await api.list<Judged>('/apis/apps/v1/deployments');
@@ -28,7 +22,7 @@ export async function standing(cluster: ClusterDescription): Promise<unknown> {
       ({ status }) => conditionOf(status, 'Progressing')?.reason !== 'NewReplicaSetAvailable',
     );
     const options = { what: `gateways of ${cluster.name}’s peers`, timeoutMs: 60_000, everyMs: 500 };
-    const peers = await waitFor(() => readinessOf(api), options);
+    const peers = await waitFor(() => readinessOf(api, bornAt), options);
     return { name: cluster.name, unready: unready.map(({ metadata }) => metadata.name), peers };
   } finally {
     api.close();
@@ -39,18 +33,22 @@ function conditionOf(status: Judged['status'], wanted: string): Condition | unde
   return status?.conditions?.find(({ type }) => type === wanted);
 }
 
-/** Undefined where a gateway was not reached when it was looked at last. */
-async function readinessOf(api: LabApi): Promise<readonly string[] | undefined> {
+/** Undefined while a gateway is missed that had answered before FILE was born. */
+async function readinessOf(api: LabApi, bornAt: number): Promise<readonly string[] | undefined> {
   const found = await Promise.all(kinds.map((kind) => listOf(api, kind)));
-  const peers = found.flatMap((list, index) =>
-    list.items.map(({ metadata, status }) => ({
-      name: `${kinds[index]}/${metadata.name}`,
-      ready: conditionOf(status, 'Ready'),
-    })),
+  if (found.some(({ items }) => items.some(({ status }) => isMissedSince(bornAt, status)))) return undefined;
+  return found.flatMap(({ items }, index) =>
+    items.map(
+      ({ metadata, status }) => `${kinds[index]}/${metadata.name} ${conditionOf(status, 'Ready')?.status ?? 'unknown'}`,
+    ),
   );
-  if (peers.some(({ ready }) => ready?.message?.startsWith('GatewaysReachable: ') === true && ready.status === 'False'))
-    return undefined;
-  return peers.map(({ name, ready }) => `${name} ${ready?.status ?? 'unknown'}`);
+}
+
+/** Is a peer not Ready for its gateways alone, which were not missed yet when FILE was born? Conditions tell whole seconds. */
+function isMissedSince(bornAt: number, status: Judged['status']): boolean {
+  const [ready, gateways] = ['Ready', 'GatewaysReachable'].map((type) => conditionOf(status, type));
+  const isMissed = ready?.message.startsWith('GatewaysReachable: ') === true && gateways?.status === 'False';
+  return isMissed && Date.parse(gateways.lastTransitionTime) + 1000 > bornAt;
 }
 
 /** Peers of a kind. An API server puts off who asks first for a kind that nobody has used yet (429). */

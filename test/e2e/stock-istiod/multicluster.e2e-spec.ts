@@ -67,15 +67,18 @@ async function remotes(): Promise<readonly RemoteCluster[]> {
   return (await clusters()).filter(({ secretName }) => secretName !== undefined && secretName !== '');
 }
 
+/** Somebody was too slow. */
+const late = /i\/o timeout|deadline exceeded|handshake timeout|did not answer in time/;
 /** Somebody was not there yet, or was too slow: no answer to what was asked. */
-const passing =
-  /dial tcp|i\/o timeout|connection (?:refused|reset)|\bEOF\b|deadline exceeded|Timeout|Unreachable|cannot be reached|did not answer|no such peer|ask again/;
+const passing = new RegExp(
+  `${late.source}|dial tcp|connection (?:refused|reset)|\\bEOF\\b|Timeout|Unreachable|cannot be reached|no such peer|ask again`,
+);
 
-/** Errors in a part of istiod's log that name a peer, but for trouble that passes by itself. */
-async function complaints(log: string): Promise<readonly string[]> {
+/** Errors in a part of istiod's log that name a peer, but for such as may be. */
+async function complaints(log: string, mayBe: RegExp): Promise<readonly string[]> {
   const ids = (await remotes()).map(({ id }) => id);
   expect(ids).toHaveLength(2);
-  const errors = log.split('\n').filter((line) => line.includes('error') && !passing.test(line));
+  const errors = log.split('\n').filter((line) => line.includes('error') && !mayBe.test(line));
   return errors.filter((line) => ids.some((id) => line.includes(id)));
 }
 
@@ -189,7 +192,7 @@ describe('east’s own istiod in place of our mesh core', () => {
   });
 
   it('repeats no complaint about what the door does not give', async () => {
-    expect(await complaints(await istiodLog(stock))).toEqual([]);
+    expect(await complaints(await istiodLog(stock), passing)).toEqual([]);
   });
 
   it('is told of its peers’ roots beside what the operator wrote, and TrustUnscoped says what that means', async () => {
@@ -277,7 +280,8 @@ describe('signing keys of east and west rotated', () => {
     expect(await secretEvents(stock)).toEqual(['remote_cluster_secret_events_total{event="add"} 2']);
     const since = (await istiodLog(stock)).slice(log);
     expect(since.split('\n').filter((line) => /(Add|Updat|Delet)\w* cluster/.test(line))).toEqual([]);
-    expect(await complaints(since)).toEqual([]);
+    // What is cut in disorder, or asked for where the way out has lost the peer, would be told here.
+    expect(await complaints(since, late)).toEqual([]);
     expect((await clusters()).filter(({ syncStatus }) => syncStatus !== 'synced')).toEqual([]);
   });
 });
