@@ -203,12 +203,12 @@ function hold(
   return { answered, end: new Promise((done) => child.once('close', () => done(last))) };
 }
 
-/** So long only a single call may take, by a machine that stalls. */
-const slowMs = 10_000;
+/** No machine stalls so long: a call that took longer was kept waiting by what it calls. */
+const slowMs = 20_000;
 
-/** What a load's report comes to, as a text. @throws Error with the first failure, or where many calls had to wait */
-export function noFailures({ calls, failures, firstFailures, p99 }: Awaited<ReturnType<RunningLoad['stop']>>): string {
+/** What a load's report comes to, as a text. @throws Error with the first failure, or where a call hung */
+export function noFailures({ calls, failures, firstFailures, max }: Awaited<ReturnType<RunningLoad['stop']>>): string {
   if (failures > 0) throw new Error(`${failures} of ${calls} calls failed: ${JSON.stringify(firstFailures[0])}`);
-  if (p99 > slowMs) throw new Error(`more than 1 % of ${calls} calls took over ${slowMs / 1000} s: p99 is ${p99} ms`);
+  if (max > slowMs) throw new Error(`one of ${calls} calls took ${max} ms`);
   return `${calls} calls, 0 failed`;
 }
