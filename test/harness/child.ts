@@ -8,6 +8,9 @@ export { freePort } from './free-port.js';
 /** A program takes so long to start on a machine that is busy with others. */
 export const startTimeoutMs = 90_000;
 
+/** A hook that starts some of them one after the other, such as etcd and the API server. */
+export const hookTimeoutMs = 300_000;
+
 /** A real part under test: a child process that dies with us, its output in a file. */
 export interface Child {
   readonly pid: number;

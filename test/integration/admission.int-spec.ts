@@ -6,7 +6,7 @@ import { admissionObject, admissionTable, crdFileName } from '#crd';
 import type { AdmissionCase } from '#crd';
 import type { ApiObject, KubeClient } from '#kube';
 import { startApiServer } from '../harness/api-server.js';
-import { waitFor } from '../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../harness/child.js';
 
 // The same table that libs/crd/src/admission.spec.ts runs through zod, here through a real API server's OpenAPI and CEL.
 const kinds = ['IstioFederation', 'IstioMulticluster'] as const;
@@ -61,7 +61,7 @@ beforeAll(async () => {
       (await client.request({ method: 'GET', path })).status === 200 ? true : undefined;
     await waitFor(`${plural} to be served`, served, patience);
   }
-}, 300_000);
+}, hookTimeoutMs);
 
 afterAll(() => stop(), 30_000);
 

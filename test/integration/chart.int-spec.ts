@@ -12,6 +12,7 @@ import type { Variable } from '#platform';
 import { ensureParts } from '../../scripts/setup/index.js';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
+import { hookTimeoutMs } from '../harness/child.js';
 import { RenderedChart, releaseNamespace } from './controller/chart.js';
 
 const run = promisify(execFile);
@@ -78,7 +79,7 @@ beforeAll(async () => {
   server = await startApiServer();
   for (const name of [releaseNamespace, 'istio-system', 'isthmus-imports', 'isthmus-peers'])
     await server.client.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, { fieldManager: 'spec' });
-}, 180_000);
+}, hookTimeoutMs);
 
 afterAll(async () => {
   await server.stop();

@@ -19,6 +19,7 @@ import {
 import type { ApiObject } from '#kube';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
+import { hookTimeoutMs } from '../harness/child.js';
 import { connectionsTo } from '../harness/connections.js';
 import { installWidgets, widget, widgets } from '../harness/widgets.js';
 
@@ -43,7 +44,7 @@ describe('KubeClient on a real kube-apiserver', () => {
 
   beforeAll(async () => {
     api = await startApiServer();
-  }, 120_000);
+  }, hookTimeoutMs);
   afterAll(async () => {
     await api?.stop();
   });

@@ -3,7 +3,7 @@ import { Informer, pathFor, resources, silentLogger } from '#kube';
 import type { ApiObject, KubeClient } from '#kube';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
-import { waitFor } from '../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../harness/child.js';
 import { installWidgets, removeWidgets, widget, widgets } from '../harness/widgets.js';
 
 interface ConfigMap extends ApiObject {
@@ -27,7 +27,7 @@ describe('Informer on a real kube-apiserver', () => {
 
   beforeAll(async () => {
     api = await startApiServer();
-  }, 120_000);
+  }, hookTimeoutMs);
   afterAll(async () => {
     await api?.stop();
   });

@@ -3,7 +3,7 @@ import { LeaderElector, pathFor, resources, silentLogger } from '#kube';
 import type { ApiObject } from '#kube';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
-import { waitFor } from '../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../harness/child.js';
 
 interface Candidate {
   readonly elector: LeaderElector;
@@ -22,7 +22,7 @@ describe('LeaderElector on a real kube-apiserver', () => {
 
   beforeAll(async () => {
     api = await startApiServer();
-  }, 120_000);
+  }, hookTimeoutMs);
   afterAll(async () => {
     await api?.stop();
   });

@@ -8,6 +8,7 @@ import { keepMeshConfig } from '../../apps/controller/src/publication/mesh-confi
 import type { MeshConfigWish } from '../../apps/controller/src/publication/mesh-config.js';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
+import { hookTimeoutMs } from '../harness/child.js';
 
 const namespace = 'istio-system';
 const path = pathFor(resources.configMaps, { namespace, name: names.meshConfigMap });
@@ -34,7 +35,7 @@ describe('Istio’s mesh configuration on a real API server', () => {
   beforeAll(async () => {
     api = await startApiServer();
     await api.client.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
-  }, 120_000);
+  }, hookTimeoutMs);
   afterAll(() => api?.stop());
 
   beforeEach(async () => {

@@ -6,7 +6,7 @@ import { remoteSecretFor } from '#planner';
 import { clusterz } from '../../apps/mesh/src/monitoring/debug-pages.js';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
-import { waitFor } from '../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../harness/child.js';
 import { createAll, createPod, namespace, service, serviceAccount, slice } from './mesh/cluster-objects.js';
 import { startReplica, type Replica } from './mesh/mesh-under-test.js';
 
@@ -50,7 +50,7 @@ describe('the ID of the mesh core’s own cluster', () => {
     ]);
     await createPod(api.client, pod);
     await createAll(api.client, [slice(echo, 8080, [pod])]);
-  }, 120_000);
+  }, hookTimeoutMs);
 
   afterAll(async () => {
     await Promise.all(replicas.map((replica) => replica.stop()));

@@ -5,7 +5,7 @@ import { pathFor, resources } from '#kube';
 import type { ApiObject } from '#kube';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
-import { waitFor } from '../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../harness/child.js';
 import { AgentStream } from './mesh/agent-stream.js';
 import { requestCertificate, workloadSecret } from './mesh/certificate.js';
 import { createAll, createPod, namespace, service, serviceAccount, slice, tokenOf } from './mesh/cluster-objects.js';
@@ -66,7 +66,7 @@ describe('mesh core on a real API server without any CRD, serving plain Envoy', 
     sds = new AdsServer();
     sdsPort = await sds.start();
     sds.serve([], [workloadSecret(await requestCertificate({ port: first.port, ca, token: tokens.get('echo') }))]);
-  }, 180_000);
+  }, hookTimeoutMs);
 
   afterAll(async () => {
     sds?.stop();

@@ -9,7 +9,8 @@ import { clusterz } from '../../apps/mesh/src/monitoring/debug-pages.js';
 import type { ClusterReport } from '../../apps/mesh/src/registries/status-writer.js';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
-import { freePort, waitFor } from '../harness/child.js';
+import { freePort, hookTimeoutMs, waitFor } from '../harness/child.js';
+import { leastOf } from '../harness/least.js';
 import { requestCertificate, workloadSecret } from './mesh/certificate.js';
 import { createAll, createPod, namespace, service, serviceAccount, slice, tokenOf } from './mesh/cluster-objects.js';
 import type { PodFacts } from './mesh/cluster-objects.js';
@@ -34,8 +35,9 @@ const echo = service({ namespace: 'demo', name: 'echo', ports, selector: { app: 
 const shop = service({ namespace: 'demo', name: 'shop', ports, selector: { app: 'echo' } });
 const host = 'echo.demo.svc.cluster.local';
 const cluster = `outbound|80||${host}`;
-/** A start that waits for all of a cluster that never answers does not end. */
-const startMs = 20_000;
+const flags = ['--network', 'net-east'];
+/** A start waits a second for the first answer of other clusters, and three for all of those that gave one. */
+const atOnceMs = 4_000;
 
 function node(region: string, zone: string): ApiObject {
   const place = { 'topology.kubernetes.io/region': region, 'topology.kubernetes.io/zone': zone };
@@ -80,7 +82,7 @@ describe('mesh core that reads another cluster', () => {
     for (const each of there) await createPod(west.client, each);
     await createAll(west.client, [slice(echo, 8080, there.slice(0, 2)), slice(shop, 8080, there.slice(0, 1))]);
     proxy = await PathProxy.start('/peers/west', west);
-  }, 180_000);
+  }, hookTimeoutMs);
 
   afterAll(async () => {
     await envoy?.stop();
@@ -154,9 +156,13 @@ describe('mesh core that reads another cluster', () => {
 
   it('serves our own endpoints at once while a cluster that it should read is dead', async () => {
     await put(remoteSecret('west', { server: `https://127.0.0.1:${await freePort()}/peers/west` }));
-    const before = Date.now();
-    replica = await startReplica(east, ['--network', 'net-east']);
-    expect(Date.now() - before).toBeLessThan(startMs);
+    const took = await leastOf(3, atOnceMs, async () => {
+      await replica?.stop();
+      const before = Date.now();
+      replica = await startReplica(east, flags);
+      return Date.now() - before;
+    });
+    expect(took).toBeLessThan(atOnceMs);
     replica.mesh.index.onModel(({ model }) => {
       const found = model.services.find(({ hostname }) => hostname === host);
       foreign.push((found?.endpoints ?? []).filter(({ cluster: id }) => id === 'west').length);
@@ -347,25 +353,26 @@ describe('mesh core that reads another cluster', () => {
       await createAll(west.client, [slice(echo, 8080, there.slice(0, 2))]);
       await waitFor('two', () => (foreign.at(-1) === 2 ? true : undefined));
       // A new replica begins with what the old one has: the cluster that answers is waited for, the silent one is not.
-      const begun = [await endpointsAtStart()];
+      let begun = await endpointsAtStart();
       // Who answers nothing for a second is not waited for, which a machine that stalls brings about now and then.
-      while (begun.length < 3 && begun.at(-1) !== 3) begun.push(await endpointsAtStart());
-      expect(begun).toContain(3);
+      for (let more = 0; more < 2 && (begun.endpoints !== 3 || begun.took >= atOnceMs); more += 1)
+        begun = await endpointsAtStart();
+      expect(begun.endpoints).toBe(3);
+      expect(begun.took).toBeLessThan(atOnceMs);
     } finally {
       silent.stop();
       await east.client.delete(pathFor(resources.secrets, { namespace: root, name: 'istio-remote-secret-bad' }));
     }
   }, 180_000);
 
-  /** Endpoints of the service in the first model of one more replica. */
-  async function endpointsAtStart(): Promise<number | undefined> {
+  /** Endpoints of the service in the first model of one more replica, and milliseconds until it had that. */
+  async function endpointsAtStart(): Promise<{ readonly endpoints: number | undefined; readonly took: number }> {
     const before = Date.now();
-    const another = await startReplica(east, ['--network', 'net-east']);
+    const another = await startReplica(east, flags);
     const took = Date.now() - before;
     const found = another.mesh.index.current?.model.services.find(({ hostname }) => hostname === host);
     await another.stop();
-    expect(took).toBeLessThan(startMs);
-    return found?.endpoints.length;
+    return { endpoints: found?.endpoints.length, took };
   }
 
   it('reaches two clusters of one network each through its own gateways: by its pods, in its zone, for what it has', async () => {

@@ -6,7 +6,7 @@ import type { ApiObject } from '#kube';
 import { generateCa, splitCertificates } from '#trust';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
-import { waitFor } from '../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../harness/child.js';
 import { requestCertificate } from './mesh/certificate.js';
 import type { IssuedCertificate } from './mesh/certificate.js';
 import { createAll, namespace, serviceAccount, tokenOf } from './mesh/cluster-objects.js';
@@ -39,7 +39,7 @@ describe('a root that is replaced, by two replicas on a real API server', () => 
     [first, second] = await Promise.all([startReplica(api, flags), startReplica(api, flags)]);
     token = await tokenOf(api.client, { namespace: 'demo', name: 'echo' });
     await ask(undefined);
-  }, 120_000);
+  }, hookTimeoutMs);
 
   afterAll(async () => {
     await Promise.all([first?.stop(), second?.stop()]);

@@ -17,7 +17,7 @@ import {
 import { forge, H2Connection, sendRaw, startAuditedCluster, startDoorProcess } from '../harness/api-door.js';
 import type { AuditedCluster, DoorProcess } from '../harness/api-door.js';
 import { bulkMegabytes, bulkPath, createBulkList, peakMemory, readSlowly } from '../harness/bulk-list.js';
-import { waitFor } from '../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../harness/child.js';
 import { ownUUID, TestPeer, whileStoreAnswers } from '../harness/door.js';
 import { leastOf } from '../harness/least.js';
 import { startPostgres, temporaryDirectory } from '../harness/postgres.js';
@@ -86,7 +86,7 @@ describe('API proxy in front of a real API server', () => {
     store = openStore({ databaseUrl: postgres.url, dataDirectory: directory, logger: silentLogger });
     await store.ready;
     ({ process: door, agent } = await openDoor('main', { ISTHMUS_API_STUCK_MS: '8000' }));
-  });
+  }, hookTimeoutMs);
   afterAll(async () => {
     await agent?.destroy();
     await door?.stop(stopMs);

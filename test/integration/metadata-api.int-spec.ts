@@ -15,7 +15,7 @@ import { openStore } from '#store';
 import type { Store, StoredAuditRow } from '#store';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
-import { waitFor } from '../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../harness/child.js';
 import { ownUUID, startDoor, TestLeader, TestPeer, whileStoreAnswers } from '../harness/door.js';
 import type { TestDoor } from '../harness/door.js';
 import { leastOf } from '../harness/least.js';
@@ -79,7 +79,7 @@ describe('metadata-api on a real API server and a real PostgreSQL', () => {
     for (const peer of everyone) await leader.document(peer, `{"for":"${peer.name}"}`, '100');
     await store.ready;
     door = await startDoor({ client: api.limited, store, directory });
-  }, 3 * minute);
+  }, hookTimeoutMs);
   afterAll(async () => {
     await door?.close();
     await store?.close();
@@ -581,7 +581,7 @@ describe('metadata-api, limits and replicas', () => {
     await leader.publish('{}', '1');
     await leader.document(alpha, '{"for":"alpha"}', '1');
     await store.ready;
-  }, 3 * minute);
+  }, hookTimeoutMs);
   afterAll(async () => {
     await store?.close();
     await api?.stop();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { request } from 'undici';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
-import { freePort, startChild, startTimeoutMs, waitFor } from '../harness/child.js';
+import { freePort, hookTimeoutMs, startChild, startTimeoutMs, waitFor } from '../harness/child.js';
 import type { Child } from '../harness/child.js';
 import { TestLeader } from '../harness/door.js';
 import { temporaryDirectory } from '../harness/postgres.js';
@@ -35,7 +35,7 @@ describe('process metadata-api', () => {
     await leader.publish('{}', '1');
     await writeServingCertificate(join(directory, 'tls'));
     httpPort = await freePort();
-  }, 180_000);
+  }, hookTimeoutMs);
   afterAll(async () => {
     await child?.stop();
     await api?.stop();

@@ -18,7 +18,7 @@ import {
 import { federation, localService, peerOffer, publicLabel, trustedPeer } from '#testing';
 import { ensureParts } from '../../scripts/setup/index.js';
 import { startApiServer } from '../harness/api-server.js';
-import { waitFor } from '../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../harness/child.js';
 
 // What the planner makes, judged by Istio's own CRDs (schema and CEL) on a real API server.
 const mesh = {
@@ -60,7 +60,7 @@ beforeAll(async () => {
       return status === 200 ? true : undefined;
     });
   }
-}, 120_000);
+}, hookTimeoutMs);
 
 afterAll(() => stop(), 30_000);
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConfigMap, Secret } from '#istio-api';
 import { pathFor, resources } from '#kube';
 import type { ApiObject } from '#kube';
-import { waitFor } from '../../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../../harness/child.js';
 import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
@@ -47,7 +47,7 @@ beforeAll(async () => {
   const message = /made for another cluster/;
   await conditionOf(cluster, good, 'MetadataSynced', 'SignatureInvalid', { message, timeoutMs: 60_000 });
   await there('secrets', peerMemory);
-}, 300_000);
+}, hookTimeoutMs);
 
 afterAll(() => cluster?.stop(), 30_000);
 

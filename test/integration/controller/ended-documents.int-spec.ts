@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServiceEntry } from '#istio-api';
 import { pathFor, resources } from '#kube';
 import type { ApiObject } from '#kube';
-import { waitFor } from '../../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../../harness/child.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
 import { conditionOf } from './condition.js';
@@ -45,7 +45,7 @@ async function endpointsBecome(peer: Peer, count: number): Promise<void> {
 beforeAll(async () => {
   cluster = await Cluster.start();
   controller = await cluster.firstController('controller-1');
-}, 240_000);
+}, hookTimeoutMs);
 
 afterAll(() => cluster?.stop(), 30_000);
 

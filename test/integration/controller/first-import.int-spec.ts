@@ -3,7 +3,7 @@ import type { PeerStatus } from '#crd';
 import type { ServiceEntry } from '#istio-api';
 import { Informer, resources, silentLogger } from '#kube';
 import type { ApiObject } from '#kube';
-import { waitFor } from '../../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../../harness/child.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
 import { statusWith } from './condition.js';
@@ -17,7 +17,7 @@ const ending = new AbortController();
 beforeAll(async () => {
   cluster = await Cluster.start();
   controller = await cluster.firstController('controller-1');
-}, 240_000);
+}, hookTimeoutMs);
 
 afterAll(async () => {
   ending.abort();

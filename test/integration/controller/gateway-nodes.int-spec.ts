@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Node } from '#istio-api';
 import { pathOfObject } from '#kube';
 import type { ApiObject } from '#kube';
+import { hookTimeoutMs } from '../../harness/child.js';
 import { createPod } from '../mesh/cluster-objects.js';
 import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
@@ -52,7 +53,7 @@ beforeAll(async () => {
   controller = await cluster.firstController('controller-1');
   await cluster.applyResource(peer);
   await announced(true, 60_000);
-}, 300_000);
+}, hookTimeoutMs);
 
 afterAll(() => cluster?.stop(), 30_000);
 

@@ -7,6 +7,7 @@ import { leastOf } from '../../harness/least.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
 import { conditionNow, conditionOf } from './condition.js';
+import { besideControl, heldUpMs } from './control.js';
 import { gateway } from './peer.js';
 import type { Peer } from './peer.js';
 import { json } from './peer-server.js';
@@ -20,6 +21,8 @@ import { everything, everythingAtRest, isTrusted } from './written.js';
 const mostMemory = 768;
 /** With 10,000 entries and rules standing, which the controller holds as the API server gives them. */
 const mostMemoryOfTenThousand = 1024;
+/** Imports are written 200 at a time, and up to as many addresses then; a thousand services are three thousand writes. */
+const mostWritesBetween = 2_000;
 const importsNamespace = 'isthmus-imports';
 
 type Entry = ServiceEntry & ApiObject;
@@ -60,9 +63,22 @@ async function goodPeerSyncs(): Promise<number> {
   return Date.now() - published;
 }
 
-/** What a hostile peer holds up is late each time: each is waited for, since the next one would profit from the wait. */
+/** What a hostile peer holds up may be late a single time: another try has only who was late while the machine held up the control as well. */
 async function goodPeerIsUndelayed(withinMs = undelayedMs): Promise<void> {
-  expect(await leastOf(3, withinMs, goodPeerSyncs)).toBeLessThan(withinMs);
+  const least = await leastOf(3, withinMs, async () => {
+    const [took, slowest] = await besideControl(cluster.client, goodPeerSyncs);
+    if (slowest < heldUpMs) expect(took).toBeLessThan(withinMs);
+    return took;
+  });
+  expect(least).toBeLessThan(withinMs);
+}
+
+/** Writes of anybody from one news of the good peer, which stands, to the next one: the API server counts them all. */
+async function writesUntilGoodPeerSyncs(): Promise<number> {
+  const revision = async (): Promise<number> => Number((await entryOf(good.host('news')))?.metadata?.resourceVersion);
+  const before = await revision();
+  await goodPeerSyncs();
+  return (await revision()) - before;
 }
 
 /** Hosts that may stand here, whatever anybody offers. */
@@ -375,7 +391,11 @@ describe('ten thousand services, which is legal', () => {
     });
     expect(said.status).toBe('Unknown');
     expect(Number.parseInt(said.message, 10)).toBeLessThanOrEqual(await standing());
-    for (let round = 0; round < 6; round += 1) await goodPeerSyncs();
+    await goodPeerSyncs();
+    const writes: number[] = [];
+    for (let round = 0; round < 5; round += 1) writes.push(await writesUntilGoodPeerSyncs());
+    // Counted, not timed, since all is as slow as the machine; a stall of this process lets some rounds count more.
+    expect(writes.toSorted((a, b) => a - b)[2]).toBeLessThan(mostWritesBetween);
     // None of the rounds has waited for them.
     expect((await conditionNow(cluster.client, many, 'ServicesImported'))?.status).not.toBe('True');
     const whole = await waitFor(

@@ -3,7 +3,7 @@ import type { ConfigMap, Secret, Service } from '#istio-api';
 import { pathFor, resources } from '#kube';
 import type { ApiObject } from '#kube';
 import { names, wayOutRegistryIn } from '#model';
-import { waitFor } from '../../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../../harness/child.js';
 import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
@@ -86,7 +86,7 @@ beforeAll(async () => {
         : undefined,
     { timeoutMs: 120_000, everyMs: 200, logFile: controller.logFile },
   );
-}, 300_000);
+}, hookTimeoutMs);
 
 afterAll(() => cluster?.stop(), 30_000);
 

@@ -4,7 +4,7 @@ import { pathFor, pathOfObject, resources } from '#kube';
 import type { ApiObject } from '#kube';
 import { labels, readerSecretName, remoteSecretName } from '#model';
 import { producedLabels } from '#planner';
-import { waitFor } from '../../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../../harness/child.js';
 import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
 
@@ -44,7 +44,7 @@ beforeAll(async () => {
   cluster = await Cluster.start(multicluster);
   for (const object of [orphan, reader]) await cluster.client.apply(object, { fieldManager: 'isthmus' });
   await cluster.client.apply(foreign, { fieldManager: 'operator' });
-}, 240_000);
+}, hookTimeoutMs);
 
 afterAll(() => cluster?.stop(), 30_000);
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServiceEntry } from '#istio-api';
 import { pathOfObject } from '#kube';
 import type { ApiObject } from '#kube';
-import { waitFor } from '../../harness/child.js';
+import { hookTimeoutMs, waitFor } from '../../harness/child.js';
 import { Cluster } from './cluster.js';
 import { gateway } from './peer.js';
 import { planOf } from './plan.js';
@@ -16,7 +16,7 @@ beforeAll(async () => {
   // So that this cluster has its identity; nobody is a peer yet, and no controller runs while there is one.
   const controller = await cluster.firstController('controller-1');
   await controller.stop();
-}, 240_000);
+}, hookTimeoutMs);
 
 afterAll(() => cluster?.stop(), 30_000);
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { PeerStatus } from '#crd';
 import { pathFor, resources } from '#kube';
-import { freePort } from '../../harness/child.js';
+import { freePort, hookTimeoutMs } from '../../harness/child.js';
 import { writeServingCertificate } from '../../harness/serving-certificate.js';
 import { releaseNamespace } from './chart.js';
 import { Cluster } from './cluster.js';
@@ -29,7 +29,7 @@ beforeAll(async () => {
   cluster = await Cluster.start();
   otherCa = await writeServingCertificate(join(cluster.directory, 'other'));
   await cluster.firstController('controller-1');
-}, 240_000);
+}, hookTimeoutMs);
 
 afterAll(() => cluster?.stop(), 30_000);
 
