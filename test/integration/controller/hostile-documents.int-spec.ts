@@ -22,7 +22,7 @@ const mostMemory = 768;
 /** With 10,000 entries and rules standing, which the controller holds as the API server gives them. */
 const mostMemoryOfTenThousand = 1024;
 /** Imports are written 200 at a time, and up to as many addresses then; a thousand services are three thousand writes. */
-const mostWritesBetween = 2_000;
+const mostWritesBetween = 1_000;
 const importsNamespace = 'isthmus-imports';
 
 type Entry = ServiceEntry & ApiObject;
@@ -274,15 +274,18 @@ describe('a peer that has no stream', () => {
       const peer = await cluster.peer(peerName);
       peer.server.streamAnswer = answer;
       await cluster.applyResource(peer);
-      await waitFor('its service', async () => ((await entries()).has(peer.echo) ? true : undefined), {
-        timeoutMs: 60_000,
-        everyMs: 200,
-        logFile: controller.logFile,
-      });
-      await conditionOf(cluster, peer, 'MetadataSynced', 'Succeeded', { timeoutMs: 60_000 });
-      await cluster.client.delete(peer.path);
+      try {
+        await waitFor('its service', async () => ((await entries()).has(peer.echo) ? true : undefined), {
+          timeoutMs: 150_000,
+          everyMs: 200,
+          logFile: controller.logFile,
+        });
+        await conditionOf(cluster, peer, 'MetadataSynced', 'Succeeded', { timeoutMs: 60_000 });
+      } finally {
+        await cluster.client.delete(peer.path);
+      }
     },
-    150_000,
+    300_000,
   );
 });
 
