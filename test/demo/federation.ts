@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { inRounds } from '../harness/rounds.js';
 import { demoNamespace, echoService, federationIsReady, startLoad } from '../lab/index.js';
 import { mintCertificate } from './certificates.js';
 import type { CertificateFiles } from './certificates.js';
@@ -238,11 +239,14 @@ async function applySecretWorkload({ b }: Scene): Promise<void> {
 const promptMs = 5_000;
 const promptRounds = 3;
 
+interface Unlabelled {
+  readonly end: GatewayAnswer;
+  /** Milliseconds. */
+  readonly refusedAfter: number;
+}
+
 /** Takes the label off while a connection is open; when that was refused, and how. */
-async function unlabel(
-  scene: Scene,
-  genuine: CertificateFiles,
-): Promise<{ readonly end: GatewayAnswer; readonly refusedAfter: number }> {
+async function unlabel(scene: Scene, genuine: CertificateFiles): Promise<Unlabelled> {
   const { b } = scene;
   const open = await holdConnection(scene, await gatewayAddress(b), genuine, westEcho);
   const started = performance.now();
@@ -257,11 +261,11 @@ async function unshare(scene: Scene, story: Story): Promise<void> {
   const { lab, a, b } = scene;
   await story.step('the label removed: refused on an open connection, gone in east', async () => {
     const genuine = await mintCertificate(lab, a, eastClient, 'open');
-    let { end, refusedAfter } = await unlabel(scene, genuine);
-    for (let round = 2; refusedAfter > promptMs && round <= promptRounds; round += 1) {
+    const isPrompt = (found: Unlabelled): boolean => found.refusedAfter <= promptMs;
+    const { end, refusedAfter } = await inRounds(promptRounds, isPrompt, async () => {
       await label(b, 'echo', { [publicLabel]: '' });
-      ({ end, refusedAfter } = await unlabel(scene, genuine));
-    }
+      return unlabel(scene, genuine);
+    });
     if (refusedAfter > promptMs) throw new Error(`after ${refusedAfter} ms: ${JSON.stringify(end)}`);
     await eventually('the ServiceEntry to go', patienceMs, async () =>
       (await serviceEntryHosts(a)).includes(westEcho) ? undefined : true,

@@ -7,6 +7,7 @@ import type { AdmissionCase } from '#crd';
 import type { ApiObject, KubeClient } from '#kube';
 import { startApiServer } from '../harness/api-server.js';
 import { hookTimeoutMs, waitFor } from '../harness/child.js';
+import { untilServed } from '../harness/served.js';
 
 // The same table that libs/crd/src/admission.spec.ts runs through zod, here through a real API server's OpenAPI and CEL.
 const kinds = ['IstioFederation', 'IstioMulticluster'] as const;
@@ -21,15 +22,13 @@ interface Crd extends ApiObject {
 
 const crdPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
-const patience = { timeoutMs: 60_000, everyMs: 100 };
-
 async function established(name: string): Promise<void> {
   const check = async (): Promise<true> => {
     const conditions = (await client.get<Crd>(`${crdPath}/${name}`))?.status?.conditions ?? [];
     if (conditions.some(({ type, status }) => type === 'Established' && status === 'True')) return true;
     throw new Error(JSON.stringify(conditions));
   };
-  await waitFor(`CRD ${name} to be established`, check, patience);
+  await waitFor(`CRD ${name} to be established`, check, { timeoutMs: 60_000, everyMs: 100 });
 }
 
 async function refusal(row: AdmissionCase): Promise<string | undefined> {
@@ -55,12 +54,8 @@ beforeAll(async () => {
     await established(crd.metadata?.name ?? '');
   }
   // The endpoint of a new CRD may come a moment after the condition.
-  for (const plural of ['istiofederations', 'istiomulticlusters']) {
-    const path = `/apis/isthmus.dev/v1alpha1/${plural}`;
-    const served = async (): Promise<true | undefined> =>
-      (await client.request({ method: 'GET', path })).status === 200 ? true : undefined;
-    await waitFor(`${plural} to be served`, served, patience);
-  }
+  for (const plural of ['istiofederations', 'istiomulticlusters'])
+    await untilServed(client, `/apis/isthmus.dev/v1alpha1/${plural}`);
 }, hookTimeoutMs);
 
 afterAll(() => stop(), 30_000);

@@ -21,6 +21,7 @@ import { RegistryKeeper } from '../../apps/mesh/src/registries/registry-keeper.j
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
 import { hookTimeoutMs, waitFor } from '../harness/child.js';
+import { inRounds } from '../harness/rounds.js';
 import { createAll, createPod, namespace, service, slice } from './mesh/cluster-objects.js';
 import type { PodFacts } from './mesh/cluster-objects.js';
 import { startReplica, type Replica } from './mesh/mesh-under-test.js';
@@ -138,10 +139,8 @@ describe('what was read of a remote cluster', () => {
     await start();
     await waitFor('two', () => (seen.at(-1) === 2 ? true : undefined));
     await isKept('index and part', (all) => all.length === 2);
-    let [before, after] = await besideAnother();
     // The first writes a sign of life once a minute: what another one writes too is there in each round.
-    for (let more = 0; more < 2 && !isDeepStrictEqual(after, before); more += 1)
-      [before, after] = await besideAnother();
+    const [before, after] = await inRounds(3, ([one, other]) => isDeepStrictEqual(other, one), besideAnother);
     expect(after).toEqual(before);
     const read = await new KeptStore(east.client, peers).read(indexName('west'));
     const text = JSON.stringify(read);

@@ -10,7 +10,7 @@ import type { ClusterReport } from '../../apps/mesh/src/registries/status-writer
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
 import { freePort, hookTimeoutMs, waitFor } from '../harness/child.js';
-import { leastOf } from '../harness/least.js';
+import { inRounds, leastOf } from '../harness/rounds.js';
 import { requestCertificate, workloadSecret } from './mesh/certificate.js';
 import { createAll, createPod, namespace, service, serviceAccount, slice, tokenOf } from './mesh/cluster-objects.js';
 import type { PodFacts } from './mesh/cluster-objects.js';
@@ -353,10 +353,10 @@ describe('mesh core that reads another cluster', () => {
       await createAll(west.client, [slice(echo, 8080, there.slice(0, 2))]);
       await waitFor('two', () => (foreign.at(-1) === 2 ? true : undefined));
       // A new replica begins with what the old one has: the cluster that answers is waited for, the silent one is not.
-      let begun = await endpointsAtStart();
       // Who answers nothing for a second is not waited for, which a machine that stalls brings about now and then.
-      for (let more = 0; more < 2 && (begun.endpoints !== 3 || begun.took >= atOnceMs); more += 1)
-        begun = await endpointsAtStart();
+      const isAtOnce = ({ endpoints, took }: Awaited<ReturnType<typeof endpointsAtStart>>): boolean =>
+        endpoints === 3 && took < atOnceMs;
+      const begun = await inRounds(3, isAtOnce, endpointsAtStart);
       expect(begun.endpoints).toBe(3);
       expect(begun.took).toBeLessThan(atOnceMs);
     } finally {

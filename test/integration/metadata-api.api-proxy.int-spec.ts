@@ -19,7 +19,7 @@ import type { AuditedCluster, DoorProcess } from '../harness/api-door.js';
 import { bulkMegabytes, bulkPath, createBulkList, peakMemory, readSlowly } from '../harness/bulk-list.js';
 import { hookTimeoutMs, waitFor } from '../harness/child.js';
 import { ownUUID, TestPeer, whileStoreAnswers } from '../harness/door.js';
-import { leastOf } from '../harness/least.js';
+import { leastOf } from '../harness/rounds.js';
 import { startPostgres, temporaryDirectory } from '../harness/postgres.js';
 import type { PostgresServer } from '../harness/postgres.js';
 

@@ -18,7 +18,7 @@ import type { ApiServer } from '../harness/api-server.js';
 import { hookTimeoutMs, waitFor } from '../harness/child.js';
 import { ownUUID, startDoor, TestLeader, TestPeer, whileStoreAnswers } from '../harness/door.js';
 import type { TestDoor } from '../harness/door.js';
-import { leastOf } from '../harness/least.js';
+import { leastOf } from '../harness/rounds.js';
 import { temporaryDirectory } from '../harness/postgres.js';
 import { writeServingCertificate } from '../harness/serving-certificate.js';
 

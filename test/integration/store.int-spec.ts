@@ -9,7 +9,7 @@ import type { AuditRow, DocumentRow, Store } from '#store';
 import { binariesFor, postgresBinaries } from '../../libs/store/src/embedded/binaries.js';
 import { accountForPostgres } from '../../libs/store/src/embedded/run-as.js';
 import { waitFor } from '../harness/child.js';
-import { leastOf } from '../harness/least.js';
+import { leastOf } from '../harness/rounds.js';
 import { startPostgres, temporaryDirectory } from '../harness/postgres.js';
 import type { PostgresServer } from '../harness/postgres.js';
 

@@ -3,7 +3,7 @@ import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from 
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { buildConnector } from 'undici';
-import { serverCertificate } from '#testing';
+import { comesTrue, serverCertificate } from '#testing';
 import { Exchanges } from './exchanges.js';
 
 const certificate = serverCertificate();
@@ -73,7 +73,7 @@ describe('exchanges with a server that speaks HTTP/2', () => {
     let open = (): void => undefined;
     gate = new Promise((done) => (open = done));
     const crowd = Array.from({ length: 30 }, () => ask(false));
-    while (seen.length < 31) await new Promise((done) => setTimeout(done, 5));
+    await comesTrue(() => seen.length >= 31);
     open();
     expect(new Set(await Promise.all(crowd))).toEqual(new Set([200]));
     expect(seen.filter((version) => version === '1.1')).toHaveLength(9);

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import type { ApiObject, KubeClient } from '#kube';
 import { ensureParts } from '../../../scripts/setup/index.js';
-import { waitFor } from '../../harness/child.js';
+import { untilServed } from '../../harness/served.js';
 
 const chart = 'charts/isthmus';
 export const releaseNamespace = 'isthmus-system';
@@ -82,10 +82,7 @@ export class RenderedChart {
 /** Waits for one version of it: all of them are served at once. */
 async function served(client: KubeClient, { spec }: Definition): Promise<void> {
   const version = spec?.versions.find((each) => each.served)?.name;
-  const path = `/apis/${spec?.group}/${version}/${spec?.names.plural}`;
-  const answers = async (): Promise<true | undefined> =>
-    (await client.request({ method: 'GET', path })).status === 200 ? true : undefined;
-  await waitFor(`${path} to be served`, answers, { timeoutMs: 60_000 });
+  await untilServed(client, `/apis/${spec?.group}/${version}/${spec?.names.plural}`);
 }
 
 function documentsOf(text: string): readonly ApiObject[] {

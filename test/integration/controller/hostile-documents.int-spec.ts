@@ -3,7 +3,7 @@ import type { ServiceEntry } from '#istio-api';
 import { pathFor, pathOfObject, resources } from '#kube';
 import type { ApiObject } from '#kube';
 import { waitFor } from '../../harness/child.js';
-import { leastOf } from '../../harness/least.js';
+import { leastOf } from '../../harness/rounds.js';
 import { Cluster } from './cluster.js';
 import type { Controller } from './cluster.js';
 import { conditionNow, conditionOf } from './condition.js';

@@ -90,7 +90,7 @@ describe('revokeTrust', () => {
     const first = event(since, 'metadata-api a closed 1 stream');
     const other = event(since, 'trust in IstioFederation west has ended');
     const second = event('2026-11-22T02:00:01Z', 'metadata-api b closed 2 streams');
-    const lists = [fails, () => [before, other, first], () => [before, other, first, second]];
+    const lists = [fails, () => [before, other, first], () => [before, other, first, second], fails];
     expect(await told(...lists)).toEqual(['√ metadata-api a closed 1 stream', '√ metadata-api b closed 2 streams']);
   });
 

@@ -146,7 +146,7 @@ function writtenAt({ metadata }: PeerObject): string {
   return (metadata?.managedFields ?? []).reduce((latest, { time = '' }) => (time > latest ? time : latest), '');
 }
 
-/** What replicas of the door say that they closed, once they say so; nothing when none does. */
+/** What replicas of the door say that they closed, once they say so; nothing when none does. Trust has ended: a list that fails is no news. */
 async function closedSince(
   context: CommandContext,
   peer: NamedPeer,
@@ -154,35 +154,35 @@ async function closedSince(
   deadline: number,
 ): Promise<readonly string[]> {
   context.say('  waiting for the door to tell what it closed …');
-  const giveUpAt = Math.min(Date.now() + closingsMs, deadline);
+  let giveUpAt = Math.min(Date.now() + closingsMs, deadline);
+  let known: readonly string[] = [];
   for (;;) {
-    const closed = await closings(context, peer, since);
-    if (closed === undefined || Date.now() > giveUpAt) return closed ?? [];
-    if (closed.length > 0) {
-      await sleep(otherReplicasMs);
-      return (await closings(context, peer, since)) ?? closed;
+    try {
+      const closed = await closings(context, peer, since);
+      if (known.length === 0 && closed.length > 0) giveUpAt = Date.now() + otherReplicasMs;
+      known = closed;
+    } catch (error) {
+      if (error instanceof ForbiddenError) {
+        context.say('  what the door closed stands in Events of namespace default, which you may not list');
+        return known;
+      }
     }
+    if (Date.now() > giveUpAt) return known;
     await sleep(lookAgainMs);
   }
 }
 
-/** What the door has closed since then, as its Events tell; undefined where these may not be read. Trust has ended: a list that fails is no news. */
+/** What the door has closed since then, as its Events tell. */
 async function closings(
-  { client, say }: CommandContext,
+  { client }: CommandContext,
   { kind, name }: NamedPeer,
   since: string,
-): Promise<readonly string[] | undefined> {
-  try {
-    const fieldSelector = `regarding.kind=${kind},regarding.name=${name},reason=Revoked`;
-    const events = await client.list<Event>(pathFor(resources.events, { namespace: 'default' }), { fieldSelector });
-    return events
-      .filter(({ metadata }) => (metadata?.creationTimestamp ?? '') >= since)
-      .flatMap(({ note }) => (note?.startsWith('metadata-api') === true ? [note] : []));
-  } catch (error) {
-    if (!(error instanceof ForbiddenError)) return [];
-    say('  what the door closed stands in Events of namespace default, which you may not list');
-    return undefined;
-  }
+): Promise<readonly string[]> {
+  const fieldSelector = `regarding.kind=${kind},regarding.name=${name},reason=Revoked`;
+  const events = await client.list<Event>(pathFor(resources.events, { namespace: 'default' }), { fieldSelector });
+  return events
+    .filter(({ metadata }) => (metadata?.creationTimestamp ?? '') >= since)
+    .flatMap(({ note }) => (note?.startsWith('metadata-api') === true ? [note] : []));
 }
 
 function conditionOf(

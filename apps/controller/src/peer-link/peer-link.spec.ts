@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { heartbeat, EventStreamParser } from '#protocol';
-import { serverCertificate } from '#testing';
+import { comesTrue, serverCertificate } from '#testing';
 import { defaultPacing } from './pacing.js';
 import { PeerLink } from './peer-link.js';
 
@@ -55,11 +55,8 @@ function listen(): PeerLink {
   return link;
 }
 
-async function streaming(link: PeerLink): Promise<void> {
-  for (let tries = 0; link.hearing().mode !== 'stream'; tries += 1) {
-    if (tries > 400) throw new Error(`after 20 s its documents come by ${link.hearing().mode}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
+function streaming(link: PeerLink): Promise<void> {
+  return comesTrue(() => link.hearing().mode === 'stream');
 }
 
 function open(response: ServerResponse): void {
