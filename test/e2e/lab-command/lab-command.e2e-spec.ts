@@ -284,9 +284,11 @@ describe('FILE follows what happens', () => {
       async () => {
         const now = shared.read();
         const ids = now.clusters[0]?.pids.mesh ?? [];
-        return ids.length === 2 && !ids.includes(victim) ? now : undefined;
+        // What watches FILE looks by a timer of its own, and may see the new one later than this does.
+        const isReplaced = shared.seen.length > versions;
+        return isReplaced && ids.length === 2 && !ids.includes(victim) ? now : undefined;
       },
-      { what: 'another mesh process in FILE', timeoutMs: 120_000 },
+      { what: 'another mesh process in a FILE of its own', timeoutMs: 120_000 },
     );
     const mesh = after.clusters[0]?.pids.mesh ?? [];
     expect(mesh).toContain(other);
@@ -294,9 +296,8 @@ describe('FILE follows what happens', () => {
     const apart = ({ clusters }: LabDescription): unknown =>
       clusters.map((cluster) => ({ ...cluster, pids: { ...cluster.pids, mesh: [] } }));
     expect(apart(after)).toEqual(apart(before));
-    expect(shared.seen.length).toBeGreaterThan(versions);
     expect(shared.seen.filter(({ fault }) => fault !== undefined)).toEqual([]);
-    expect(readdirSync(folder).filter((name) => name.startsWith('shared.json') && name !== 'shared.json')).toEqual([]);
+    await noUnfinished('shared.json');
   });
 
   it('names nothing that lives on after SIGTERM to npm: no process, no namespace, no folder', async () => {
@@ -310,6 +311,18 @@ describe('FILE follows what happens', () => {
     await nothingLeft(namespaces, home, 'shared.json');
   });
 });
+
+/** Beside FILE there is nothing that has its name; one may be about to take its place just now. */
+async function noUnfinished(file: string): Promise<void> {
+  await waitFor(
+    async () => {
+      const others = readdirSync(folder).filter((name) => name.startsWith(file) && name !== file);
+      if (others.length === 0) return true;
+      throw new Error(`there is ${others.join(', ')}`);
+    },
+    { what: `an end of files beside ${file}`, timeoutMs: 20_000 },
+  );
+}
 
 async function nothingLeft(namespaces: HeldNamespaces, home: string, name: string): Promise<void> {
   const gone = waitFor(
