@@ -105,16 +105,23 @@ function refusals(lab: Lab, cluster: LabCluster): Promise<number> {
 }
 
 /** Sum over the lines of the door's metrics that fit, over its replicas. */
-async function doorCount(lab: Lab, { name, api }: LabCluster, series: RegExp): Promise<number> {
-  const pods = await api.list<Pod>(`/api/v1/namespaces/${releaseNamespace}/pods`);
+async function doorCount(lab: Lab, cluster: LabCluster, series: RegExp): Promise<number> {
+  const pods = await cluster.api.list<Pod>(`/api/v1/namespaces/${releaseNamespace}/pods`);
   const addresses = pods.items
-    .filter(({ metadata }) => metadata.name.startsWith('isthmus-metadata-api-'))
+    .filter(
+      // One that is about to end tells nothing any more.
+      ({ metadata: { name, deletionTimestamp } }) =>
+        name.startsWith('isthmus-metadata-api-') && deletionTimestamp === undefined,
+    )
     .map(({ status }) => status?.podIP ?? '');
   const texts = await Promise.all(
-    addresses.map(async (address) => (await lab.runIn(name, ['curl', '-sf', `http://${address}:8080/metrics`])).stdout),
+    addresses.map(async (address) => {
+      const ask = ['curl', '-sf', `http://${address}:8080/metrics`];
+      return (await lab.runIn(cluster.name, ask)).stdout;
+    }),
   );
   if (texts.length === 0 || texts.some((text) => !text.includes('isthmus_door_requests_total')))
-    throw new Error(`the door of ${name} tells no metrics`);
+    throw new Error(`the door of ${cluster.name} tells no metrics`);
   const lines = texts.flatMap((text) => text.split('\n')).filter((line) => series.test(line));
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }

@@ -62,6 +62,24 @@ export async function serviceEntryHosts(cluster: LabCluster): Promise<readonly s
   return list.items.flatMap(({ spec }) => spec?.hosts ?? []);
 }
 
+/** In what `trust revoke` told where the door was silent. */
+const toldLater = 'it has told of nothing yet';
+
+/**
+ * What the door closed when trust ended, in the command's words; from a door that took longer than the command waits for it, in its Event's.
+ * @throws Error with what was told when that is neither
+ */
+export async function closedAtDoor(cluster: LabCluster, told: string, wanted: RegExp): Promise<string> {
+  if (wanted.test(told)) return told;
+  if (!told.includes(toldLater)) throw new Error(`what was cut is not told (${wanted.source}): ${told}`);
+  return eventually('the door to tell what it closed', patienceMs, async () => {
+    const { items } = await cluster.api.list<ApiObject & { readonly note?: string }>(
+      '/apis/events.k8s.io/v1/namespaces/default/events',
+    );
+    return items.map(({ note = '' }) => note).find((note) => wanted.test(note));
+  });
+}
+
 /** One call out of the client pod of a cluster, by a plain program that knows nothing of meshes. */
 export async function call(
   lab: Lab,

@@ -29,7 +29,7 @@ describe('a story', () => {
         ['two', true],
       ],
     });
-    expect(lines[0]).toMatch(/^ ✔ {2}1 {2}one {2}\(\d+ ms\)$/);
+    expect(lines[0]).toMatch(/^ ✔ {2}1 {2}one {2}\((?:\d+ ms|\d+\.\d s)\)$/);
     expect(lines[1]).toBe('        seen');
   });
 

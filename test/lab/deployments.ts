@@ -13,6 +13,7 @@ interface Deployment extends ApiObject {
     readonly observedGeneration?: number;
     readonly updatedReplicas?: number;
     readonly availableReplicas?: number;
+    readonly replicas?: number;
   };
 }
 
@@ -40,7 +41,8 @@ export async function deploymentsAvailable(
 function isAvailable({ metadata, spec, status }: Deployment): boolean {
   const wanted = spec.replicas ?? 1;
   const current = status?.observedGeneration === metadata.generation && (status?.updatedReplicas ?? 0) === wanted;
-  return current && (status?.availableReplicas ?? 0) >= wanted;
+  // Pods of an older template count as available too: while there are some, nothing is said of the new ones.
+  return current && (status?.replicas ?? 0) === wanted && (status?.availableReplicas ?? 0) >= wanted;
 }
 
 interface Pod extends ApiObject {

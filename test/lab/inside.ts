@@ -56,7 +56,12 @@ async function startCluster(lab: Running, cluster: ClusterPlan): Promise<void> {
   });
   mkdirSync(join(cluster.directory, 'node'), { recursive: true });
   for (const process of controllersAndNetwork(lab.plan, cluster)) lab.supervisor.start(process);
-  await registerNameServer(cluster, api);
+  // Ready is told before the API server has made its own namespaces.
+  await waitFor(() => registerNameServer(cluster, api).then(() => true), {
+    what: `name server of ${cluster.name}`,
+    timeoutMs: readyTimeoutMs,
+    progress,
+  });
   void runLoadBalancer(cluster, api, new AbortController().signal);
   await waitFor(async () => (await nodeIsReady(cluster, api)) || undefined, {
     what: `node of ${cluster.name}`,

@@ -94,7 +94,7 @@ async function published(lab: Lab, { name, api }: LabCluster): Promise<true | un
 /** The client's pod deleted: the next one's sidecar has to be told everything by the new control plane. */
 async function replaceClient(cluster: LabCluster): Promise<void> {
   const pods = `/api/v1/namespaces/${demoNamespace}/pods`;
-  const old = await readyPod(cluster, demoNamespace, 'client');
+  const old = await eventually('a ready client', patienceMs, () => readyPod(cluster, demoNamespace, 'client'));
   await cluster.api.delete(`${pods}/${old}`);
   await eventually('another client', patienceMs, async () =>
     (await readyPod(cluster, demoNamespace, 'client')) === old ? undefined : true,

@@ -236,7 +236,7 @@ describe('what FILE says is good for what it is there for', () => {
   });
 
   it('exec: a command in a pod, by the Deployment’s name', async () => {
-    const command = ['call-http', 'http://echo.demo.svc.cluster.local/'];
+    const command = ['call-http', '--timeout', '30000', 'http://echo.demo.svc.cluster.local/'];
     const { code, stdout } = await runCommand([...lab.exec, 'west', 'demo', 'client', '--', ...command]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, status: 200 });

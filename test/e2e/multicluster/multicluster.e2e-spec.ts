@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { PeerStatus } from '#crd';
 import type { Condition } from '#istio-api';
@@ -112,12 +113,16 @@ describe('the other cluster’s API, through both proxies', () => {
   });
 
   it('is read by an operator’s kubectl, as docs/spec says: a table of pods, and what changes in it', async () => {
-    const pods = (await west.api.list<ApiObject>('/api/v1/pods')).items;
-    const [head = '', ...lines] = await operator.there('west', 'get', 'pods', '-A');
-    expect(head.split(/\s+/)).toEqual(['NAMESPACE', 'NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE']);
-    expect(lines.map((line) => line.split(/\s+/).slice(0, 2).join('/')).sort()).toEqual(
-      pods.map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name}`).sort(),
-    );
+    // Two lists of two moments, between which a pod may come or go.
+    const pods = await eventually('a table of the pods that there are', patienceMs, async () => {
+      const [head = '', ...lines] = await operator.there('west', 'get', 'pods', '-A');
+      const { items } = await west.api.list<ApiObject>('/api/v1/pods');
+      expect(head.split(/\s+/)).toEqual(['NAMESPACE', 'NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE']);
+      expect(lines.map((line) => line.split(/\s+/).slice(0, 2).join('/')).sort()).toEqual(
+        items.map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name}`).sort(),
+      );
+      return items;
+    });
     const [echo = ''] = pods.flatMap(({ metadata: { name } }) => (name.startsWith('echo-') ? [name] : []));
     const changesSeen = async (seconds: number): Promise<number> => {
       let over = false;
@@ -347,6 +352,13 @@ describe('remotes that are bad, all at once', () => {
     return accessible?.reason === 'Progressing' ? Infinity : Date.parse(accessible?.lastTransitionTime ?? '');
   }
 
+  async function leaderTerm(): Promise<unknown> {
+    const lease = await east.api.get<ApiObject & { readonly spec?: Record<string, unknown> }>(
+      '/apis/coordination.k8s.io/v1/namespaces/isthmus-system/leases/isthmus-controller',
+    );
+    return [lease?.spec?.['holderIdentity'], lease?.spec?.['acquireTime']];
+  }
+
   async function servicesOfWest(): Promise<number> {
     return (await remote('west'))?.status?.remote?.services ?? 0;
   }
@@ -391,11 +403,14 @@ describe('remotes that are bad, all at once', () => {
   });
 
   it('while the slow one is still waited for, the others are told and the good one is read', async () => {
+    const term = await leaderTerm();
     await Promise.all([
       goodIsRead('meanwhile'),
       ...others.map((row) => eventually(`${row[0]} to be told`, patienceMs, () => isTold(row), 200)),
     ]);
     // A busy machine may take longer than the way out waits: then the order tells.
+    // A leader that is new tells of all anew, in one and the same second perhaps.
+    if (!isDeepStrictEqual(await leaderTerm(), term)) return;
     const last = Math.max(...(await Promise.all(others.map(([api]) => toldAt(api)))));
     expect(last).toBeLessThan(await toldAt('slow'));
   });

@@ -67,6 +67,40 @@ export function badNews(conditions: readonly Condition[] = []): readonly string[
     .map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
 }
 
+/** A look that is taken again and again. */
+export interface Watching {
+  /** Ends it. The longest that one look took beside its pause, milliseconds: as long this process and what it asks stood still. */
+  stop(): Promise<number>;
+}
+
+/** Looks every so many milliseconds until stopped. A look that fails has seen nothing; the next one has. */
+export function keepLooking(everyMs: number, look: () => Promise<void>): Watching {
+  let [over, longest] = [false, 0];
+  const looking = (async (): Promise<void> => {
+    while (!over) {
+      const began = performance.now();
+      await look().catch(() => undefined);
+      longest = Math.max(longest, performance.now() - began);
+      await new Promise((done) => setTimeout(done, everyMs));
+    }
+  })();
+  return {
+    stop: async () => {
+      over = true;
+      await looking;
+      return longest;
+    },
+  };
+}
+
+/** What waits three seconds for a gateway's answer, and ten for a document, gives up also where all stands still for as long. */
+const stoodStillMs = 2_500;
+
+/** Without what says that an answer never came, where the machine itself stood still for so long. */
+export function withoutStalls(news: Iterable<string>, longestMs: number): readonly string[] {
+  return [...news].filter((text) => longestMs < stoodStillMs || !/no (?:whole )?answer within/.test(text));
+}
+
 export async function firstGatewayGoes(cluster: LabCluster): Promise<void> {
   await cluster.api.delete(`${services}/isthmus-eastwestgateway`);
 }

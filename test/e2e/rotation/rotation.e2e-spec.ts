@@ -12,7 +12,7 @@ import {
   startLoad,
 } from '../../lab/index.js';
 import type { ApiObject, Lab, LabCluster, RunningLoad } from '../../lab/index.js';
-import { call, condition, federation, label, publicLabel, serviceEntryHosts } from '../../demo/scene.js';
+import { call, closedAtDoor, condition, federation, label, publicLabel, serviceEntryHosts } from '../../demo/scene.js';
 import { eventually, patienceMs } from '../../demo/story.js';
 import { caseLimitMs } from '../limits.js';
 import {
@@ -21,9 +21,11 @@ import {
   doorSecretOf,
   firstGatewayGoes,
   isthmus,
+  keepLooking,
   rotatingValues,
   secondGateway,
   withoutFailure,
+  withoutStalls,
 } from './operator.js';
 
 const host = 'echo.demo.svc.west.example';
@@ -76,20 +78,10 @@ function loads(): readonly RunningLoad[] {
 /** What east said of west that was no good news while it was looked at. */
 function watchConditions(): { readonly stop: () => Promise<readonly string[]> } {
   const seen = new Set<string>();
-  let over = false;
-  const looking = (async (): Promise<void> => {
-    while (!over) {
-      for (const news of badNews((await federation(east, 'west'))?.status?.conditions)) seen.add(news);
-      await new Promise((done) => setTimeout(done, 200));
-    }
-  })();
-  return {
-    stop: async () => {
-      over = true;
-      await looking;
-      return [...seen];
-    },
-  };
+  const looking = keepLooking(200, async () => {
+    for (const news of badNews((await federation(east, 'west'))?.status?.conditions)) seen.add(news);
+  });
+  return { stop: async () => withoutStalls(seen, await looking.stop()) };
 }
 
 /** The resource as the operator wrote it, and what is known of the peer. */
@@ -250,7 +242,7 @@ describe('trust that is withdrawn by one command', () => {
     expect(told).toMatch(/√ trust in west\.example ended after \d/);
     expect(told).toContain(`√ root ${known?.[0]?.fingerprint} vouches for nothing any more`);
     expect(told).toContain('√ 1 imported service removed');
-    expect(told).toMatch(/√ metadata-api \S+ closed 1 stream, 0 watches and 0 requests of this peer/);
+    await closedAtDoor(east, told, /metadata-api \S+ closed 1 stream, 0 watches and 0 requests of this peer/);
     expect(await condition(east, 'west', 'TrustEstablished')).toMatchObject({ status: 'False', reason: 'Revoked' });
     await eventually('the import to be gone', atOnceMs, async () =>
       (await serviceEntryHosts(east)).length === 0 ? true : undefined,

@@ -94,8 +94,12 @@ describe('revokeTrust', () => {
     expect(await told(...lists)).toEqual(['√ metadata-api a closed 1 stream', '√ metadata-api b closed 2 streams']);
   });
 
-  it('ends without a word of it where nothing was closed', async () => {
-    expect(await told(() => [])).toEqual([]);
+  it('says where to look later when the door has told of nothing', async () => {
+    expect(await told(() => [])).toEqual([
+      expect.stringMatching(
+        /^ {2}it has told of nothing yet; .*: kubectl get events -n default --field-selector .*=west$/,
+      ),
+    ]);
   });
 
   it('says where it stands when Events may not be listed', async () => {

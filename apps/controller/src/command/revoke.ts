@@ -167,9 +167,18 @@ async function closedSince(
         return known;
       }
     }
-    if (Date.now() > giveUpAt) return known;
+    if (Date.now() > giveUpAt) {
+      if (known.length === 0)
+        context.say(`  it has told of nothing yet; what it closes stands in Events: ${listing(peer)}`);
+      return known;
+    }
     await sleep(lookAgainMs);
   }
+}
+
+/** How an operator lists those Events. */
+function listing({ kind, name }: NamedPeer): string {
+  return `kubectl get events -n default --field-selector reason=Revoked,involvedObject.kind=${kind},involvedObject.name=${name}`;
 }
 
 /** What the door has closed since then, as its Events tell. */
