@@ -135,7 +135,10 @@ describe('within a cluster', () => {
   });
 
   it('the API server answers at the Service `kubernetes`, outside of the lab, and at no other address of the cluster', async () => {
-    expect(await west.api.text('/readyz')).toBe('ok');
+    await waitFor(async () => (await west.api.text('/readyz')) === 'ok' || undefined, {
+      what: 'API server',
+      timeoutMs: minute,
+    });
     const { code } = await lab.runIn('west', [
       lab.plan.node,
       '-e',
@@ -238,7 +241,8 @@ describe('processes of the control plane', () => {
       what: 'API server',
       timeoutMs: minute,
     });
-    expect((await echoPod()).metadata.name).toBe(pod);
+    const { metadata } = await waitFor(echoPod, { what: 'a ready echo pod', timeoutMs: minute });
+    expect(metadata.name).toBe(pod);
     await comesTo(fromPod, west, `http://echo.${namespace}/`);
   });
 });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pathFor, resources } from '#kube';
 import type { ApiObject } from '#kube';
@@ -7,6 +8,7 @@ import { clusterz } from '../../apps/mesh/src/monitoring/debug-pages.js';
 import { startApiServer } from '../harness/api-server.js';
 import type { ApiServer } from '../harness/api-server.js';
 import { hookTimeoutMs, waitFor } from '../harness/child.js';
+import { inRounds } from '../harness/rounds.js';
 import { createAll, createPod, namespace, service, serviceAccount, slice } from './mesh/cluster-objects.js';
 import { startReplica, type Replica } from './mesh/mesh-under-test.js';
 
@@ -82,7 +84,9 @@ describe('the ID of the mesh core’s own cluster', () => {
 
   it('is known to a replica that starts later once it has started, unless a flag names another', async () => {
     await createAll(api.client, [identity]);
-    expect(seen(await started())).toEqual(known);
+    // A start waits five seconds to read who it is.
+    const isKnown = (found: object): boolean => isDeepStrictEqual(found, known);
+    expect(await inRounds(3, isKnown, async () => seen(await started()))).toEqual(known);
     expect(seen(await started(['--cluster-id', 'other']))).toEqual({
       clusters: ['other', id],
       network: '',

@@ -111,7 +111,8 @@ describe('mesh core on a real API server without any CRD, serving plain Envoy', 
     return text.split('\n').flatMap((line) => pattern.exec(line)?.[1] ?? []);
   }
 
-  const echoHttp = 'outbound|80||echo.demo.svc.cluster.local';
+  const echoHostname = 'echo.demo.svc.cluster.local';
+  const echoHttp = `outbound|80||${echoHostname}`;
 
   async function moveEchoTo(envoy: Proxy, addresses: readonly string[]): Promise<void> {
     const pods = addresses.map((address) => ({ ...echo, address }));
@@ -121,6 +122,14 @@ describe('mesh core on a real API server without any CRD, serving plain Envoy', 
       `endpoints ${wanted.join(', ')}`,
       async () => ((await endpointsOf(envoy, echoHttp)).sort().join() === wanted.join() ? true : undefined),
       { timeoutMs: 20_000 },
+    );
+    // Each replica watches by itself: the other one may know of it a moment later.
+    const known = ({ mesh }: Replica): string => {
+      const found = mesh.index.current?.model.services.find(({ hostname }) => hostname === echoHostname);
+      return [...new Set(found?.endpoints.map(({ address }) => address))].sort().join();
+    };
+    await waitFor('both replicas to know it', () =>
+      [first, second].every((replica) => known(replica) === [...addresses].sort().join()) ? true : undefined,
     );
   }
 

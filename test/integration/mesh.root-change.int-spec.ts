@@ -14,8 +14,8 @@ import { startReplica, type Replica } from './mesh/mesh-under-test.js';
 
 const release = 'isthmus-system';
 /** Long enough for all that is looked at while the new root is announced, and while the old one leaves. */
-const announceSeconds = 10;
-const ttlSeconds = 30;
+const announceSeconds = 20;
+const ttlSeconds = 45;
 const flags = ['--root-announce', String(announceSeconds), '--max-workload-cert-ttl', String(ttlSeconds)];
 
 interface Report {
@@ -91,7 +91,8 @@ describe('a root that is replaced, by two replicas on a real API server', () => 
     new X509Certificate(leaf ?? '').verify(new X509Certificate(root).publicKey);
 
   it('is announced everywhere, then issues at both replicas, also at one that was started in between; the old one goes last', async () => {
-    const [oldRoot = ''] = await rootsIn('demo');
+    // Beside the start, namespace by namespace.
+    const oldRoot = await waitFor('the root in demo', async () => (await rootsIn('demo'))[0]);
     const oldKey = (await stored())['ca-key.pem'] ?? '';
     const before = await certificate(first);
     expect(Date.parse(new X509Certificate(before.chain[0] ?? '').validTo)).toBeLessThanOrEqual(

@@ -268,6 +268,8 @@ describe('the way out, between a reader and the doors of others', () => {
       const only = [{ kid: fresh.kid, pem: fresh.publicPem, state: 'current' as const }];
       await cluster.leader.trust([self.trusted({ keys: only })]);
       await open.ended;
+      // The way out hears of its keys by a watch of its own.
+      await waitFor('a request by the new key', async () => ((await status(namespaces)) === 200 ? true : undefined));
       for (let count = 0; count < 10; count += 1) expect(await status(namespaces)).toBe(200);
     });
 

@@ -188,7 +188,7 @@ describe('node agent', () => {
     ).toContain('"aud":["istio-ca"]');
     expect(await inPod(name, 'touch /x 2>/dev/null || echo refused')).toBe('refused');
     expect(await inPod(name, 'grep CapBnd /proc/self/status')).toContain('0000000000000000');
-    expect(await inPod(name, 'curl -s -m 3 http://127.0.0.1:9999/')).toBe(name);
+    expect(await inPod(name, 'curl -s -m 20 http://127.0.0.1:9999/')).toBe(name);
     // Until kube-proxy has written the rules of a new Service, its address leads nowhere.
     const byName = async (): Promise<true | undefined> =>
       (await inPod(name, 'curl -s -m 1 http://web/')) === '' ? undefined : true;
@@ -198,7 +198,7 @@ describe('node agent', () => {
 
   it('answers with the service account token as a real client would send it', async () => {
     const call =
-      'd=/var/run/secrets/kubernetes.io/serviceaccount; curl -s -m 5 --cacert $d/ca.crt -H "Authorization: Bearer $(cat $d/token)" ' +
+      'd=/var/run/secrets/kubernetes.io/serviceaccount; curl -s -m 20 --cacert $d/ca.crt -H "Authorization: Bearer $(cat $d/token)" ' +
       'https://kubernetes.default.svc.east.example/apis';
     expect(await inPod('web', call)).toContain('APIGroupList');
   });
@@ -394,11 +394,11 @@ describe('node agent', () => {
     const volumeMounts = [{ name: 'late', mountPath: '/late' }];
     await createPod('waits', { containers: [{ ...shell('app', 'sleep 3600'), volumeMounts }], volumes });
     await createPod('unknown', { containers: [{ name: 'app', image: 'nowhere/none' }] });
-    const waiting = await podIs(
+    await podIs(
       'waits',
-      ({ status }) => status?.containerStatuses?.[0]?.state.waiting?.message !== undefined,
+      ({ status }) =>
+        status?.containerStatuses?.[0]?.state.waiting?.message?.includes('ConfigMap late is not there') === true,
     );
-    expect(waiting.status?.containerStatuses?.[0]?.state.waiting?.message).toContain('ConfigMap late is not there');
     await podIs('unknown', ({ status }) => status?.containerStatuses?.[0]?.state.waiting?.reason === 'ErrImagePull');
     await east.api.create(core('configmaps'), { metadata: { name: 'late' }, data: { a: '1' } });
     await podIs('waits', isReady);

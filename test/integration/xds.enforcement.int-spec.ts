@@ -15,7 +15,7 @@ import { ServedEnvoy } from './xds/served-envoy.js';
 const drainSeconds = 2;
 const refusedMs = 15_000;
 /** What is not cut by the end of the drain time stays open. */
-const cutMs = (drainSeconds + 10) * 1000;
+const cutMs = 60_000;
 const ownCa = caFor(ownDomain);
 const peerCa = caFor(peerDomain);
 const peerId = `spiffe://${peerDomain}/ns/store/sa/buyer`;
@@ -94,6 +94,8 @@ describe('what a real Envoy makes of grants that change', () => {
 
   beforeAll(async () => {
     httpApp = createHttpServer((request, response) => response.end(String(request.headers['x-forwarded-client-cert'])));
+    // An application that hangs up by itself would be another reason for a 503.
+    httpApp.keepAliveTimeout = 0;
     tcpApp = createTcpServer((socket) => {
       socket.write('greeting');
       socket.pipe(socket).on('error', () => undefined);
@@ -343,11 +345,16 @@ describe('what a real Envoy makes of grants that change', () => {
   }, 90_000);
 });
 
-/** Waits until what is found is what is expected, and stays it; the difference, or what could not be found out, is in the error. */
+/** Waits until what is found is what is expected twice in a row; the difference, or what could not be found out, is in the error. */
 async function settled(found: () => Promise<object>, expected: object): Promise<void> {
   const deadline = Date.now() + 25_000;
-  // While the change is on its way there may be neither an answer nor a refusal.
-  const looked = (): Promise<object | undefined> => found().catch(() => undefined);
-  while (Date.now() < deadline && JSON.stringify(await looked()) !== JSON.stringify(expected)) await sleep(20);
-  expect(await found()).toEqual(expected);
+  const wanted = JSON.stringify(expected);
+  // While the change is on its way there may be neither an answer nor a refusal, and a machine that stands still gives none either.
+  const isSo = async (): Promise<boolean> => JSON.stringify(await found().catch(() => undefined)) === wanted;
+  let inARow = 0;
+  while (inARow < 2 && Date.now() < deadline) {
+    inARow = (await isSo()) ? inARow + 1 : 0;
+    if (inARow === 0) await sleep(20);
+  }
+  if (inARow < 2) expect(await found()).toEqual(expected);
 }

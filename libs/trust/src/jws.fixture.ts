@@ -1,12 +1,15 @@
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import type { ProvenSignatures } from './index.js';
+import { readOnce } from './read-once.js';
 
 /** JWS by hand (RFC 7515, RFC 8037), for specs: at once, of any payload, and a second implementation beside the one that is tested. */
 export function signByHand(payload: object, privatePem: string, header: object = {}): string {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const input = `${part({ alg: 'EdDSA', ...header })}.${part(payload)}`;
-  return `${input}.${sign(null, Buffer.from(input), createPrivateKey(privatePem)).toString('base64url')}`;
+  return `${input}.${sign(null, Buffer.from(input), privateKeyOf(privatePem)).toString('base64url')}`;
 }
+
+const privateKeyOf = readOnce(64, (pem) => createPrivateKey(pem));
 
 /** Which of these keys (PEM) made the signatures of these texts. */
 export function provenByHand(texts: readonly string[], pems: readonly string[]): ProvenSignatures {

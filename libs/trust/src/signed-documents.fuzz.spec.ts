@@ -1,4 +1,3 @@
-import { createPrivateKey } from 'node:crypto';
 import { describe, it } from '@jest/globals';
 import { brokenText, brokenValue, fuzzBothWays, fuzzLimitMs, readOr } from '#testing';
 import type { Dice } from '#testing';
@@ -8,7 +7,6 @@ import {
   proveSignatures,
   readPrivateDocument,
   readPublicDocument,
-  signJws,
   splitCertificates,
 } from './index.js';
 import type {
@@ -18,6 +16,7 @@ import type {
   PublicDocumentVerdict,
   SigningKeyPair,
 } from './index.js';
+import { signByHand } from './jws.fixture.js';
 import {
   caOf,
   crossCertificate,
@@ -93,9 +92,8 @@ function hostile(dice: Dice): Payload {
   return (dice.next(2) === 0 ? brokenValue(dice, said, memberNames) : said) as Payload;
 }
 
-// Either way of answering will do, at once or later.
-function signed(said: Payload, { privatePem, kid }: SigningKeyPair): string | Promise<string> {
-  return signJws(said, createPrivateKey(privatePem), { kid });
+function signed(said: Payload, { privatePem, kid }: SigningKeyPair): string {
+  return signByHand(said, privatePem, { kid });
 }
 
 async function judged(input: Omit<PublicDocumentInput, 'proven'>): Promise<PublicDocumentVerdict> {
@@ -149,7 +147,7 @@ describe('documents that a hostile peer did sign', () => {
           { keys: [keyPin(peer.key)] },
           { roots: ['sha256:00'] },
         ]);
-        const document = { ...outer, signed: await signed(said, peer.key) };
+        const document = { ...outer, signed: signed(said, peer.key) };
         const verdict = await judged({ ...input, document, pins });
         if (verdict.kind !== 'accepted') {
           mustBeTold(verdict);
@@ -179,7 +177,7 @@ describe('documents that a hostile peer did sign', () => {
       await fuzzBothWays(async (dice) => {
         const pinned = dice.next(8) === 0;
         const said = hostile(dice);
-        const document = { ...outer, signed: await signed(said, dice.next(20) === 0 ? nextKey : peer.key) };
+        const document = { ...outer, signed: signed(said, dice.next(20) === 0 ? nextKey : peer.key) };
         const pins = pinned ? { roots: [rootPin(stranger.ca), rootPin(nextCa)] } : {};
         const verdict = await judged({ ...input, document, known: first.facts, pins });
         if (verdict.kind !== 'accepted') {
@@ -218,7 +216,7 @@ describe('documents that a hostile peer did sign', () => {
       return fuzzBothWays(async (dice) => {
         const said = (dice.next(4) === 0 ? whole : brokenValue(dice, whole, names)) as Payload;
         const verdict = await judgedPrivate({
-          signed: await signed(said, dice.next(10) === 0 ? nextKey : peer.key),
+          signed: signed(said, dice.next(10) === 0 ? nextKey : peer.key),
           facts,
           ownClusterUUID: ownUUID,
           lastSeq: dice.pick([0, 1000, 1001]),
