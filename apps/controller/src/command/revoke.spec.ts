@@ -66,7 +66,7 @@ describe('revokeTrust', () => {
   const event = (creationTimestamp: string, note: string): object => ({ metadata: { creationTimestamp }, note });
 
   /** What is said where the Events are listed with these outcomes in turn, the last again and again. */
-  async function told(...lists: readonly (() => readonly object[])[]): Promise<readonly string[]> {
+  async function told(withinMs: number, ...lists: readonly (() => readonly object[])[]): Promise<readonly string[]> {
     const said: string[] = [];
     const revocation = { at: since, trustDomain: 'one.example', openConnections: 'Cut' };
     let turn = 0;
@@ -78,7 +78,7 @@ describe('revokeTrust', () => {
     };
     const say = (line: string): void => void said.push(line);
     const context = { client, namespace: 'n', json: false, say, print: say } as unknown as CommandContext;
-    await revokeTrust(context, peer, Date.now() + 1_200);
+    await revokeTrust(context, peer, Date.now() + withinMs);
     return said.slice(said.indexOf('  waiting for the door to tell what it closed …') + 1);
   }
 
@@ -91,11 +91,14 @@ describe('revokeTrust', () => {
     const other = event(since, 'trust in IstioFederation west has ended');
     const second = event('2026-11-22T02:00:01Z', 'metadata-api b closed 2 streams');
     const lists = [fails, () => [before, other, first], () => [before, other, first, second], fails];
-    expect(await told(...lists)).toEqual(['√ metadata-api a closed 1 stream', '√ metadata-api b closed 2 streams']);
+    expect(await told(30_000, ...lists)).toEqual([
+      '√ metadata-api a closed 1 stream',
+      '√ metadata-api b closed 2 streams',
+    ]);
   });
 
   it('says where to look later when the door has told of nothing', async () => {
-    expect(await told(() => [])).toEqual([
+    expect(await told(1_200, () => [])).toEqual([
       expect.stringMatching(
         /^ {2}it has told of nothing yet; .*: kubectl get events -n default --field-selector .*=west$/,
       ),
@@ -106,7 +109,7 @@ describe('revokeTrust', () => {
     const refuse = (): never => {
       throw new ForbiddenError(403, 'Forbidden', 'no', { method: 'GET', path: '/x' });
     };
-    expect(await told(refuse)).toEqual([expect.stringContaining('which you may not list')]);
+    expect(await told(30_000, refuse)).toEqual([expect.stringContaining('which you may not list')]);
   });
 });
 
@@ -130,13 +133,13 @@ describe('restoreTrust', () => {
 
   it.each([false, undefined])('writes nothing where spec.revoked is %s, and says so', async (revoked) => {
     const { given, said, patches } = context(revoked);
-    await restoreTrust(given, peer, Date.now() + 1_000);
+    await restoreTrust(given, peer, Date.now() + 30_000);
     expect([patches, said]).toEqual([[], [expect.stringContaining('is not revoked: nothing was to be done')]]);
   });
 
   it('says that a peer which has changed meanwhile needs pins', async () => {
     const { given, patches } = context(true);
-    await expect(restoreTrust(given, peer, Date.now() + 1_000)).rejects.toThrow(
+    await expect(restoreTrust(given, peer, Date.now() + 30_000)).rejects.toThrow(
       /a new key\. Compare .* set spec\.pins/,
     );
     expect(patches).toEqual([{ spec: { revoked: false } }]);
