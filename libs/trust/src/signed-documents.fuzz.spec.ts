@@ -135,18 +135,20 @@ function mustBeBounded({ facts }: Extract<PublicDocumentVerdict, { kind: 'accept
 describe('documents that a hostile peer did sign', () => {
   const input = { ownClusterUUID: ownUUID, trustDomain: 'b.example', verifiedByCa: false, now };
   const outer = peer.document();
+  const pinned: readonly NonNullable<PublicDocumentInput['pins']>[] = [
+    {},
+    { roots: [rootPin(peer.ca)] },
+    { keys: [keyPin(peer.key)] },
+    { roots: ['sha256:00'] },
+  ];
+  const othersPinned = { roots: [rootPin(stranger.ca), rootPin(nextCa)] };
 
   it(
     'at first contact: facts within the rules, vouched for by a chain from that key to those roots and by the pins; or one sentence',
     () =>
       fuzzBothWays(async (dice) => {
         const said = hostile(dice);
-        const pins = dice.pick([
-          {},
-          { roots: [rootPin(peer.ca)] },
-          { keys: [keyPin(peer.key)] },
-          { roots: ['sha256:00'] },
-        ]);
+        const pins = dice.pick(pinned);
         const document = { ...outer, signed: signed(said, peer.key) };
         const verdict = await judged({ ...input, document, pins });
         if (verdict.kind !== 'accepted') {
@@ -175,10 +177,10 @@ describe('documents that a hostile peer did sign', () => {
       if (first.kind !== 'accepted') throw new Error('the document itself must hold');
       const { publicKey: old } = parseCertificate(peer.ca['root-cert.pem']);
       await fuzzBothWays(async (dice) => {
-        const pinned = dice.next(8) === 0;
+        const isPinned = dice.next(8) === 0;
         const said = hostile(dice);
         const document = { ...outer, signed: signed(said, dice.next(20) === 0 ? nextKey : peer.key) };
-        const pins = pinned ? { roots: [rootPin(stranger.ca), rootPin(nextCa)] } : {};
+        const pins = isPinned ? othersPinned : {};
         const verdict = await judged({ ...input, document, known: first.facts, pins });
         if (verdict.kind !== 'accepted') {
           mustBeTold(verdict);
@@ -189,7 +191,7 @@ describe('documents that a hostile peer did sign', () => {
         const bridged = JSON.stringify(said['crossCertificates'] ?? []).includes('CERTIFICATE');
         for (const root of verdict.facts.roots) {
           const byOldCa = parseCertificate(root).x509.verify(old) || (bridged && root === nextCa['root-cert.pem']);
-          if (!pinned && !byOldCa) throw new Error(root);
+          if (!isPinned && !byOldCa) throw new Error(root);
         }
         return true;
       });
