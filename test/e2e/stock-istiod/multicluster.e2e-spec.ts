@@ -146,11 +146,20 @@ async function endpointsBecome(count: number): Promise<void> {
   );
 }
 
+/** What Envoy beside a cluster's client knows of the echo service's endpoints: counts that are not 0, health, weight and priority. */
+async function seenBy(cluster: LabCluster): Promise<string> {
+  const { stdout } = await stock.lab.exec(cluster.name, 'demo', 'client', ['curl', '-s', 'localhost:15000/clusters']);
+  return [...stdout.matchAll(/^outbound\|80\|\|echo\.demo\.svc\.cluster\.local::([\d.]+:\d+::\w+::.*)$/gm)]
+    .map(([, line = '']) => line)
+    .filter((line) => !/::(?:0|false|-1|)$/.test(line))
+    .join('\n');
+}
+
 async function answeredBy(caller: LabCluster, by: LabCluster): Promise<object> {
   return eventually(`an answer by ${by.name}`, patienceMs, async () => {
     const { ok, body, status, error } = await call(stock.lab, caller, 'call-http', echo);
     if (ok && (body as { cluster?: string }).cluster === by.name) return body as object;
-    throw new Error(`${status ?? error}: ${JSON.stringify(body)}`);
+    throw new Error(`${status ?? error}: ${JSON.stringify(body)}\n${await seenBy(caller)}`);
   });
 }
 
@@ -248,9 +257,11 @@ describe('east’s own istiod in place of our mesh core', () => {
     const { east, west, north } = stock;
     await endpointsAre([east, west], `${north.plan.gatewayAddress}:15443`);
     expect(JSON.stringify(await answeredBy(east, north))).toContain('URI=spiffe://east.example/ns/demo/sa/client');
-    await scaleEcho(north, 0);
+    // East's gateway is its istiod's, and leads to all pods on its network, west's too: a connection stays with the pod that it came to.
+    await Promise.all([scaleEcho(north, 0), scaleEcho(west, 0)]);
     expect(JSON.stringify(await answeredBy(north, east))).toContain('URI=spiffe://north.example/ns/demo/sa/client');
-    await scaleEcho(north, 1);
+    await Promise.all([scaleEcho(north, 1), scaleEcho(west, 1)]);
+    await endpointsAre([east, west], `${north.plan.gatewayAddress}:15443`);
   });
 });
 
