@@ -62,22 +62,29 @@ export async function serviceEntryHosts(cluster: LabCluster): Promise<readonly s
   return list.items.flatMap(({ spec }) => spec?.hosts ?? []);
 }
 
-/** In what `trust revoke` told where the door was silent. */
-const toldLater = 'it has told of nothing yet';
+/** The command looks once a second: of what stood there so long before its end it must have told. */
+const lastLookMs = 4_000;
 
 /**
- * What the door closed when trust ended, in the command's words; from a door that took longer than the command waits for it, in its Event's.
- * @throws Error with what was told when that is neither
+ * That `trust revoke` told what the door closed; of a door that took longer than the command waits for it, that the door's Event tells it.
+ * @throws Error where neither does, or where the Event was there and the command did not tell it
  */
-export async function closedAtDoor(cluster: LabCluster, told: string, wanted: RegExp): Promise<string> {
-  if (wanted.test(told)) return told;
-  if (!told.includes(toldLater)) throw new Error(`what was cut is not told (${wanted.source}): ${told}`);
-  return eventually('the door to tell what it closed', patienceMs, async () => {
+export async function closedAtDoor(cluster: LabCluster, told: string, wanted: RegExp): Promise<void> {
+  if (wanted.test(told)) return;
+  const endedAt = Date.now();
+  const created = await eventually('the door to tell what it closed', patienceMs, async () => {
     const { items } = await cluster.api.list<ApiObject & { readonly note?: string }>(
       '/apis/events.k8s.io/v1/namespaces/default/events',
     );
-    return items.map(({ note = '' }) => note).find((note) => wanted.test(note));
+    const fitting = items.filter(({ note = '' }) => wanted.test(note));
+    return fitting
+      .map(({ metadata }) => metadata.creationTimestamp ?? '')
+      .sort()
+      .at(-1);
   });
+  // Times of creation are whole seconds, cut off.
+  if (Date.parse(created) + 1_000 < endedAt - lastLookMs)
+    throw new Error(`its Event was there, and the command did not tell it (${wanted.source}): ${told}`);
 }
 
 /** One call out of the client pod of a cluster, by a plain program that knows nothing of meshes. */

@@ -285,8 +285,8 @@ describe('FILE follows what happens', () => {
         const now = shared.read();
         const ids = now.clusters[0]?.pids.mesh ?? [];
         // What watches FILE looks by a timer of its own, and may see the new one later than this does.
-        const isReplaced = shared.seen.length > versions;
-        return isReplaced && ids.length === 2 && !ids.includes(victim) ? now : undefined;
+        const isSeen = shared.seen.length > versions;
+        return isSeen && ids.length === 2 && !ids.includes(victim) ? now : undefined;
       },
       { what: 'another mesh process in a FILE of its own', timeoutMs: 120_000 },
     );

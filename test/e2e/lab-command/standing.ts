@@ -34,10 +34,11 @@ function conditionOf(status: Judged['status'], wanted: string): Condition | unde
   return status?.conditions?.find(({ type }) => type === wanted);
 }
 
-/** Undefined while a peer is not Ready any more that was when FILE was born. */
-async function readinessOf(api: LabApi, bornAt: number): Promise<readonly string[] | undefined> {
+/** @throws Error while a peer is not Ready for what has turned since FILE was born */
+async function readinessOf(api: LabApi, bornAt: number): Promise<readonly string[]> {
   const found = await Promise.all(kinds.map((kind) => listOf(api, kind)));
-  if (found.some(({ items }) => items.some(({ status }) => isMissedSince(bornAt, status)))) return undefined;
+  for (const { status } of found.flatMap(({ items }) => items))
+    if (hasTurnedSince(bornAt, status)) throw new Error(conditionOf(status, 'Ready')?.message);
   return found.flatMap(({ items }, index) =>
     items.map(
       ({ metadata, status }) => `${kinds[index]}/${metadata.name} ${conditionOf(status, 'Ready')?.status ?? 'unknown'}`,
@@ -45,10 +46,14 @@ async function readinessOf(api: LabApi, bornAt: number): Promise<readonly string
   );
 }
 
-/** Has a peer turned since FILE was born, and is not Ready? A time moves with the status alone; conditions tell whole seconds. */
-function isMissedSince(bornAt: number, status: Judged['status']): boolean {
-  const ready = conditionOf(status, 'Ready');
-  return ready !== undefined && ready.status !== 'True' && Date.parse(ready.lastTransitionTime) + 1000 > bornAt;
+/** What a machine that stands still turns for a while. */
+const turnsBack = /^(GatewaysReachable|RegistrySynced): /;
+
+/** Is a peer not Ready for that alone, and since FILE was born? Conditions tell whole seconds. */
+function hasTurnedSince(bornAt: number, status: Judged['status']): boolean {
+  const [, type = ''] = turnsBack.exec(conditionOf(status, 'Ready')?.message ?? '') ?? [];
+  const turned = conditionOf(status, type);
+  return turned?.status === 'False' && Date.parse(turned.lastTransitionTime) + 1000 > bornAt;
 }
 
 /** Peers of a kind. An API server puts off who asks first for a kind that nobody has used yet (429). */

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { PeerStatus } from '#crd';
 import type { Condition } from '#istio-api';
@@ -10,6 +9,7 @@ import { startLegacyPeer } from '../../demo/legacy.js';
 import type { RunningLegacyPeer } from '../../demo/legacy.js';
 import { call, condition, serviceEntryHosts } from '../../demo/scene.js';
 import { eventually, patienceMs } from '../../demo/story.js';
+import { inRounds } from '../../harness/rounds.js';
 import { clusterFacts, federationIsReady, helmUpgrade, multiclusterIsReady, startLab } from '../../lab/index.js';
 import type { ApiObject, ClusterFacts, CommandResult, Lab, LabCluster } from '../../lab/index.js';
 import type { BadApi } from '../../legacy-peer/bad-api.js';
@@ -334,6 +334,7 @@ describe('remotes that are bad, all at once', () => {
     ['html', 'DocumentInvalid', /text\/html/],
   ];
   const bad: RunningLegacyPeer[] = [];
+  const resources: (readonly [path: string, body: ApiObject])[] = [];
   const others = rows.filter(([api]) => api !== 'slow');
 
   async function isTold([api, reason, said]: (typeof rows)[number]): Promise<true> {
@@ -350,13 +351,6 @@ describe('remotes that are bad, all at once', () => {
   async function toldAt(api: string): Promise<number> {
     const accessible = await remoteCondition(api, 'ApiAccessible');
     return accessible?.reason === 'Progressing' ? Infinity : Date.parse(accessible?.lastTransitionTime ?? '');
-  }
-
-  async function leaderTerm(): Promise<unknown> {
-    const lease = await east.api.get<ApiObject & { readonly spec?: Record<string, unknown> }>(
-      '/apis/coordination.k8s.io/v1/namespaces/isthmus-system/leases/isthmus-controller',
-    );
-    return [lease?.spec?.['holderIdentity'], lease?.spec?.['acquireTime']];
   }
 
   async function servicesOfWest(): Promise<number> {
@@ -379,7 +373,6 @@ describe('remotes that are bad, all at once', () => {
   }
 
   beforeAll(async () => {
-    const resources: (readonly [path: string, body: ApiObject])[] = [];
     for (const [index, [api]] of rows.entries()) {
       const host = `10.10.200.${11 + index}`;
       const trustDomain = `${api}.example`;
@@ -394,8 +387,20 @@ describe('remotes that are bad, all at once', () => {
       const kind = { apiVersion: 'isthmus.dev/v1alpha1', kind: 'IstioMulticluster' };
       resources.push([`${multiclusters}/${api}`, { ...kind, metadata: { name: api }, spec } as ApiObject]);
     }
-    await Promise.all(resources.map(([path, body]) => east.api.apply(path, body)));
+    await meet();
   });
+
+  async function meet(): Promise<void> {
+    await Promise.all(resources.map(([path, body]) => east.api.apply(path, body)));
+  }
+
+  async function forget(): Promise<void> {
+    for (const [path] of resources) await east.api.delete(path);
+    await eventually('all of them to go', patienceMs, async () => {
+      const left = await Promise.all(resources.map(([path]) => east.api.get(path)));
+      return left.every((object) => object === undefined) ? true : undefined;
+    });
+  }
 
   afterAll(async () => {
     for (const [api] of rows) await east.api.delete(`${multiclusters}/${api}`);
@@ -403,16 +408,20 @@ describe('remotes that are bad, all at once', () => {
   });
 
   it('while the slow one is still waited for, the others are told and the good one is read', async () => {
-    const term = await leaderTerm();
-    await Promise.all([
-      goodIsRead('meanwhile'),
-      ...others.map((row) => eventually(`${row[0]} to be told`, patienceMs, () => isTold(row), 200)),
-    ]);
-    // A busy machine may take longer than the way out waits: then the order tells.
-    // A leader that is new tells of all anew, in one and the same second perhaps.
-    if (!isDeepStrictEqual(await leaderTerm(), term)) return;
-    const last = Math.max(...(await Promise.all(others.map(([api]) => toldAt(api)))));
-    expect(last).toBeLessThan(await toldAt('slow'));
+    let rounds = 0;
+    const inOrder = ({ last, slow }: { last: number; slow: number }): boolean => last < slow;
+    // A busy machine may take longer than the way out waits: then the order tells. A leader that is new tells of all in one second.
+    const { last, slow } = await inRounds(3, inOrder, async () => {
+      if (rounds > 0) await forget().then(meet);
+      rounds += 1;
+      await Promise.all([
+        goodIsRead(`meanwhile-${rounds}`),
+        ...others.map((row) => eventually(`${row[0]} to be told`, patienceMs, () => isTold(row), 200)),
+      ]);
+      const told = await Promise.all(others.map(([api]) => toldAt(api)));
+      return { last: Math.max(...told), slow: await toldAt('slow') };
+    });
+    expect(last).toBeLessThan(slow);
   });
 
   it.each(rows)('%s: a condition each, with reason and what was seen', async (...row) => {

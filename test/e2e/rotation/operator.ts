@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import type { Condition } from '../../demo/scene.js';
 import { eventually, patienceMs } from '../../demo/story.js';
@@ -67,38 +68,45 @@ export function badNews(conditions: readonly Condition[] = []): readonly string[
     .map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
 }
 
-/** A look that is taken again and again. */
-export interface Watching {
-  /** Ends it. The longest that one look took beside its pause, milliseconds: as long this process and what it asks stood still. */
-  stop(): Promise<number>;
+/** What looking again and again came to. */
+export interface Looked {
+  /** How many looks saw something. */
+  readonly looks: number;
+  /** How much longer than its pause the longest round took, milliseconds: for as long this process and what it asks stood still. */
+  readonly stalledMs: number;
 }
 
 /** Looks every so many milliseconds until stopped. A look that fails has seen nothing; the next one has. */
-export function keepLooking(everyMs: number, look: () => Promise<void>): Watching {
-  let [over, longest] = [false, 0];
+export function keepLooking(everyMs: number, look: () => Promise<void>): { readonly stop: () => Promise<Looked> } {
+  let [over, looks, stalledMs] = [false, 0, 0];
   const looking = (async (): Promise<void> => {
     while (!over) {
       const began = performance.now();
-      await look().catch(() => undefined);
-      longest = Math.max(longest, performance.now() - began);
-      await new Promise((done) => setTimeout(done, everyMs));
+      const saw = await look().then(
+        () => true,
+        () => false,
+      );
+      if (saw) looks += 1;
+      // Where a case fails before it stops this nothing may hold the process.
+      await pause(everyMs, undefined, { ref: false });
+      stalledMs = Math.max(stalledMs, performance.now() - began - everyMs);
     }
   })();
   return {
     stop: async () => {
       over = true;
       await looking;
-      return longest;
+      return { looks, stalledMs };
     },
   };
 }
 
-/** What waits three seconds for a gateway's answer, and ten for a document, gives up also where all stands still for as long. */
-const stoodStillMs = 2_500;
-
-/** Without what says that an answer never came, where the machine itself stood still for so long. */
-export function withoutStalls(news: Iterable<string>, longestMs: number): readonly string[] {
-  return [...news].filter((text) => longestMs < stoodStillMs || !/no (?:whole )?answer within/.test(text));
+/** Without what says that an answer never came, where the machine itself stood still for nearly as long as was waited for it. */
+export function withoutStalls(news: Iterable<string>, { stalledMs }: Looked): readonly string[] {
+  return [...news].filter((text) => {
+    const [, count, unit] = /no (?:whole )?answer within (\d+) (ms|s)\b/.exec(text) ?? [];
+    return count === undefined || stalledMs < 0.8 * Number(count) * (unit === 's' ? 1000 : 1);
+  });
 }
 
 export async function firstGatewayGoes(cluster: LabCluster): Promise<void> {

@@ -81,7 +81,13 @@ function watchConditions(): { readonly stop: () => Promise<readonly string[]> } 
   const looking = keepLooking(200, async () => {
     for (const news of badNews((await federation(east, 'west'))?.status?.conditions)) seen.add(news);
   });
-  return { stop: async () => withoutStalls(seen, await looking.stop()) };
+  return {
+    stop: async () => {
+      const looked = await looking.stop();
+      expect(looked.looks).toBeGreaterThan(5);
+      return withoutStalls(seen, looked);
+    },
+  };
 }
 
 /** The resource as the operator wrote it, and what is known of the peer. */

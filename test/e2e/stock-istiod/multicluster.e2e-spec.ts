@@ -147,7 +147,7 @@ async function endpointsBecome(count: number): Promise<void> {
 }
 
 /** What Envoy beside a cluster's client knows of the echo service's endpoints: counts that are not 0, health, weight and priority. */
-async function seenBy(cluster: LabCluster): Promise<string> {
+async function endpointsKnownTo(cluster: LabCluster): Promise<string> {
   const { stdout } = await stock.lab.exec(cluster.name, 'demo', 'client', ['curl', '-s', 'localhost:15000/clusters']);
   return [...stdout.matchAll(/^outbound\|80\|\|echo\.demo\.svc\.cluster\.local::([\d.]+:\d+::\w+::.*)$/gm)]
     .map(([, line = '']) => line)
@@ -159,7 +159,7 @@ async function answeredBy(caller: LabCluster, by: LabCluster): Promise<object> {
   return eventually(`an answer by ${by.name}`, patienceMs, async () => {
     const { ok, body, status, error } = await call(stock.lab, caller, 'call-http', echo);
     if (ok && (body as { cluster?: string }).cluster === by.name) return body as object;
-    throw new Error(`${status ?? error}: ${JSON.stringify(body)}\n${await seenBy(caller)}`);
+    throw new Error(`${status ?? error}: ${JSON.stringify(body)}\n${await endpointsKnownTo(caller)}`);
   });
 }
 

@@ -14,7 +14,7 @@ const doorSecret = 'isthmus-metadata-tls';
 const [clusterMap, keys, peerMemory] = ['isthmus-cluster', 'isthmus-signing-keys', 'isthmus-peer-federation-good'];
 
 /** All is looked at once a minute: what comes sooner was seen to be gone. */
-const soonMs = 25_000;
+const soonMs = 15_000;
 
 let cluster: Cluster;
 let controller: Controller;

@@ -100,7 +100,7 @@ describe('revokeTrust', () => {
   it('says where to look later when the door has told of nothing', async () => {
     expect(await told(1_200, () => [])).toEqual([
       expect.stringMatching(
-        /^ {2}it has told of nothing yet; .*: kubectl get events -n default --field-selector .*=west$/,
+        /^ {2}the door has told of nothing, .*: kubectl get events -n default --field-selector reason=Revoked,involvedObject\.kind=IstioFederation,involvedObject\.name=west$/,
       ),
     ]);
   });

@@ -169,7 +169,9 @@ async function closedSince(
     }
     if (Date.now() > giveUpAt) {
       if (known.length === 0)
-        context.say(`  it has told of nothing yet; what it closes stands in Events: ${listing(peer)}`);
+        context.say(
+          `  the door has told of nothing, as where nothing of this peer was open; if it is only late, its Events tell: ${listing(peer)}`,
+        );
       return known;
     }
     await sleep(lookAgainMs);
