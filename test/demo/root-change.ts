@@ -2,7 +2,7 @@ import { demoNamespace, startLoad } from '../lab/index.js';
 import type { ApiObject, LabCluster, RunningLoad } from '../lab/index.js';
 import { multicluster, remoteSecret } from './multicluster.js';
 import type { ThreeClusters } from './multicluster.js';
-import { call, noFailures } from './scene.js';
+import { noFailures, untilAnswered } from './scene.js';
 import { eventually, patienceMs } from './story.js';
 import type { Story } from './story.js';
 import { exposeWest, onlyWest } from './west-only.js';
@@ -26,10 +26,7 @@ export async function replaceTrust(scene: ThreeClusters, story: Story): Promise<
   await story.step(title, async (say) => {
     await callAnew(scene);
     // West's pod is a new one, and each of the two hears of it by a way of its own.
-    for (const cluster of [east, north])
-      await eventually(`${cluster.name} to call it`, patienceMs, async () =>
-        (await call(scene.lab, cluster, 'call-http', `http://${onlyWest}/`)).ok ? true : undefined,
-      );
+    for (const cluster of [east, north]) await untilAnswered(scene.lab, cluster, 'call-http', `http://${onlyWest}/`);
     const loads = [east, north].map((cluster) => loadFrom(scene, cluster));
     await eventually('calls', patienceMs, async () => (loads.every((load) => answered(load) > 5) ? true : undefined));
     const before = await reportOf(west);

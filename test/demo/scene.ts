@@ -62,6 +62,18 @@ export async function serviceEntryHosts(cluster: LabCluster): Promise<readonly s
   return list.items.flatMap(({ spec }) => spec?.hosts ?? []);
 }
 
+/** What cluster-scoped objects' Events tell. */
+export interface ToldEvent extends ApiObject {
+  readonly reason?: string;
+  readonly note?: string;
+  readonly series?: { readonly count?: number };
+}
+
+/** Events on peer resources: those of cluster-scoped objects stand in namespace `default`. */
+export async function peerEvents({ api }: LabCluster): Promise<readonly ToldEvent[]> {
+  return (await api.list<ToldEvent>('/apis/events.k8s.io/v1/namespaces/default/events')).items;
+}
+
 /** The command looks once a second: of what stood there so long before its end it must have told. */
 const lastLookMs = 4_000;
 
@@ -73,10 +85,7 @@ export async function closedAtDoor(cluster: LabCluster, told: string, wanted: Re
   if (wanted.test(told)) return;
   const endedAt = Date.now();
   const created = await eventually('the door to tell what it closed', patienceMs, async () => {
-    const { items } = await cluster.api.list<ApiObject & { readonly note?: string }>(
-      '/apis/events.k8s.io/v1/namespaces/default/events',
-    );
-    const fitting = items.filter(({ note = '' }) => wanted.test(note));
+    const fitting = (await peerEvents(cluster)).filter(({ note = '' }) => wanted.test(note));
     return fitting
       .map(({ metadata }) => metadata.creationTimestamp ?? '')
       .sort()
@@ -87,21 +96,37 @@ export async function closedAtDoor(cluster: LabCluster, told: string, wanted: Re
     throw new Error(`its Event was there, and the command did not tell it (${wanted.source}): ${told}`);
 }
 
+type CallTool = 'call-http' | 'call-grpc' | 'call-tcp';
+
 /** One call out of the client pod of a cluster, by a plain program that knows nothing of meshes. */
-export async function call(
+export function call(
   lab: Lab,
   cluster: LabCluster,
-  tool: 'call-http' | 'call-grpc' | 'call-tcp',
+  tool: CallTool,
   target: string,
   ...flags: readonly string[]
 ): Promise<CallResult> {
-  const { stdout, stderr } = await lab.exec(
-    cluster.name,
-    'demo',
-    'client',
-    [tool, '--timeout', String(answerMs), ...flags, target],
-    { timeoutMs: callMs },
-  );
+  return callFrom(lab, cluster, 'client', [tool, ...flags, target]);
+}
+
+/** Waits until such a call is answered. */
+export async function untilAnswered(lab: Lab, cluster: LabCluster, tool: CallTool, target: string): Promise<void> {
+  await eventually(`an answer by ${target} in ${cluster.name}`, patienceMs, async () => {
+    const result = await call(lab, cluster, tool, target);
+    if (result.ok) return true;
+    throw new Error(refusalOf(result));
+  });
+}
+
+/** One call, given as its command, out of any pod of namespace `demo`, by its name or its Deployment's. */
+export async function callFrom(
+  lab: Lab,
+  cluster: LabCluster,
+  pod: string,
+  [tool, ...words]: readonly [CallTool, ...string[]],
+): Promise<CallResult> {
+  const command = [tool, '--timeout', String(answerMs), ...words];
+  const { stdout, stderr } = await lab.exec(cluster.name, 'demo', pod, command, { timeoutMs: callMs });
   const line = stdout.trim().split('\n').at(-1) ?? '';
   if (line === '') throw new Error(`${tool} said nothing: ${stderr.trim().slice(-300)}`);
   return JSON.parse(line) as CallResult;

@@ -1,8 +1,7 @@
 import { demoNamespace } from '../lab/index.js';
 import type { ApiObject, LabCluster } from '../lab/index.js';
 import type { ThreeClusters } from './multicluster.js';
-import { call } from './scene.js';
-import { eventually, patienceMs } from './story.js';
+import { call, untilAnswered } from './scene.js';
 import type { Story } from './story.js';
 
 export const onlyWest = 'west-only.demo.svc.cluster.local';
@@ -27,9 +26,7 @@ export async function callWestOnly({ lab, west, north }: ThreeClusters, story: S
   await story.step(title, async () => {
     await exposeWest(west);
     const target = `${onlyWest}:9000`;
-    await eventually('an answer', patienceMs, async () =>
-      (await call(lab, north, 'call-tcp', target)).ok ? true : undefined,
-    );
+    await untilAnswered(lab, north, 'call-tcp', target);
     for (let index = 0; index < calls; index += 1) {
       const result = await call(lab, north, 'call-tcp', target);
       if (!result.ok) throw new Error(`call ${index + 1} of ${calls}: ${result.error}`);

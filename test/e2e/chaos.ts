@@ -1,7 +1,6 @@
 // `npm run chaos`: the same as the e2e spec, longer. Exit code 0 only if no call failed and nothing was lost.
 import { isDeepStrictEqual } from 'node:util';
-import { call, label, publicLabel } from '../demo/scene.js';
-import { eventually, patienceMs } from '../demo/story.js';
+import { label, publicLabel, untilAnswered } from '../demo/scene.js';
 import { readCommandLine } from '../harness/command-line.js';
 import { startLab } from '../lab/index.js';
 import { runChaos } from './chaos/chaos-run.js';
@@ -32,9 +31,7 @@ try {
   const [east, west] = lab.clusters;
   if (east === undefined || west === undefined) throw new Error('two clusters were expected');
   await label(west, 'echo', { [publicLabel]: '' });
-  await eventually('the first call', patienceMs, async () =>
-    (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
-  );
+  await untilAnswered(lab, east, 'call-http', `http://${host}/`);
   const outcome = await runChaos(lab, { kills: Number(values.kills), seed: Number(values.seed), host, say });
   for (const [kind, report] of Object.entries(outcome.loads)) {
     say(

@@ -83,6 +83,11 @@ function comesTo(call: Call, cluster: LabCluster, url: string, wanted?: RegExp):
   return waitFor(once, { what: `${url} from ${cluster.name}`, timeoutMs: minute });
 }
 
+async function apiServerIsReady(): Promise<void> {
+  const options = { what: 'API server', timeoutMs: minute };
+  await waitFor(async () => (await west.api.text('/readyz')) === 'ok' || undefined, options);
+}
+
 async function echoPod(): Promise<Pod> {
   const pod = await west.api.get<Pod>(
     `/api/v1/namespaces/${namespace}/pods/${await readyPod(west, namespace, 'echo')}`,
@@ -135,10 +140,7 @@ describe('within a cluster', () => {
   });
 
   it('the API server answers at the Service `kubernetes`, outside of the lab, and at no other address of the cluster', async () => {
-    await waitFor(async () => (await west.api.text('/readyz')) === 'ok' || undefined, {
-      what: 'API server',
-      timeoutMs: minute,
-    });
+    await apiServerIsReady();
     const { code } = await lab.runIn('west', [
       lab.plan.node,
       '-e',
@@ -237,10 +239,7 @@ describe('processes of the control plane', () => {
       timeoutMs: 30_000,
     });
     expect(after).not.toBe(before);
-    await waitFor(async () => (await west.api.text('/readyz')) === 'ok' || undefined, {
-      what: 'API server',
-      timeoutMs: minute,
-    });
+    await apiServerIsReady();
     const { metadata } = await waitFor(echoPod, { what: 'a ready echo pod', timeoutMs: minute });
     expect(metadata.name).toBe(pod);
     await comesTo(fromPod, west, `http://echo.${namespace}/`);

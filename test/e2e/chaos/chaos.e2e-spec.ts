@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startLab } from '../../lab/index.js';
 import type { Lab } from '../../lab/index.js';
-import { call, label, publicLabel, serviceEntryHosts } from '../../demo/scene.js';
-import { eventually, patienceMs } from '../../demo/story.js';
+import { call, label, publicLabel, serviceEntryHosts, untilAnswered } from '../../demo/scene.js';
+import { eventually } from '../../demo/story.js';
 import { loseAll } from './all-at-once.js';
 import { healingMs, runChaos, victims } from './chaos-run.js';
 import type { ChaosOutcome } from './chaos-run.js';
@@ -19,9 +19,7 @@ beforeAll(async () => {
   lab = await startLab({ clusters: 2 });
   const [east, west] = lab.clusters;
   await label(west!, 'echo', { [publicLabel]: '' });
-  await eventually('the first call', patienceMs, async () =>
-    (await call(lab, east!, 'call-http', `http://${host}/`)).ok ? true : undefined,
-  );
+  await untilAnswered(lab, east!, 'call-http', `http://${host}/`);
   outcome = await runChaos(lab, { kills: 20, seed, host, say: () => undefined });
 });
 

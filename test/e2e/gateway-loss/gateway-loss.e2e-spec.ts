@@ -9,7 +9,7 @@ import type { ApiObject, Lab, LabCluster, LoadReport, PluggedInCa, RunningLoad }
 import { mintCertificate } from '../../demo/certificates.js';
 import type { CertificateFiles } from '../../demo/certificates.js';
 import { inRounds } from '../../harness/rounds.js';
-import { call, callGateway, gatewayAddress, label, publicLabel } from '../../demo/scene.js';
+import { call, callGateway, gatewayAddress, label, publicLabel, untilAnswered } from '../../demo/scene.js';
 import { eventually, patienceMs } from '../../demo/story.js';
 import { caseLimitMs } from '../limits.js';
 
@@ -35,9 +35,7 @@ beforeAll(async () => {
   });
   [east, west] = lab.clusters as [LabCluster, LabCluster];
   await label(west, 'echo', { [publicLabel]: '' });
-  await eventually('the first call', patienceMs, async () =>
-    (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
-  );
+  await untilAnswered(lab, east, 'call-http', `http://${host}/`);
 });
 
 afterAll(async () => {
@@ -45,18 +43,19 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Some replica of the door shows it. */
+async function publicDocument(cluster: LabCluster): Promise<{ readonly rootCA: string; readonly crl?: string }> {
+  const ask = ['curl', '-sk', `${cluster.metadataEndpoint}/public/public.json`];
+  return JSON.parse((await lab.runIn(cluster.name, ask)).stdout) as { rootCA: string; crl?: string };
+}
+
 describe('workload CAs plugged in by their operators', () => {
   it('are what peers trust: an intermediate each, RSA in east and EC in west', async () => {
     const answer = await call(lab, east, 'call-http', `http://${host}/`);
     expect(JSON.stringify(answer.body)).toContain('spiffe://east.example/ns/demo/sa/client');
     for (const cluster of [east, west]) {
-      const { stdout } = await lab.runIn(cluster.name, [
-        'curl',
-        '-sk',
-        `${cluster.metadataEndpoint}/public/public.json`,
-      ]);
-      const shown = (JSON.parse(stdout) as { rootCA: string }).rootCA;
-      expect(new X509Certificate(shown).fingerprint256).toBe(
+      const { rootCA } = await publicDocument(cluster);
+      expect(new X509Certificate(rootCA).fingerprint256).toBe(
         new X509Certificate(authorities[cluster.name]?.root ?? '').fingerprint256,
       );
       expect(await cluster.api.get('/api/v1/namespaces/istio-system/secrets/isthmus-ca')).toBeUndefined();
@@ -110,8 +109,8 @@ describe('a revocation list that east’s operator publishes', () => {
     expect((await call(lab, east, 'call-http', `http://${host}/`)).ok).toBe(true);
     // The other replica of the door reads the lists by a watch of its own.
     await eventually('east to show both lists', patienceMs, async () => {
-      const shown = await lab.runIn('east', ['curl', '-sk', `${east.metadataEndpoint}/public/public.json`]);
-      expect((JSON.parse(shown.stdout) as { crl?: string }).crl?.match(/BEGIN X509 CRL/g)).toHaveLength(2);
+      const { crl } = await publicDocument(east);
+      expect(crl?.match(/BEGIN X509 CRL/g)).toHaveLength(2);
       return true;
     });
   });

@@ -15,8 +15,10 @@ import {
   federation,
   gatewayAddress,
   label,
+  peerEvents,
   publicLabel,
   serviceEntryHosts,
+  untilAnswered,
 } from '../../demo/scene.js';
 import type { Scene } from '../../demo/scene.js';
 import { eventually, patienceMs } from '../../demo/story.js';
@@ -174,9 +176,7 @@ describe('a legacy peer, written from the protocol tables alone', () => {
       return result.ok ? undefined : true;
     });
     peer.send({ document: offer([legacyEcho]) });
-    await eventually('the call to pass again', patienceMs, async () =>
-      (await call(lab, east, 'call-http', `http://${legacyEcho}/`)).ok ? true : undefined,
-    );
+    await untilAnswered(lab, east, 'call-http', `http://${legacyEcho}/`);
   });
 
   it('sees exactly what is exported to it, and calls it with its RSA certificate', async () => {
@@ -227,14 +227,8 @@ describe('what a peer may not do', () => {
   });
 
   it('does it again later: one Event for each conflict counts both', async () => {
-    interface Told extends ApiObject {
-      readonly reason?: string;
-      readonly note?: string;
-      readonly series?: { readonly count?: number };
-    }
     const counts = async (): Promise<readonly (number | undefined)[]> => {
-      const { items } = await east.api.list<Told>('/apis/events.k8s.io/v1/namespaces/default/events');
-      const conflicts = items.filter((event) => event.reason === 'DomainConflict');
+      const conflicts = (await peerEvents(east)).filter((event) => event.reason === 'DomainConflict');
       expect(new Set(conflicts.map(({ note }) => note)).size).toBe(conflicts.length);
       return conflicts.map(({ series }) => series?.count);
     };
@@ -385,10 +379,8 @@ describe('what an operator decides', () => {
     const ended = 'trust in IstioFederation legacy (legacy.example) has ended; 1 imported service removed';
     const cut = /metadata-api \S+ closed 1 stream/;
     const told = await eventually('both Events', patienceMs, async () => {
-      const { items } = await east.api.list<ApiObject & { readonly reason?: string; readonly note?: string }>(
-        '/apis/events.k8s.io/v1/namespaces/default/events',
-      );
-      const notes = items.flatMap(({ reason: why, note }) => (why === 'Revoked' && note !== undefined ? [note] : []));
+      const events = await peerEvents(east);
+      const notes = events.flatMap(({ reason: why, note }) => (why === 'Revoked' && note !== undefined ? [note] : []));
       const all = notes.join('\n');
       if (all.includes(ended) && cut.test(all)) return all;
       throw new Error(all);

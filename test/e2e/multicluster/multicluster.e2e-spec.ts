@@ -7,7 +7,7 @@ import type { PeerStatus } from '#crd';
 import type { Condition } from '#istio-api';
 import { startLegacyPeer } from '../../demo/legacy.js';
 import type { RunningLegacyPeer } from '../../demo/legacy.js';
-import { call, condition, serviceEntryHosts } from '../../demo/scene.js';
+import { call, condition, serviceEntryHosts, untilAnswered } from '../../demo/scene.js';
 import { eventually, patienceMs } from '../../demo/story.js';
 import { inRounds } from '../../harness/rounds.js';
 import { clusterFacts, federationIsReady, helmUpgrade, multiclusterIsReady, startLab } from '../../lab/index.js';
@@ -235,9 +235,7 @@ describe('one mesh, and a federation peer beside it', () => {
       },
       200,
     );
-    await eventually('the call', patienceMs, async () =>
-      (await call(lab, east, 'call-http', 'http://echo.demo.svc.legacy.example/')).ok ? true : undefined,
-    );
+    await untilAnswered(lab, east, 'call-http', 'http://echo.demo.svc.legacy.example/');
     await Promise.all([federationIsReady(east, 'legacy'), multiclusterIsReady(east, 'west')]);
   });
 
@@ -403,7 +401,7 @@ describe('remotes that are bad, all at once', () => {
   }
 
   afterAll(async () => {
-    for (const [api] of rows) await east.api.delete(`${multiclusters}/${api}`);
+    await forget();
     await Promise.all(bad.map((peer) => peer.stop()));
   });
 

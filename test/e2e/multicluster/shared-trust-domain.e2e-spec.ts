@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { call } from '../../demo/scene.js';
+import { call, callFrom, peerEvents, untilAnswered } from '../../demo/scene.js';
 import type { Condition } from '../../demo/scene.js';
 import { eventually, patienceMs } from '../../demo/story.js';
 import {
@@ -14,7 +14,7 @@ import {
   startLab,
   startLoad,
 } from '../../lab/index.js';
-import type { ApiObject, CallResult, Lab, LabCluster } from '../../lab/index.js';
+import type { ApiObject, Lab, LabCluster } from '../../lab/index.js';
 import { caseLimitMs } from '../limits.js';
 import { unusedGrants } from '../rbac/grants.js';
 import { isthmus } from '../rotation/operator.js';
@@ -108,9 +108,7 @@ describe('two clusters of one trust domain, each with a root of its own', () => 
       spec: { selector: echo?.spec.selector, ports: echo?.spec.ports },
     });
     const target = 'http://east-only.demo.svc.cluster.local/';
-    await eventually('an answer by east', patienceMs, async () =>
-      (await call(lab, west, 'call-http', target)).ok ? true : undefined,
-    );
+    await untilAnswered(lab, west, 'call-http', target);
     const open = startLoad(lab, {
       cluster: west.name,
       namespace: 'demo',
@@ -131,10 +129,8 @@ describe('two clusters of one trust domain, each with a root of its own', () => 
     const words = 'new connections of its workloads are refused and open ones live until they end';
     expect((await condition('Ready'))?.message).toContain(words);
     await eventually('an Event that says so', patienceMs, async () => {
-      const { items } = await east.api.list<ApiObject & { note?: string }>(
-        '/apis/events.k8s.io/v1/namespaces/default/events',
-      );
-      return items.some(({ note }) => note?.includes(words) === true) ? true : undefined;
+      const events = await peerEvents(east);
+      return events.some(({ note }) => note?.includes(words) === true) ? true : undefined;
     });
 
     const before = open.latest()?.calls ?? 0;
@@ -145,10 +141,9 @@ describe('two clusters of one trust domain, each with a root of its own', () => 
     // Another pod of west has no connection yet.
     await applyDeployment(west, 'demo', clientTemplate('stranger'), { inject: injectSidecar });
     await deploymentsAvailable(west, 'demo');
-    await eventually('the stranger to be refused', patienceMs, async () => {
-      const { stdout } = await lab.exec(west.name, 'demo', 'stranger', ['call-http', '--timeout', '15000', target]);
-      return (JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as CallResult).ok ? undefined : true;
-    });
+    await eventually('the stranger to be refused', patienceMs, async () =>
+      (await callFrom(lab, west, 'stranger', ['call-http', target])).ok ? undefined : true,
+    );
   });
 });
 

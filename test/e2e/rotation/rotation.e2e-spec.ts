@@ -12,7 +12,16 @@ import {
   startLoad,
 } from '../../lab/index.js';
 import type { ApiObject, Lab, LabCluster, RunningLoad } from '../../lab/index.js';
-import { call, closedAtDoor, condition, federation, label, publicLabel, serviceEntryHosts } from '../../demo/scene.js';
+import {
+  call,
+  closedAtDoor,
+  condition,
+  federation,
+  label,
+  publicLabel,
+  serviceEntryHosts,
+  untilAnswered,
+} from '../../demo/scene.js';
 import { eventually, patienceMs } from '../../demo/story.js';
 import { caseLimitMs } from '../limits.js';
 import {
@@ -60,10 +69,8 @@ async function federate(cluster: LabCluster, peer: LabCluster): Promise<void> {
   await cluster.api.apply(`${federations}/${peer.name}`, { ...resource, spec });
 }
 
-function firstCall(): Promise<true> {
-  return eventually('a call', patienceMs, async () =>
-    (await call(lab, east, 'call-http', `http://${host}/`)).ok ? true : undefined,
-  );
+function firstCall(): Promise<void> {
+  return untilAnswered(lab, east, 'call-http', `http://${host}/`);
 }
 
 /** Calls that each open a connection of their own would hide behind retries what a kept one shows, and the other way round: both. */
